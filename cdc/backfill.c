@@ -1,0 +1,149 @@
+/* pgusher backfill: puts all documents of some projections, beside live changes; the version guard makes that
+ * safe. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdc/progress.h"
+#include "cdc/resync.h"
+#include "cdc/tool.h"
+
+enum { CHUNK = 1000 };
+
+/* Counting may take long for a heavy view; the progress can do without. */
+#define COUNT_TIMEOUT "3s"
+
+struct run {
+    struct session *session;
+    struct progress *progress;
+    int64_t documents;
+    bool interrupted;
+};
+
+static void on_interrupt(void *arg, int signo)
+{
+    struct run *run = arg;
+
+    (void)signo;
+    run->interrupted = true;
+}
+
+static bool on_progress(void *arg, int64_t documents)
+{
+    struct run *run = arg;
+
+    run->documents = documents;
+    progress_update(run->progress, documents);
+    return !run->interrupted;
+}
+
+static int64_t count_rows(struct session *session, size_t projection)
+{
+    struct err err = ERR_NONE;
+    struct buf sql = BUF_NONE;
+    struct pg_query limit = {.sql = "SET statement_timeout = '" COUNT_TIMEOUT "'"};
+    struct pg_query unlimited = {.sql = "SET statement_timeout = 0"};
+    struct pg_query count = {0};
+    struct pg_rows *rows = NULL;
+    int64_t total = -1;
+
+    buf_printf(&sql, "SELECT count(*) FROM (%.*s) s",
+               (int)(strstr(session->plan->projections[projection].ids_first, " ORDER BY") -
+                     session->plan->projections[projection].ids_first),
+               session->plan->projections[projection].ids_first);
+    count.sql = sql.data;
+    if (pg_run(session->pg, &limit, NULL, &err) == 0 && pg_run(session->pg, &count, &rows, &err) == 0)
+        total = atoll(pg_rows_get(rows, 0, 0, NULL));
+    err_clear(&err);
+    pg_run(session->pg, &unlimited, NULL, &err);
+    pg_rows_free(rows);
+    buf_free(&sql);
+    return total;
+}
+
+static int fill(struct run *run, size_t projection, struct err *err)
+{
+    const char *name = run->session->plan->projections[projection].config->name;
+    struct tally *tally = &run->session->tally;
+    int result;
+
+    memset(tally, 0, sizeof(*tally));
+    run->documents = 0;
+    run->progress = progress_new(name, count_rows(run->session, projection));
+    result = resync_rows(run->session, projection, CHUNK, on_progress, run, err);
+    progress_end(run->progress, run->documents);
+    printf(
+        "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
+        name, (long long)tally->put, (long long)tally->unchanged, (long long)(tally->removed + tally->absent),
+        (long long)tally->stale, (long long)tally->queued, (long long)tally->refused);
+    if (run->interrupted) {
+        err_clear(err);
+        err_set(err, ST_REFUSED, "interrupted; what was written stays, start again to do the rest");
+    }
+    return result;
+}
+
+static bool is_wanted(const struct tool *tool, const char *name)
+{
+    for (int i = 0; i < tool->nargs; i++)
+        if (strcmp(tool->args[i], name) == 0)
+            return true;
+    return tool->nargs == 0;
+}
+
+static int fill_wanted(struct run *run, const struct tool *tool, struct err *err)
+{
+    const struct plan *plan = run->session->plan;
+
+    for (size_t i = 0; i < plan->nprojections; i++)
+        if (is_wanted(tool, plan->projections[i].config->name) && fill(run, i, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* Says which argument is no projection. */
+static bool are_projections(const struct config *config, const struct tool *tool)
+{
+    const char **names = malloc(sizeof(*names) * (config->nprojections + 1));
+    bool all = true;
+
+    for (size_t i = 0; names && i < config->nprojections; i++)
+        names[i] = config->projections[i].name;
+    for (int i = 0; names && i < tool->nargs; i++) {
+        const char *near;
+
+        if (config_projection(config, tool->args[i]))
+            continue;
+        near = suggest(tool->args[i], names, config->nprojections);
+        fprintf(stderr, "pgusher: %s has no projection \"%s\"%s%s%s\n", config->file, tool->args[i],
+                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        all = false;
+    }
+    free(names);
+    return all;
+}
+
+enum exit_code backfill_run(const struct tool *tool)
+{
+    struct config *config = tool_config(tool);
+    struct err err = ERR_NONE;
+    struct run run = {0};
+    struct loop *loop;
+
+    if (!config)
+        return EX_BAD_CONFIG;
+    if (!are_projections(config, tool)) {
+        config_free(config);
+        return EX_BAD_USAGE;
+    }
+    loop = loop_new();
+    loop_on_signal(loop, SIGINT, on_interrupt, &run);
+    loop_on_signal(loop, SIGTERM, on_interrupt, &run);
+    if (session_open(loop, config, "pgusher backfill", &run.session, &err))
+        fill_wanted(&run, tool, &err);
+    session_close(run.session);
+    loop_free(loop);
+    config_free(config);
+    return err.status == ST_OK ? EX_DONE : tool_fail(&err);
+}

@@ -1,0 +1,33 @@
+/* A batch: documents are read by the user's SQL and handed to the sink; all its effects are complete when
+ * batch_finish returns 0. If anything fails before, the whole batch is done again by its owner: every step is
+ * idempotent under the version guard.
+ *
+ * A document whose row makes the SQL fail is found by halving, and goes to quarantine alone.
+ */
+#ifndef PGUSHER_BATCH_H
+#define PGUSHER_BATCH_H
+
+#include "cdc/ids.h"
+#include "cdc/session.h"
+
+enum { BATCH_IDS = 1000 }; /* documents read by one SELECT */
+
+struct batch;
+
+struct batch *batch_new(struct session *session, bool queue_all);
+void batch_free(struct batch *batch); /* NULL-safe */
+
+/* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */
+int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *ids, struct err *err);
+
+/* Projects up to `limit` documents in the order of id, from the one behind *after on (NULL: from the first).
+ * *after becomes the id of the last one, in values the caller frees with batch_position_free; *ret_count says
+ * how many, fewer than limit at the end. 0, or -1 with err set. */
+int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t limit, size_t *ret_count,
+                      struct err *err);
+void batch_position_free(const struct plan_projection *projection, char **position);
+
+/* Waits until everything is written, queues what changed, writes the quarantine. 0, or -1 with err set. */
+int batch_finish(struct batch *batch, struct err *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* Capture: composes the SQL that makes the database log which documents changed. Talks to the catalog,
+ * changes nothing.
+ *
+ * A row trigger logs the key columns of OLD and NEW. The UPDATE trigger has a WHEN condition over the columns
+ * that the sources really read (pg_depend knows them), so that other updates cost nothing; WHEN sees what
+ * BEFORE triggers did, which UPDATE OF would not. Row triggers on a partitioned table reach its partitions by
+ * themselves, TRUNCATE triggers do not and are set on each. The comparison is of images (record_image_ne),
+ * because equal values may differ in text: 1.0 and 1.00.
+ */
+#ifndef PGUSHER_CAPTURE_H
+#define PGUSHER_CAPTURE_H
+
+#include <stdbool.h>
+
+#include "cdc/catalog.h"
+#include "cdc/config.h"
+#include "common/pg.h"
+
+/* The script that installs or upgrades capture for this configuration beside what other fleets have: without
+ * BEGIN and COMMIT; the caller frees. *ret_tables says how many tables are watched, *ret_changed how many
+ * objects of them the script touches (0: all stands already). NULL with err set. */
+char *capture_compose(struct pg *pg, const struct config *config, const struct catalog *catalog,
+                      int *ret_tables, int *ret_changed, struct err *err);
+
+/* Takes everything away again, for all fleets. */
+extern const char capture_uninstall_sql[];
+
+#endif

@@ -1,0 +1,49 @@
+/* What PostgreSQL's catalog says of the relations that a configuration names. Read once, then only looked at.
+ */
+#ifndef PGUSHER_CATALOG_H
+#define PGUSHER_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cdc/config.h"
+#include "common/pg.h"
+
+struct column {
+    char *name;
+    char *type;      /* as format_type writes it, with its modifier */
+    char *base_type; /* without modifier and domain */
+};
+
+struct relation {
+    char *name;      /* as the configuration writes it */
+    char *oid;       /* NULL when there is no such relation */
+    char *qualified; /* quoted, with schema: safe in SQL */
+    char kind;       /* pg_class.relkind: r table, p partitioned, v view, m materialized view, f foreign */
+    bool can_select;
+    struct column *columns;
+    size_t ncolumns;
+};
+
+struct catalog {
+    struct relation *relations;
+    size_t count;
+    char **visible; /* tables and views on the search_path, for suggestions; only read when one is missing */
+    size_t nvisible;
+};
+
+/* Reads what the configuration's sources and watched tables are. NULL with err set. */
+struct catalog *catalog_load(struct pg *pg, const struct config *config, struct err *err);
+void catalog_free(struct catalog *catalog); /* NULL-safe */
+
+/* Never NULL for a name of the configuration that was loaded. */
+const struct relation *catalog_find(const struct catalog *catalog, const char *name);
+const struct column *relation_column(const struct relation *relation, const char *name); /* NULL: none */
+
+/* Composes an array literal {"a","b"} of texts; the caller frees. */
+char *array_literal(const char *const *items, size_t count);
+/* Takes a text[] literal as PostgreSQL writes it apart; the caller frees list and items. Returns the count.
+ */
+size_t array_parse(const char *literal, char ***ret_items);
+
+#endif

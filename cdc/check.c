@@ -1,0 +1,82 @@
+/* pgusher check: everything that can be known to be wrong before a daemon runs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdc/check.h"
+#include "cdc/tool.h"
+
+static void print_result(const struct tool *tool, const struct problems *problems)
+{
+    json_t *list;
+
+    if (!tool->json) {
+        tool_print_problems(tool->config_file, problems);
+        if (problems->errors == 0)
+            printf("%s: ok%s\n", tool->config_file,
+                   tool->offline ? " (without looking at the database)" : "");
+        return;
+    }
+    list = json_array();
+    for (size_t i = 0; i < problems->count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s}", "level",
+                                        problems->list[i].level == PROBLEM_ERROR ? "error" : "warning",
+                                        "place", problems->list[i].place, "text", problems->list[i].text));
+    tool_print_json(json_pack("{s:s, s:b, s:o}", "config", tool->config_file, "ok", problems->errors == 0,
+                              "problems", list));
+}
+
+/* A server that is down says nothing about the configuration: exit 69 if that is all there is. */
+static void note_failure(const struct err *err, const char *place, struct problems *problems,
+                         enum exit_code *code)
+{
+    problems_add(problems, PROBLEM_ERROR, place, "%s", err->text);
+    if (*code == EX_DONE)
+        *code = status_exit_code(err->status);
+}
+
+static enum exit_code check_servers(const struct config *config, struct problems *problems)
+{
+    struct loop *loop = loop_new();
+    struct session *session = tool_session(loop, config);
+    struct err pg_err = ERR_NONE, redis_err = ERR_NONE;
+    enum exit_code code = EX_DONE;
+    size_t errors = problems->errors;
+
+    if (session_connect_pg(session, "pgusher check", &pg_err) == 0)
+        check_database(session, problems, &pg_err);
+    if (problems->errors > errors)
+        code = EX_BAD_CONFIG;
+    if (pg_err.status != ST_OK)
+        note_failure(&pg_err, "postgres", problems, &code);
+    err_clear(&session->why_lost);
+    session->lost = false;
+    errors = problems->errors;
+    if (session_connect_redis(session, &redis_err) == 0)
+        check_redis(session, problems, &redis_err);
+    if (problems->errors > errors && code == EX_DONE)
+        code = EX_BAD_CONFIG;
+    if (redis_err.status != ST_OK)
+        note_failure(&redis_err, "redis", problems, &code);
+    session_close(session);
+    loop_free(loop);
+    return code;
+}
+
+enum exit_code check_run(const struct tool *tool)
+{
+    struct problems problems = {0};
+    struct config *config = config_load(tool->config_file, tool->fleet, &problems);
+    enum exit_code code = config ? EX_DONE : EX_BAD_CONFIG;
+
+    if (config && config->http)
+        problems_add(&problems, PROBLEM_WARNING, "http",
+                     "the status page is not part of this version; the key is ignored");
+    if (config && !tool->offline)
+        code = check_servers(config, &problems);
+    print_result(tool, &problems);
+    problems_free(&problems);
+    config_free(config);
+    return code;
+}

@@ -1,0 +1,420 @@
+#include "cdc/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jconf.h"
+#include "common/mem.h"
+
+enum { DEFAULT_MAX_FAILURES = 8, DEFAULT_MAX_CRASHES = 3, DEFAULT_LEASE_MS = 30000, MAX_FLEET_NAME = 63 };
+
+static const char *const root_keys[] = {"fleet", "postgres", "redis", "http", "projections", "queues", NULL};
+static const char *const projection_keys[] = {"source", "id",     "key",   "expire_at", "expire_grace",
+                                              "rows",   "queues", "watch", NULL};
+static const char *const watch_keys[] = {"column", "lookup", NULL};
+static const char *const queue_keys[] = {"max_failures", "max_crashes", "lease", "coalesce", NULL};
+
+/* ---- watches ---- */
+
+static void check_lookup(const struct jnode *object, const struct watch *watch)
+{
+    struct jnode node = jconf_member(object, "lookup");
+
+    for (size_t i = 1; i <= watch->ncolumns; i++) {
+        char parameter[8];
+
+        snprintf(parameter, sizeof(parameter), "$%zu", i);
+        if (!strstr(watch->lookup, parameter))
+            jconf_problem(&node,
+                          "does not use %s, the array of the values of column \"%s\"; write for example "
+                          "SELECT id FROM event WHERE venue_id = ANY(%s)",
+                          parameter, watch->columns[i - 1], parameter);
+    }
+}
+
+static void read_watch(const struct jnode *node, const char *table, const struct projection *projection,
+                       struct watch *watch)
+{
+    watch->table = mem_strdup(table);
+    if (json_is_object(node->value)) {
+        struct jnode column = jconf_member(node, "column");
+
+        jconf_known(node, watch_keys);
+        watch->ncolumns = jconf_strings(&column, &watch->columns);
+        if (!column.value)
+            jconf_problem(&column, "is missing: which column of %s leads to the documents", table);
+        watch->lookup = jconf_string(node, "lookup", false);
+        if (watch->lookup)
+            check_lookup(node, watch);
+    } else {
+        watch->ncolumns = jconf_strings(node, &watch->columns);
+    }
+    if (!watch->lookup && watch->ncolumns && projection->nid && watch->ncolumns != projection->nid)
+        jconf_problem(node, "names %zu column%s, but \"id\" of the projection has %zu", watch->ncolumns,
+                      watch->ncolumns == 1 ? "" : "s", projection->nid);
+}
+
+static void read_watches(const struct jnode *object, struct projection *projection)
+{
+    struct jnode node = jconf_member(object, "watch");
+    const char *table;
+    json_t *value;
+
+    if (!node.value) {
+        jconf_problem(&node, "is missing: which tables' changes concern these documents");
+        return;
+    }
+    if (!jconf_is_object(&node))
+        return;
+    if (json_object_size(node.value) == 0)
+        jconf_problem(&node, "must name at least one table");
+    projection->watches = mem_zalloc(sizeof(struct watch) * (json_object_size(node.value) + 1));
+    json_object_foreach (node.value, table, value) {
+        struct jnode member = jconf_member(&node, table);
+
+        read_watch(&member, table, projection, &projection->watches[projection->nwatches++]);
+    }
+}
+
+/* ---- projections ---- */
+
+static bool is_id_column(const struct projection *projection, const char *column)
+{
+    for (size_t i = 0; i < projection->nid; i++)
+        if (strcmp(projection->id[i], column) == 0)
+            return true;
+    return false;
+}
+
+static bool key_has_column(const struct key_template *key, const char *column)
+{
+    for (size_t i = 0; i < template_columns(key); i++)
+        if (strcmp(template_column(key, i), column) == 0)
+            return true;
+    return false;
+}
+
+static void read_key(const struct jnode *object, struct projection *projection)
+{
+    struct jnode node = jconf_member(object, "key");
+    struct err err = ERR_NONE;
+
+    projection->key_text = jconf_string(object, "key", true);
+    if (!projection->key_text)
+        return;
+    projection->key = template_parse(projection->key_text, &err);
+    if (!projection->key) {
+        jconf_problem(&node, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < template_columns(projection->key); i++)
+        if (!is_id_column(projection, template_column(projection->key, i)))
+            jconf_problem(
+                &node,
+                "uses column \"%s\", which is not in \"id\": when the row is gone the key could not be "
+                "found any more",
+                template_column(projection->key, i));
+    for (size_t i = 0; i < projection->nid; i++)
+        if (!key_has_column(projection->key, projection->id[i]))
+            jconf_problem(&node, "leaves out id column \"%s\": different documents would share one key",
+                          projection->id[i]);
+}
+
+static void read_rows(const struct jnode *object)
+{
+    struct jnode node = jconf_member(object, "rows");
+    char *rows = jconf_string(object, "rows", false);
+
+    if (rows && strcmp(rows, "many") == 0)
+        jconf_problem(&node,
+                      "\"many\" is not supported by this version: give each document an id of its own");
+    else if (rows && strcmp(rows, "one") != 0)
+        jconf_problem(&node, "must be \"one\" or \"many\", not \"%s\"", rows);
+    free(rows);
+}
+
+static void read_id(const struct jnode *object, struct projection *projection)
+{
+    struct jnode node = jconf_member(object, "id");
+
+    projection->nid = jconf_strings(&node, &projection->id);
+    if (!node.value)
+        jconf_problem(&node, "is missing: the column, or columns, of the source that identify a document");
+    if (projection->nid > MAX_ID_COLUMNS)
+        jconf_problem(&node, "has %zu columns; at most %d are supported", projection->nid, MAX_ID_COLUMNS);
+}
+
+static void read_projection(const struct jnode *object, const char *name, struct projection *projection)
+{
+    struct jnode queues = jconf_member(object, "queues");
+
+    projection->name = mem_strdup(name);
+    if (!jconf_is_object(object))
+        return;
+    jconf_known(object, projection_keys);
+    projection->source = jconf_string(object, "source", true);
+    read_id(object, projection);
+    read_key(object, projection);
+    read_rows(object);
+    projection->expire_at = jconf_string(object, "expire_at", false);
+    projection->expire_grace_ms = jconf_duration_ms(object, "expire_grace", 0);
+    if (json_is_array(queues.value) && json_array_size(queues.value) == 0)
+        queues.value = NULL;
+    projection->nqueues = jconf_strings(&queues, &projection->queues);
+    read_watches(object, projection);
+}
+
+static void check_patterns_differ(const struct jnode *projections, const struct config *config)
+{
+    for (size_t i = 0; i < config->nprojections; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct projection *a = &config->projections[j], *b = &config->projections[i];
+            struct jnode node = jconf_member(projections, b->name);
+
+            if (a->key_text && b->key_text && strcmp(a->key_text, b->key_text) == 0) {
+                node = jconf_member(&node, "key");
+                jconf_problem(&node, "is the key of projection \"%s\" too: they would overwrite each other",
+                              a->name);
+            }
+        }
+}
+
+static void read_projections(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "projections");
+    const char *name;
+    json_t *value;
+
+    if (!node.value || json_object_size(node.value) == 0) {
+        jconf_problem(&node, "%s", node.value ? "must name at least one projection" : "is missing");
+        return;
+    }
+    if (!jconf_is_object(&node))
+        return;
+    config->projections = mem_zalloc(sizeof(struct projection) * json_object_size(node.value));
+    json_object_foreach (node.value, name, value) {
+        struct jnode member = jconf_member(&node, name);
+
+        read_projection(&member, name, &config->projections[config->nprojections++]);
+    }
+    check_patterns_differ(&node, config);
+}
+
+/* ---- queues ---- */
+
+static void add_queue(struct config *config, const char *name)
+{
+    struct queue_config *queue;
+
+    config->queues = mem_resize(config->queues, sizeof(*queue) * (config->nqueues + 1));
+    queue = &config->queues[config->nqueues++];
+    *queue = (struct queue_config){mem_strdup(name), DEFAULT_MAX_FAILURES, DEFAULT_MAX_CRASHES,
+                                   DEFAULT_LEASE_MS, true};
+}
+
+static void read_queue(const struct jnode *object, const char *name, struct config *config)
+{
+    struct queue_config *queue;
+
+    add_queue(config, name);
+    if (!jconf_is_object(object))
+        return;
+    queue = &config->queues[config->nqueues - 1];
+    jconf_known(object, queue_keys);
+    queue->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, DEFAULT_MAX_FAILURES);
+    queue->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, DEFAULT_MAX_CRASHES);
+    queue->lease_ms = jconf_duration_ms(object, "lease", DEFAULT_LEASE_MS);
+    queue->coalesce = jconf_bool(object, "coalesce", true);
+}
+
+static void read_queues(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "queues");
+    const char *name;
+    json_t *value;
+
+    if (!node.value || !jconf_is_object(&node))
+        return;
+    json_object_foreach (node.value, name, value) {
+        struct jnode member = jconf_member(&node, name);
+
+        if (name[0])
+            read_queue(&member, name, config);
+        else
+            jconf_problem(&node, "a queue needs a name");
+    }
+}
+
+const struct queue_config *config_queue(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->nqueues; i++)
+        if (strcmp(config->queues[i].name, name) == 0)
+            return &config->queues[i];
+    return NULL;
+}
+
+static void add_default_queues(struct config *config)
+{
+    for (size_t i = 0; i < config->nprojections; i++)
+        for (size_t j = 0; j < config->projections[i].nqueues; j++)
+            if (!config_queue(config, config->projections[i].queues[j]))
+                add_queue(config, config->projections[i].queues[j]);
+}
+
+/* ---- servers ---- */
+
+static char *read_password_file(const struct jnode *object)
+{
+    struct jnode node = jconf_member(object, "password_file");
+    char *file = jconf_string(object, "password_file", false);
+    char line[1024];
+    FILE *stream;
+    char *password = NULL;
+
+    if (!file)
+        return NULL;
+    stream = fopen(file, "re");
+    if (!stream) {
+        jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
+    } else if (!fgets(line, sizeof(line), stream)) {
+        jconf_problem(&node, "%s is empty", file);
+    } else {
+        line[strcspn(line, "\r\n")] = '\0';
+        password = mem_strdup(line);
+    }
+    if (stream)
+        fclose(stream);
+    free(file);
+    return password;
+}
+
+/* "postgres" and "redis" are a string, or an object of the string and a password_file. */
+static char *read_server(const struct jnode *root, const char *name, const char *member, char **ret_password)
+{
+    struct jnode node = jconf_member(root, name);
+    const char *const known[] = {member, "password_file", NULL};
+
+    *ret_password = NULL;
+    if (!json_is_object(node.value))
+        return jconf_string(root, name, true);
+    jconf_known(&node, known);
+    *ret_password = read_password_file(&node);
+    return jconf_string(&node, member, true);
+}
+
+static void read_redis(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "redis");
+    struct err err = ERR_NONE;
+    char *password;
+    char *url = read_server(root, "redis", "url", &password);
+
+    if (url && redis_url_parse(url, &config->redis, &err) != 0)
+        jconf_problem(&node, "%s", err.text);
+    if (password) {
+        free(config->redis.password);
+        config->redis.password = password;
+    }
+    free(url);
+}
+
+static void read_fleet(const struct jnode *root, const char *fleet, struct config *config)
+{
+    struct jnode node = jconf_member(root, "fleet");
+
+    config->fleet = jconf_string(root, "fleet", false);
+    if (fleet || !config->fleet) {
+        free(config->fleet);
+        config->fleet = mem_strdup(fleet ? fleet : "default");
+    }
+    if (strlen(config->fleet) > MAX_FLEET_NAME)
+        jconf_problem(&node, "the name of the fleet is longer than %d bytes", MAX_FLEET_NAME);
+}
+
+struct config *config_load(const char *file, const char *fleet, struct problems *problems)
+{
+    size_t errors = problems->errors;
+    json_t *document = jconf_load(file, problems);
+    struct config *config;
+    struct jnode root;
+
+    if (!document)
+        return NULL;
+    config = mem_zalloc(sizeof(*config));
+    config->file = mem_strdup(file);
+    root = jconf_root(document, problems);
+    jconf_known(&root, root_keys);
+    read_fleet(&root, fleet, config);
+    config->postgres = read_server(&root, "postgres", "conninfo", &config->postgres_password);
+    read_redis(&root, config);
+    config->http = jconf_string(&root, "http", false);
+    read_projections(&root, config);
+    read_queues(&root, config);
+    add_default_queues(config);
+    json_decref(document);
+    if (problems->errors > errors) {
+        config_free(config);
+        return NULL;
+    }
+    return config;
+}
+
+static void free_strings(char **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
+static void free_projection(struct projection *projection)
+{
+    for (size_t i = 0; i < projection->nwatches; i++) {
+        free(projection->watches[i].table);
+        free_strings(projection->watches[i].columns, projection->watches[i].ncolumns);
+        free(projection->watches[i].lookup);
+    }
+    free(projection->watches);
+    free_strings(projection->id, projection->nid);
+    free_strings(projection->queues, projection->nqueues);
+    template_free(projection->key);
+    free(projection->name);
+    free(projection->source);
+    free(projection->key_text);
+    free(projection->expire_at);
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < config->nprojections; i++)
+        free_projection(&config->projections[i]);
+    for (size_t i = 0; i < config->nqueues; i++)
+        free(config->queues[i].name);
+    redis_url_free(&config->redis);
+    free(config->projections);
+    free(config->queues);
+    free(config->http);
+    free(config->postgres);
+    free(config->postgres_password);
+    free(config->fleet);
+    free(config->file);
+    free(config);
+}
+
+const struct projection *config_projection(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->nprojections; i++)
+        if (strcmp(config->projections[i].name, name) == 0)
+            return &config->projections[i];
+    return NULL;
+}
+
+const char *config_default_file(void)
+{
+    const char *file = getenv("PGUSHER_CONFIG");
+
+    return file && file[0] ? file : "/etc/pgusher/pgusher.json";
+}

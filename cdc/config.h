@@ -1,0 +1,78 @@
+/* The configuration file: projections, watches, queues, and where PostgreSQL and Redis are. Pure: looks at
+ * the file only; whether tables and columns exist is for plan.h.
+ *
+ * All mistakes of a file are found in one reading, each with its JSON path. Owned by the caller; everything
+ * in it lives until config_free.
+ */
+#ifndef PGUSHER_CONFIG_H
+#define PGUSHER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cdc/template.h"
+#include "common/problems.h"
+#include "common/redis_url.h"
+
+enum { MAX_ID_COLUMNS = 8 };
+
+/* A changed row of `table` concerns the documents whose id stands in `columns`, or which `lookup` finds for
+ * them. */
+struct watch {
+    char *table;
+    char **columns;
+    size_t ncolumns;
+    char *lookup; /* NULL: the columns are the id; otherwise SQL, one array parameter per column */
+};
+
+struct projection {
+    char *name;
+    char *source;
+    char **id;
+    size_t nid;
+    char *key_text;
+    struct key_template *key; /* over exactly the id columns; NULL when key_text is wrong */
+    char *expire_at;          /* column; NULL: never */
+    int64_t expire_grace_ms;
+    char **queues;
+    size_t nqueues;
+    struct watch *watches;
+    size_t nwatches;
+};
+
+struct queue_config {
+    char *name;
+    int max_failures;
+    int max_crashes;
+    int64_t lease_ms;
+    bool coalesce;
+};
+
+struct config {
+    char *file;
+    char *fleet;
+    char *postgres;          /* conninfo or URI */
+    char *postgres_password; /* from password_file; NULL: as libpq finds it */
+    struct redis_url redis;
+    char *http; /* address of the status page; NULL: none */
+    struct projection *projections;
+    size_t nprojections;
+    struct queue_config *queues;
+    size_t nqueues;
+};
+
+/* Reads the file. NULL when it has errors; the problems say which. `fleet` overrides the file's (NULL: do
+ * not). */
+struct config *config_load(const char *file, const char *fleet, struct problems *problems);
+void config_free(struct config *config); /* NULL-safe */
+
+/* The queue's settings; a queue that "queues" does not mention has the defaults, hence never NULL for the
+ * queue of a projection. */
+const struct queue_config *config_queue(const struct config *config, const char *name);
+const struct projection *config_projection(const struct config *config, const char *name); /* NULL: none */
+
+/* $PGUSHER_CONFIG or /etc/pgusher/pgusher.json. */
+const char *config_default_file(void);
+
+#endif

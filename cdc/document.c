@@ -1,0 +1,47 @@
+#include "cdc/document.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/script.h"
+
+int64_t document_expire_ms(const char *text, int64_t grace_ms)
+{
+    int64_t ms;
+
+    if (!text || strcmp(text, "infinity") == 0)
+        return -1;
+    if (strcmp(text, "-infinity") == 0)
+        return 1;
+    ms = strtoll(text, NULL, 10) + grace_ms;
+    return ms > 0 ? ms : 1;
+}
+
+void document_read(struct document *document, const struct plan_projection *projection,
+                   const struct pg_rows *rows, int row)
+{
+    buf_clear(&document->key);
+    buf_clear(&document->fields);
+    document->nfields = 0;
+    for (size_t i = 0; i < projection->config->nid; i++)
+        document->id[i] = pg_rows_get(rows, row, DOC_FIRST + projection->id_columns[i], NULL);
+    plan_render_key(projection, document->id, &document->key);
+    document->expire_ms =
+        document_expire_ms(pg_rows_get(rows, row, DOC_EXPIRE, NULL), projection->config->expire_grace_ms);
+    for (size_t i = 0; i < projection->ncolumns; i++) {
+        size_t len;
+        const char *value = pg_rows_get(rows, row, DOC_FIRST + (int)i, &len);
+
+        if (!projection->stored[i] || !value)
+            continue;
+        resp_put_bulk(&document->fields, projection->names[i], strlen(projection->names[i]));
+        resp_put_bulk(&document->fields, value, len);
+        document->nfields++;
+    }
+}
+
+void document_free(struct document *document)
+{
+    buf_free(&document->key);
+    buf_free(&document->fields);
+}

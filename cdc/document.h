@@ -1,0 +1,28 @@
+/* One row of a document SELECT as what the sink wants: key, expiry, fields. Pure. */
+#ifndef PGUSHER_DOCUMENT_H
+#define PGUSHER_DOCUMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cdc/plan.h"
+#include "common/buf.h"
+#include "common/pg.h"
+
+struct document {
+    const char *id[MAX_ID_COLUMNS]; /* point into the row */
+    struct buf key;
+    int64_t expire_ms; /* with the grace; < 0: never */
+    struct buf fields; /* nfields times name, value in the wire format */
+    size_t nfields;
+};
+
+/* Fills document from a row behind the first; reuses its buffers. NULL columns are no fields. */
+void document_read(struct document *document, const struct plan_projection *projection,
+                   const struct pg_rows *rows, int row);
+void document_free(struct document *document);
+
+/* ms since 1970 of an EXPIRE column and the grace: -1 for NULL and infinity, 1 (long past) for -infinity. */
+int64_t document_expire_ms(const char *text, int64_t grace_ms);
+
+#endif

@@ -1,0 +1,213 @@
+#include "cdc/expand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+#define LOOKUP_INLINE "2000" /* ids that a lookup may add to the page */
+#define LOOKUP_FETCH "1000"
+
+enum { LOOKUP_INLINE_MAX = 2000 };
+
+/* What one page means for one projection. */
+struct expansion {
+    struct session *session;
+    struct batch *batch;
+    size_t projection;
+    struct ids *ids;
+    struct ids **values; /* per watch with a lookup: the values of its columns; NULL until there is one */
+};
+
+static const struct plan_projection *plan_of(const struct expansion *expansion)
+{
+    return &expansion->session->plan->projections[expansion->projection];
+}
+
+static const struct watch *watch_of(const struct expansion *expansion, size_t watch)
+{
+    return &plan_of(expansion)->config->watches[watch];
+}
+
+/* ---- collecting ---- */
+
+static bool pick(const struct plan_route *route, const struct watch *watch, const struct change *change,
+                 const char **ret_values)
+{
+    for (size_t i = 0; i < watch->ncolumns; i++) {
+        ret_values[i] = change->keys[route->positions[i]];
+        if (!ret_values[i])
+            return false; /* NULL leads to no document */
+    }
+    return true;
+}
+
+static void follow(struct expansion *expansion, const struct plan_route *route, const struct change *change)
+{
+    const struct watch *watch = watch_of(expansion, route->watch);
+    const char **values = mem_alloc(watch->ncolumns * sizeof(*values));
+
+    if (pick(route, watch, change, values)) {
+        struct ids **set = watch->lookup ? &expansion->values[route->watch] : &expansion->ids;
+
+        if (!*set)
+            *set = ids_new(watch->ncolumns);
+        ids_add(*set, values);
+    }
+    free(values);
+}
+
+static void collect(struct expansion *expansion, const struct change *changes, size_t count,
+                    bool *ret_truncated)
+{
+    const struct plan *plan = expansion->session->plan;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < plan->nroutes; j++) {
+            const struct plan_route *route = &plan->routes[j];
+
+            if (route->capture != changes[i].capture || route->projection != expansion->projection)
+                continue;
+            if (changes[i].keys)
+                follow(expansion, route, &changes[i]);
+            else
+                *ret_truncated = true;
+        }
+}
+
+/* ---- lookups ---- */
+
+static int take_ids(const struct expansion *expansion, size_t watch, struct ids *ids,
+                    const struct pg_rows *rows, struct err *err)
+{
+    size_t n = plan_of(expansion)->config->nid;
+
+    if ((size_t)pg_rows_columns(rows) != n) {
+        err_set(err, ST_CONFIG, "projections.%s.watch.%s.lookup: gives %d columns, but \"id\" has %zu",
+                plan_of(expansion)->config->name, watch_of(expansion, watch)->table, pg_rows_columns(rows),
+                n);
+        return -1;
+    }
+    for (int row = 0; row < pg_rows_count(rows); row++) {
+        const char *values[MAX_ID_COLUMNS];
+        bool complete = true;
+
+        for (size_t i = 0; i < n; i++) {
+            values[i] = pg_rows_get(rows, row, (int)i, NULL);
+            complete = complete && values[i];
+        }
+        if (complete)
+            ids_add(ids, values);
+    }
+    return 0;
+}
+
+static int run_lookup(const struct expansion *expansion, size_t watch, const char *format, const char *name,
+                      struct pg_rows **ret_rows, struct err *err)
+{
+    const struct ids *values = expansion->values[watch];
+    size_t n = watch_of(expansion, watch)->ncolumns;
+    char **arrays = mem_alloc(n * sizeof(*arrays));
+    struct buf sql = BUF_NONE;
+    struct pg_query query = {.name = name, .params = (const char *const *)arrays, .nparams = (int)n};
+    const char *hole = strstr(format, "@");
+    int result;
+
+    buf_add(&sql, format, (size_t)(hole - format));
+    buf_puts(&sql, plan_of(expansion)->lookups[watch]);
+    buf_puts(&sql, hole + 1);
+    query.sql = sql.data;
+    for (size_t i = 0; i < n; i++)
+        arrays[i] = ids_array(values, 0, ids_count(values), i);
+    result = pg_run(expansion->session->pg, &query, ret_rows, err);
+    if (result != 0)
+        err_context(err, "projections.%s.watch.%s.lookup", plan_of(expansion)->config->name,
+                    watch_of(expansion, watch)->table);
+    for (size_t i = 0; i < n; i++)
+        free(arrays[i]);
+    free(arrays);
+    buf_free(&sql);
+    return result;
+}
+
+/* Reads the cursor to its end. What is complete after each chunk need not be remembered. */
+static int apply_cursor(struct expansion *expansion, size_t watch, struct err *err)
+{
+    struct pg_query fetch = {.sql = "FETCH " LOOKUP_FETCH " FROM pgusher_lookup"};
+    struct ids *ids = ids_new(plan_of(expansion)->config->nid);
+    int result = 0, fetched = 1;
+
+    while (result == 0 && fetched) {
+        struct pg_rows *rows = NULL;
+
+        ids_clear(ids);
+        result = pg_run(expansion->session->pg, &fetch, &rows, err);
+        if (result == 0)
+            result = take_ids(expansion, watch, ids, rows, err);
+        if (result == 0)
+            result = batch_apply_ids(expansion->batch, expansion->projection, ids, err);
+        if (result == 0)
+            result = batch_finish(expansion->batch, err);
+        fetched = rows ? pg_rows_count(rows) : 0;
+        pg_rows_free(rows);
+    }
+    ids_free(ids);
+    return result;
+}
+
+static int apply_large_lookup(struct expansion *expansion, size_t watch, struct err *err)
+{
+    struct pg_query close = {.sql = "CLOSE pgusher_lookup"};
+
+    if (run_lookup(expansion, watch, "DECLARE pgusher_lookup NO SCROLL CURSOR WITH HOLD FOR @", NULL, NULL,
+                   err) != 0)
+        return -1;
+    if (apply_cursor(expansion, watch, err) != 0)
+        return -1;
+    return pg_run(expansion->session->pg, &close, NULL, err);
+}
+
+static int apply_lookup(struct expansion *expansion, size_t watch, struct err *err)
+{
+    char *name = mem_printf("lookup_%zu_%zu", expansion->projection, watch);
+    struct pg_rows *rows = NULL;
+    int result =
+        run_lookup(expansion, watch, "SELECT * FROM (@) l LIMIT " LOOKUP_INLINE " + 1", name, &rows, err);
+
+    if (result == 0)
+        result = pg_rows_count(rows) > LOOKUP_INLINE_MAX
+                     ? apply_large_lookup(expansion, watch, err)
+                     : take_ids(expansion, watch, expansion->ids, rows, err);
+    pg_rows_free(rows);
+    free(name);
+    return result;
+}
+
+static int apply_projection(struct expansion *expansion, struct err *err)
+{
+    for (size_t i = 0; i < plan_of(expansion)->config->nwatches; i++)
+        if (expansion->values[i] && apply_lookup(expansion, i, err) != 0)
+            return -1;
+    return batch_apply_ids(expansion->batch, expansion->projection, expansion->ids, err);
+}
+
+int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
+                 bool *truncated, struct err *err)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < session->plan->nprojections && result == 0; i++) {
+        const struct projection *config = session->plan->projections[i].config;
+        struct expansion expansion = {.session = session, .batch = batch, .projection = i};
+
+        expansion.ids = ids_new(config->nid);
+        expansion.values = mem_zalloc(sizeof(struct ids *) * (config->nwatches + 1));
+        collect(&expansion, changes, count, &truncated[i]);
+        result = apply_projection(&expansion, err);
+        for (size_t j = 0; j < config->nwatches; j++)
+            ids_free(expansion.values[j]);
+        free(expansion.values);
+        ids_free(expansion.ids);
+    }
+    return result;
+}

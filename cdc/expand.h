@@ -1,0 +1,16 @@
+/* From changes to documents: each changelog row is followed along its routes to document ids, directly or
+ * through the watch's lookup. A lookup that finds few ids joins the others of the page; one that finds very
+ * many (a venue with 100,000 tickets) is read through a server-side cursor, a bounded chunk at a time.
+ */
+#ifndef PGUSHER_EXPAND_H
+#define PGUSHER_EXPAND_H
+
+#include "cdc/batch.h"
+#include "cdc/feed.h"
+
+/* Projects into the batch every document that the changes concern. Sets truncated[i] for each projection with
+ * a truncated table; the caller resyncs these. 0, or -1 with err set. */
+int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
+                 bool *truncated, struct err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* What must be captured of each table: the key columns that watches name and the columns whose change
+ * matters. */
+#ifndef PGUSHER_NEEDS_H
+#define PGUSHER_NEEDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cdc/catalog.h"
+
+struct names {
+    char **list; /* sorted, each once */
+    size_t count;
+};
+
+struct need {
+    char *oid;
+    char *qualified;
+    char kind; /* relkind: r or p */
+    struct names keys;
+    struct names columns; /* the keys are among them */
+    bool all_columns;
+};
+
+struct needs {
+    struct need *list;
+    size_t count;
+};
+
+/* What this configuration needs. `reads` is the answer to sql_view_reads for its sources. */
+void needs_of_config(struct needs *needs, const struct config *config, const struct catalog *catalog,
+                     const struct pg_rows *reads);
+/* Adds a need; columns NULL means all. Merges with what is there of the same table. */
+struct need *needs_add(struct needs *needs, const char *oid, const char *qualified, char kind);
+void names_add(struct names *names, const char *name);
+void needs_free(struct needs *needs);
+
+/* The array parameter of sql_view_reads; the caller frees. */
+char *needs_source_oids(const struct config *config, const struct catalog *catalog);
+
+#endif

@@ -1,0 +1,452 @@
+#include "cdc/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+/* ---- looking the configuration up in the catalog ---- */
+
+static char *path(const struct projection *projection, const char *member)
+{
+    return mem_printf("projections.%s.%s", projection->name, member);
+}
+
+static void missing_column(const struct relation *relation, const char *name, const char *place,
+                           struct problems *problems)
+{
+    const char **names = mem_alloc(relation->ncolumns * sizeof(*names));
+    const char *near;
+
+    for (size_t i = 0; i < relation->ncolumns; i++)
+        names[i] = relation->columns[i].name;
+    near = suggest(name, names, relation->ncolumns);
+    problems_add(problems, PROBLEM_ERROR, place, "%s %s has no column \"%s\"%s%s%s",
+                 relation->kind == 'v' ? "view" : "table", relation->qualified, name,
+                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    free(names);
+}
+
+static bool has_column(const struct relation *relation, const char *name, const char *place,
+                       struct problems *problems)
+{
+    if (relation_column(relation, name))
+        return true;
+    missing_column(relation, name, place, problems);
+    return false;
+}
+
+static bool exists(const struct catalog *catalog, const struct relation *relation, const char *what,
+                   const char *place, struct problems *problems)
+{
+    const char *near;
+
+    if (relation->oid)
+        return true;
+    near = suggest(relation->name, (const char *const *)catalog->visible, catalog->nvisible);
+    if (near)
+        problems_add(problems, PROBLEM_ERROR, place, "there is no %s \"%s\"; did you mean \"%s\"?", what,
+                     relation->name, near);
+    else
+        problems_add(
+            problems, PROBLEM_ERROR, place,
+            "there is no %s \"%s\" (names are exact, upper and lower case differ; where it is not on the "
+            "search_path, its schema is written before a dot)",
+            what, relation->name);
+    return false;
+}
+
+static void check_expire(const struct projection *projection, const struct relation *source,
+                         struct problems *problems)
+{
+    char *place = path(projection, "expire_at");
+
+    if (has_column(source, projection->expire_at, place, problems)) {
+        const char *type = relation_column(source, projection->expire_at)->base_type;
+
+        if (strcmp(type, "timestamp without time zone") == 0 || strcmp(type, "date") == 0)
+            problems_add(problems, PROBLEM_WARNING, place,
+                         "column \"%s\" is a %s and is read as UTC; timestamptz would be exact",
+                         projection->expire_at, type);
+        else if (strcmp(type, "timestamp with time zone") != 0)
+            problems_add(
+                problems, PROBLEM_ERROR, place,
+                "column \"%s\" is of type %s; it must be timestamptz (or timestamp or date, read as UTC)",
+                projection->expire_at, type);
+    }
+    free(place);
+}
+
+static void check_source(const struct projection *projection, const struct catalog *catalog,
+                         struct problems *problems)
+{
+    const struct relation *source = catalog_find(catalog, projection->source);
+    char *place = path(projection, "source");
+    char *id_place = path(projection, "id");
+
+    if (exists(catalog, source, "table or view", place, problems)) {
+        for (size_t i = 0; i < projection->nid; i++)
+            has_column(source, projection->id[i], id_place, problems);
+        if (projection->expire_at)
+            check_expire(projection, source, problems);
+        if (!source->can_select)
+            problems_add(
+                problems, PROBLEM_ERROR, place,
+                "no privilege to read %s; as its owner: GRANT SELECT ON %s TO the role of \"postgres\"",
+                source->qualified, source->qualified);
+    }
+    free(place);
+    free(id_place);
+}
+
+static void check_watch(const struct projection *projection, const struct watch *watch,
+                        const struct catalog *catalog, struct problems *problems)
+{
+    const struct relation *table = catalog_find(catalog, watch->table);
+    char *place = mem_printf("projections.%s.watch.%s", projection->name, watch->table);
+
+    if (exists(catalog, table, "table", place, problems)) {
+        if (table->kind != 'r' && table->kind != 'p')
+            problems_add(problems, PROBLEM_ERROR, place,
+                         "%s is not a table: triggers stand on tables, so watch the tables it reads",
+                         table->qualified);
+        else
+            for (size_t i = 0; i < watch->ncolumns; i++)
+                has_column(table, watch->columns[i], place, problems);
+    }
+    free(place);
+}
+
+/* ---- composing SQL ---- */
+
+static void put_id_list(struct buf *sql, const struct projection *projection)
+{
+    for (size_t i = 0; i < projection->nid; i++) {
+        buf_puts(sql, i ? ", s." : "s.");
+        pg_put_identifier(sql, projection->id[i]);
+    }
+}
+
+static void put_expire(struct buf *sql, const struct projection *projection, const struct relation *source)
+{
+    struct buf at = BUF_NONE;
+    const char *type;
+
+    if (!projection->expire_at) {
+        buf_puts(sql, "NULL::text");
+        return;
+    }
+    type = relation_column(source, projection->expire_at)->base_type;
+    buf_puts(&at, "s.");
+    pg_put_identifier(&at, projection->expire_at);
+    if (strcmp(type, "timestamp with time zone") != 0)
+        buf_puts(&at, "::timestamp AT TIME ZONE 'UTC'");
+    buf_printf(sql,
+               "CASE WHEN pg_catalog.isfinite(%s) THEN pg_catalog.floor(EXTRACT(EPOCH FROM %s) * "
+               "1000)::bigint::text "
+               "ELSE (%s)::text END",
+               at.data, at.data, at.data);
+    buf_free(&at);
+}
+
+/* The first row tells the snapshot of the statement even when no document matches. */
+static char *compose_select(const struct projection *projection, const struct relation *source,
+                            const char *rest)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_puts(&sql, "SELECT pg_catalog.pg_current_snapshot()::text, NULL");
+    for (size_t i = 0; i < source->ncolumns; i++)
+        buf_puts(&sql, ", NULL");
+    buf_puts(&sql, " UNION ALL (SELECT NULL::text, ");
+    put_expire(&sql, projection, source);
+    for (size_t i = 0; i < source->ncolumns; i++) {
+        buf_puts(&sql, ", s.");
+        pg_put_identifier(&sql, source->columns[i].name);
+    }
+    buf_printf(&sql, " FROM %s s WHERE %s)", source->qualified, rest);
+    return buf_take(&sql);
+}
+
+/* With several columns the conditions on each alone reach the indexes, and inside views; the last one is
+ * exact. */
+static char *where_id_is_any(const struct projection *projection, const struct relation *source)
+{
+    struct buf sql = BUF_NONE;
+
+    for (size_t i = 0; i < projection->nid; i++) {
+        buf_puts(&sql, i ? " AND s." : "s.");
+        pg_put_identifier(&sql, projection->id[i]);
+        buf_printf(&sql, " = ANY ($%zu::%s[])", i + 1, relation_column(source, projection->id[i])->type);
+    }
+    if (projection->nid > 1) {
+        buf_puts(&sql, " AND (");
+        put_id_list(&sql, projection);
+        buf_puts(&sql, ") IN (SELECT * FROM pg_catalog.unnest(");
+        for (size_t i = 0; i < projection->nid; i++)
+            buf_printf(&sql, "%s$%zu::%s[]", i ? ", " : "", i + 1,
+                       relation_column(source, projection->id[i])->type);
+        buf_puts(&sql, "))");
+    }
+    return buf_take(&sql);
+}
+
+static char *where_in_order(const struct projection *projection, const struct relation *source, bool after)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_putc(&sql, '(');
+    put_id_list(&sql, projection);
+    if (after) {
+        buf_puts(&sql, ") > (");
+        for (size_t i = 0; i < projection->nid; i++)
+            buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
+                       relation_column(source, projection->id[i])->type);
+        buf_puts(&sql, ")");
+    } else {
+        buf_puts(&sql, ") IS NOT NULL");
+    }
+    buf_puts(&sql, " ORDER BY ");
+    put_id_list(&sql, projection);
+    buf_printf(&sql, " LIMIT $%zu::bigint", after ? projection->nid + 1 : 1);
+    return buf_take(&sql);
+}
+
+static size_t trimmed_length(const char *sql)
+{
+    size_t len = strlen(sql);
+
+    while (len && strchr("; \t\r\n", sql[len - 1]))
+        len--;
+    return len;
+}
+
+static char *compose_ids(const struct projection *projection, const struct relation *source, char *rest)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_puts(&sql, "SELECT ");
+    put_id_list(&sql, projection);
+    buf_printf(&sql, " FROM %s s WHERE %s", source->qualified, rest);
+    free(rest);
+    return buf_take(&sql);
+}
+
+static char *compose_and_free(const struct projection *projection, const struct relation *source, char *rest)
+{
+    char *sql = compose_select(projection, source, rest);
+
+    free(rest);
+    return sql;
+}
+
+static void compose(struct plan_projection *plan, const struct projection *projection,
+                    const struct relation *source)
+{
+    plan->select_name = mem_printf("documents_%s", projection->name);
+    plan->select_by_id = compose_and_free(projection, source, where_id_is_any(projection, source));
+    plan->select_first = compose_and_free(projection, source, where_in_order(projection, source, false));
+    plan->select_after = compose_and_free(projection, source, where_in_order(projection, source, true));
+    plan->ids_first = compose_ids(projection, source, where_in_order(projection, source, false));
+    plan->ids_after = compose_ids(projection, source, where_in_order(projection, source, true));
+    plan->lookups = mem_zalloc(sizeof(char *) * (projection->nwatches + 1));
+    for (size_t i = 0; i < projection->nwatches; i++) {
+        const char *lookup = projection->watches[i].lookup;
+
+        if (lookup)
+            plan->lookups[i] = mem_printf("%.*s", (int)trimmed_length(lookup), lookup);
+    }
+}
+
+static void adopt_key(struct plan_projection *plan, const struct projection *projection)
+{
+    for (size_t i = 0; i < projection->nid; i++)
+        for (size_t j = 0; j < projection->nid; j++)
+            if (strcmp(template_column(projection->key, i), projection->id[j]) == 0)
+                plan->key_ids[i] = (int)j;
+}
+
+static void order_values(const struct plan_projection *plan, const char *const *id, const char **ret_values)
+{
+    for (size_t i = 0; i < plan->config->nid; i++)
+        ret_values[i] = id[plan->key_ids[i]];
+}
+
+void plan_render_key(const struct plan_projection *plan, const char *const *id, struct buf *out)
+{
+    const char *values[MAX_ID_COLUMNS];
+
+    order_values(plan, id, values);
+    template_render(plan->config->key, values, out);
+}
+
+bool plan_key_survives(const struct plan_projection *plan, const char *const *id)
+{
+    const char *values[MAX_ID_COLUMNS];
+
+    order_values(plan, id, values);
+    return template_survives(plan->config->key, values);
+}
+
+int plan_invert_key(const struct plan_projection *plan, const char *key, size_t len, char **ret_id)
+{
+    char *values[MAX_ID_COLUMNS];
+
+    if (template_invert(plan->config->key, key, len, values) != 0)
+        return -1;
+    for (size_t i = 0; i < plan->config->nid; i++)
+        ret_id[plan->key_ids[i]] = values[i];
+    return 0;
+}
+
+static void adopt_columns(struct plan_projection *plan, const struct projection *projection,
+                          const struct relation *source)
+{
+    plan->ncolumns = source->ncolumns;
+    plan->stored = mem_zalloc(sizeof(bool) * (source->ncolumns + 1));
+    plan->names = mem_zalloc(sizeof(char *) * (source->ncolumns + 1));
+    for (size_t i = 0; i < source->ncolumns; i++) {
+        plan->stored[i] = source->columns[i].name[0] != '_';
+        plan->names[i] = mem_strdup(source->columns[i].name);
+        for (size_t j = 0; j < projection->nid; j++)
+            if (strcmp(projection->id[j], source->columns[i].name) == 0)
+                plan->id_columns[j] = (int)i;
+    }
+}
+
+struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems)
+{
+    size_t errors = problems->errors;
+    struct plan *plan = mem_zalloc(sizeof(*plan));
+
+    plan->projections = mem_zalloc(sizeof(*plan->projections) * config->nprojections);
+    for (size_t i = 0; i < config->nprojections; i++) {
+        const struct projection *projection = &config->projections[i];
+        const struct relation *source = catalog_find(catalog, projection->source);
+        size_t before = problems->errors;
+
+        check_source(projection, catalog, problems);
+        for (size_t j = 0; j < projection->nwatches; j++)
+            check_watch(projection, &projection->watches[j], catalog, problems);
+        plan->projections[plan->nprojections++].config = projection;
+        if (problems->errors > before)
+            continue;
+        adopt_columns(&plan->projections[i], projection, source);
+        adopt_key(&plan->projections[i], projection);
+        compose(&plan->projections[i], projection, source);
+    }
+    if (problems->errors == errors)
+        return plan;
+    plan_free(plan);
+    return NULL;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->nprojections; i++) {
+        struct plan_projection *projection = &plan->projections[i];
+
+        for (size_t j = 0; j < projection->ncolumns; j++)
+            free((char *)projection->names[j]);
+        for (size_t j = 0; projection->lookups && j < projection->config->nwatches; j++)
+            free(projection->lookups[j]);
+        free(projection->names);
+        free(projection->stored);
+        free(projection->lookups);
+        free(projection->select_name);
+        free(projection->select_by_id);
+        free(projection->select_first);
+        free(projection->select_after);
+        free(projection->ids_first);
+        free(projection->ids_after);
+    }
+    free(plan->projections);
+    free(plan->routes);
+    free(plan);
+}
+
+/* ---- routes ---- */
+
+static int find_name(char **names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* -1 when the capture's keys do not hold all columns of the watch. */
+static int set_positions(struct plan_route *route, const struct watch *watch, char **keys, size_t nkeys)
+{
+    for (size_t i = 0; i < watch->ncolumns; i++) {
+        route->positions[i] = find_name(keys, nkeys, watch->columns[i]);
+        if (route->positions[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void add_capture_routes(struct plan *plan, const struct catalog *catalog, int capture, const char *oid,
+                               char **keys, size_t nkeys)
+{
+    for (size_t i = 0; i < plan->nprojections; i++) {
+        const struct projection *projection = plan->projections[i].config;
+
+        for (size_t j = 0; j < projection->nwatches; j++) {
+            const struct watch *watch = &projection->watches[j];
+            struct plan_route route = {.capture = capture, .projection = i, .watch = j};
+
+            if (strcmp(catalog_find(catalog, watch->table)->oid, oid) != 0 ||
+                set_positions(&route, watch, keys, nkeys) != 0)
+                continue;
+            plan->routes = mem_resize(plan->routes, sizeof(route) * (plan->nroutes + 1));
+            plan->routes[plan->nroutes++] = route;
+        }
+    }
+}
+
+static bool has_route(const struct plan *plan, size_t projection, size_t watch)
+{
+    for (size_t i = 0; i < plan->nroutes; i++)
+        if (plan->routes[i].projection == projection && plan->routes[i].watch == watch)
+            return true;
+    return false;
+}
+
+static int check_routes(const struct plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < plan->nprojections; i++)
+        for (size_t j = 0; j < plan->projections[i].config->nwatches; j++)
+            if (!has_route(plan, i, j)) {
+                err_set(
+                    err, ST_CONFIG,
+                    "projections.%s.watch.%s: the database does not capture this yet; run: pgusher install",
+                    plan->projections[i].config->name, plan->projections[i].config->watches[j].table);
+                return -1;
+            }
+    return 0;
+}
+
+int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg *pg, struct err *err)
+{
+    struct pg_query query = {.sql = "SELECT id, relation::oid, key_columns FROM pgusher.capture ORDER BY id"};
+    struct pg_rows *rows = NULL;
+
+    if (pg_run(pg, &query, &rows, err) != 0)
+        return -1;
+    for (int row = 0; row < pg_rows_count(rows); row++) {
+        char **keys;
+        size_t nkeys = array_parse(pg_rows_get(rows, row, 2, NULL), &keys);
+
+        add_capture_routes(plan, catalog, atoi(pg_rows_get(rows, row, 0, NULL)),
+                           pg_rows_get(rows, row, 1, NULL), keys, nkeys);
+        for (size_t i = 0; i < nkeys; i++)
+            free(keys[i]);
+        free(keys);
+    }
+    pg_rows_free(rows);
+    return check_routes(plan, err);
+}

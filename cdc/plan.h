@@ -1,0 +1,68 @@
+/* The plan: a configuration married to what the catalog says. For each projection the SQL that reads its
+ * documents, and for each captured table the routes from its changelog keys to document ids. Immutable once
+ * built.
+ */
+#ifndef PGUSHER_PLAN_H
+#define PGUSHER_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cdc/catalog.h"
+#include "cdc/config.h"
+#include "common/problems.h"
+
+/* Columns of every document SELECT before the source's own. In its first row, which is always there, SNAPSHOT
+ * is the snapshot of the statement and the rest is NULL; in the others SNAPSHOT is NULL. EXPIRE is ms since
+ * 1970, infinity, -infinity or NULL. */
+enum document_column { DOC_SNAPSHOT, DOC_EXPIRE, DOC_FIRST };
+
+struct plan_projection {
+    const struct projection *config;
+    size_t ncolumns; /* of the source, behind DOC_FIRST */
+    bool *stored;    /* per column: whether it is a hash field */
+    const char **names;
+    int id_columns[MAX_ID_COLUMNS]; /* position of each id column among them */
+    char *select_name;              /* prepared under these names */
+    char *select_by_id;             /* one array parameter per id column */
+    char *select_first;             /* $1 = how many: the first documents in the order of id */
+    char *select_after;             /* one parameter per id column, then how many: those that follow */
+    char *ids_first;                /* as select_first and select_after, but only the id columns */
+    char *ids_after;
+    int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
+    char **lookups;              /* per watch, without a semicolon; NULL where it has none */
+};
+
+/* A changelog row of this capture leads to documents of this projection through this watch. */
+struct plan_route {
+    int capture;
+    size_t projection;
+    size_t watch;
+    int positions[MAX_ID_COLUMNS]; /* of the watch's columns in the row's keys */
+};
+
+struct plan {
+    struct plan_projection *projections;
+    size_t nprojections;
+    struct plan_route *routes;
+    size_t nroutes;
+};
+
+/* Checks the configuration against the catalog (missing relations and columns, types, privileges) and builds
+ * the plan without its routes. NULL when there is an error; the problems say which, with the near name. The
+ * plan refers to config. */
+struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems);
+void plan_free(struct plan *plan); /* NULL-safe */
+
+/* Appends the key of the document with this id (one value per id column). */
+void plan_render_key(const struct plan_projection *projection, const char *const *id, struct buf *out);
+/* Whether the key of this id can be turned back: false when a value holds the template's separator. */
+bool plan_key_survives(const struct plan_projection *projection, const char *const *id);
+/* The id of a key; the caller frees each value. -1 when the key is not of this projection. */
+int plan_invert_key(const struct plan_projection *projection, const char *key, size_t len, char **ret_id);
+
+/* Reads pgusher.capture and adds the routes. -1 with err (ST_CONFIG) when a watch is not captured: install is
+ * needed. */
+int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg *pg, struct err *err);
+
+#endif

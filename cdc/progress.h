@@ -1,0 +1,16 @@
+/* Progress of a long run on stderr: a bar with rate and time left on a terminal, now and then a line
+ * otherwise. */
+#ifndef PGUSHER_PROGRESS_H
+#define PGUSHER_PROGRESS_H
+
+#include <stdint.h>
+
+struct progress;
+
+/* total < 0: unknown. `label` must outlive it. */
+struct progress *progress_new(const char *label, int64_t total);
+void progress_update(struct progress *progress, int64_t done);
+/* Ends the line; says how many, how long and how fast. Frees. */
+void progress_end(struct progress *progress, int64_t done);
+
+#endif

@@ -1,0 +1,329 @@
+#include "cdc/sink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "common/arena.h"
+#include "common/mem.h"
+#include "lua/scripts.h"
+#include "queue/enqueue.h"
+
+enum {
+    CALL_DOCUMENTS = 100,
+    CALL_BYTES = 256 * 1024,    /* a script call stays short, so that Redis serves others in between */
+    OUTSTANDING_HIGH = 4 << 20, /* bytes sent and not answered: the producer waits */
+    OUTSTANDING_LOW = 2 << 20,
+    TOMBSTONE_TTL_MS = 10 * 60 * 1000,
+};
+
+/* The items for one queue. */
+struct lane {
+    const struct queue_config *queue;
+    const char **items;
+    size_t count;
+    size_t capacity;
+};
+
+/* One script call and the documents in it. */
+struct shipment {
+    struct sink *sink;
+    struct script_call *call;
+    size_t bytes;
+    size_t count;
+    const struct plan_projection *projections[CALL_DOCUMENTS];
+    const char *keys[CALL_DOCUMENTS];
+};
+
+struct sink {
+    struct rconn *rconn;
+    const struct config *config;
+    bool queue_all;
+    struct tally *tally;
+    struct sink_handlers handlers;
+    void *arg;
+    struct arena *arena; /* the keys */
+    struct lane *lanes;
+    struct shipment *open; /* being filled */
+    size_t outstanding;    /* calls */
+    size_t outstanding_bytes;
+    bool waiting; /* the producer was told to */
+    bool idle;    /* nothing outstanding: what sink_flush waits for */
+    struct err err;
+};
+
+struct sink *sink_new(struct rconn *rconn, const struct config *config, bool queue_all, struct tally *tally,
+                      const struct sink_handlers *handlers, void *arg)
+{
+    struct sink *sink = mem_zalloc(sizeof(*sink));
+
+    sink->rconn = rconn;
+    sink->config = config;
+    sink->queue_all = queue_all;
+    sink->tally = tally;
+    sink->handlers = *handlers;
+    sink->arg = arg;
+    sink->arena = arena_new();
+    sink->idle = true;
+    sink->lanes = mem_zalloc(sizeof(*sink->lanes) * (config->nqueues + 1));
+    for (size_t i = 0; i < config->nqueues; i++)
+        sink->lanes[i].queue = &config->queues[i];
+    return sink;
+}
+
+static void shipment_free(struct shipment *shipment)
+{
+    if (!shipment)
+        return;
+    script_call_free(shipment->call);
+    free(shipment);
+}
+
+void sink_free(struct sink *sink)
+{
+    if (!sink)
+        return;
+    loop_run_until(rconn_loop(sink->rconn), &sink->idle);
+    shipment_free(sink->open);
+    for (size_t i = 0; i < sink->config->nqueues; i++)
+        free(sink->lanes[i].items);
+    free(sink->lanes);
+    arena_free(sink->arena);
+    free(sink);
+}
+
+/* ---- outcomes ---- */
+
+static struct lane *find_lane(struct sink *sink, const char *queue)
+{
+    for (size_t i = 0; i < sink->config->nqueues; i++)
+        if (strcmp(sink->lanes[i].queue->name, queue) == 0)
+            return &sink->lanes[i];
+    return NULL;
+}
+
+static void remember_item(struct sink *sink, const struct plan_projection *projection, const char *key)
+{
+    for (size_t i = 0; i < projection->config->nqueues; i++) {
+        struct lane *lane = find_lane(sink, projection->config->queues[i]);
+
+        lane->items = mem_grow(lane->items, lane->count, &lane->capacity, sizeof(*lane->items));
+        lane->items[lane->count++] = key;
+    }
+}
+
+static void take_outcome(struct sink *sink, const struct plan_projection *projection, const char *key,
+                         const struct rreply *reply)
+{
+    struct tally *tally = sink->tally;
+    bool changed = false;
+
+    if (rreply_type(reply) == RREPLY_ERROR) {
+        const char *text = rreply_string(reply, NULL);
+        enum status status = rconn_classify(text);
+
+        if (status != ST_REFUSED) {
+            err_set(&sink->err, status, "Redis: %s", text);
+            return;
+        }
+        tally->refused++;
+        sink->handlers.refused(sink->arg, projection, key, text);
+        return;
+    }
+    switch (rreply_integer(reply)) {
+    case 1:
+        tally->put++;
+        changed = true;
+        break;
+    case 2:
+        tally->removed++;
+        changed = true;
+        break;
+    case 3:
+        tally->absent++;
+        break;
+    case -1:
+        tally->stale++;
+        break;
+    default:
+        tally->unchanged++;
+    }
+    if (changed || sink->queue_all)
+        remember_item(sink, projection, key);
+}
+
+static void account(struct sink *sink, size_t bytes)
+{
+    sink->outstanding--;
+    sink->outstanding_bytes -= bytes;
+    sink->idle = sink->outstanding == 0;
+    if (sink->waiting && sink->outstanding_bytes <= OUTSTANDING_LOW) {
+        sink->waiting = false;
+        sink->handlers.pressure(sink->arg, false);
+    }
+}
+
+static void on_applied(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct shipment *shipment = arg;
+    struct sink *sink = shipment->sink;
+
+    if (err)
+        err_copy(&sink->err, err);
+    else if (rreply_count(reply) != shipment->count)
+        err_set(&sink->err, ST_LOST, "Redis: the reply to apply has %zu answers for %zu documents",
+                rreply_count(reply), shipment->count);
+    else
+        for (size_t i = 0; i < shipment->count; i++)
+            take_outcome(sink, shipment->projections[i], shipment->keys[i], rreply_at(reply, i));
+    account(sink, shipment->bytes);
+    shipment_free(shipment);
+}
+
+/* ---- documents ---- */
+
+static void ship(struct sink *sink)
+{
+    struct shipment *shipment = sink->open;
+    struct script_call *call;
+
+    if (!shipment)
+        return;
+    sink->open = NULL;
+    call = shipment->call;
+    shipment->call = NULL;
+    shipment->bytes = script_call_bytes(call);
+    sink->outstanding++;
+    sink->outstanding_bytes += shipment->bytes;
+    sink->idle = false;
+    script_send(call, sink->rconn, on_applied, shipment);
+    if (!sink->waiting && sink->outstanding_bytes > OUTSTANDING_HIGH) {
+        sink->waiting = true;
+        sink->handlers.pressure(sink->arg, true);
+    }
+}
+
+static struct shipment *open_shipment(struct sink *sink)
+{
+    if (sink->open &&
+        (sink->open->count == CALL_DOCUMENTS || script_call_bytes(sink->open->call) > CALL_BYTES))
+        ship(sink);
+    if (!sink->open) {
+        sink->open = mem_zalloc(sizeof(*sink->open));
+        sink->open->sink = sink;
+        sink->open->call = script_call_new(&script_apply);
+        script_arg_int(sink->open->call, TOMBSTONE_TTL_MS);
+    }
+    return sink->open;
+}
+
+/* The tombstone must live in the slot of its document. Braces round the key do that, unless the key has a
+ * hash tag of its own, which then rules the slot by itself. */
+static void add_tombstone_key(struct script_call *call, const char *key)
+{
+    char *gone = mem_printf(strchr(key, '{') ? "pgusher:gone:%s" : "pgusher:gone:{%s}", key);
+
+    script_key(call, gone, strlen(gone));
+    free(gone);
+}
+
+static struct script_call *add_document(struct sink *sink, const struct plan_projection *projection,
+                                        const char *key, int64_t version)
+{
+    struct shipment *shipment = open_shipment(sink);
+    size_t len = strlen(key);
+
+    shipment->projections[shipment->count] = projection;
+    shipment->keys[shipment->count] = arena_copy(sink->arena, key, len + 1);
+    shipment->count++;
+    script_key(shipment->call, key, len);
+    add_tombstone_key(shipment->call, key);
+    script_arg_int(shipment->call, version);
+    return shipment->call;
+}
+
+void sink_put(struct sink *sink, const struct plan_projection *projection, const char *key, int64_t version,
+              int64_t expire_ms, const struct buf *fields, size_t nfields)
+{
+    struct script_call *call = add_document(sink, projection, key, version);
+    char digest[17];
+
+    snprintf(digest, sizeof(digest), "%016llx",
+             (unsigned long long)XXH3_64bits_withSeed(fields->data, fields->len, (uint64_t)expire_ms));
+    if (expire_ms < 0)
+        script_arg(call, "", 0);
+    else
+        script_arg_int(call, expire_ms);
+    script_arg(call, digest, 16);
+    script_arg_int(call, (int64_t)nfields);
+    script_args_raw(call, fields, 2 * nfields);
+}
+
+void sink_remove(struct sink *sink, const struct plan_projection *projection, const char *key,
+                 int64_t version)
+{
+    struct script_call *call = add_document(sink, projection, key, version);
+
+    script_arg(call, "", 0);
+    script_arg(call, "", 0);
+    script_arg_int(call, 0);
+}
+
+int sink_flush(struct sink *sink, struct err *err)
+{
+    ship(sink);
+    loop_run_until(rconn_loop(sink->rconn), &sink->idle);
+    if (sink->err.status == ST_OK)
+        return 0;
+    err_copy(err, &sink->err);
+    err_clear(&sink->err);
+    return -1;
+}
+
+/* ---- queues ---- */
+
+static void on_enqueued(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct shipment *shipment = arg;
+    struct sink *sink = shipment->sink;
+
+    if (err)
+        err_copy(&sink->err, err);
+    else
+        sink->tally->queued += (int64_t)rreply_count(reply);
+    account(sink, shipment->bytes);
+    shipment_free(shipment);
+}
+
+static void enqueue_some(struct sink *sink, const struct lane *lane, size_t first, size_t count)
+{
+    struct shipment *shipment = mem_zalloc(sizeof(*shipment));
+    struct script_call *call = enqueue_call_new(lane->queue->name, lane->queue->coalesce);
+
+    for (size_t i = first; i < first + count; i++)
+        script_arg(call, lane->items[i], strlen(lane->items[i]));
+    shipment->sink = sink;
+    sink->outstanding++;
+    sink->idle = false;
+    script_send(call, sink->rconn, on_enqueued, shipment);
+}
+
+int sink_enqueue(struct sink *sink, struct err *err)
+{
+    if (sink_flush(sink, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sink->config->nqueues; i++) {
+        struct lane *lane = &sink->lanes[i];
+
+        for (size_t first = 0; first < lane->count; first += ENQUEUE_MAX_ITEMS)
+            enqueue_some(sink, lane, first,
+                         lane->count - first < ENQUEUE_MAX_ITEMS ? lane->count - first : ENQUEUE_MAX_ITEMS);
+    }
+    if (sink_flush(sink, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sink->config->nqueues; i++)
+        sink->lanes[i].count = 0;
+    arena_reset(sink->arena);
+    return 0;
+}

@@ -1,0 +1,59 @@
+/* Where documents go: guarded writes into Redis, then the queues.
+ *
+ * Documents are collected into script calls and sent as soon as a call is full; replies come in while more
+ * are built. What a write changed is remembered as an item for the projection's queues until sink_enqueue has
+ * told them: an item is never forgotten because a later step failed, as long as the sink lives.
+ *
+ * The order that loses nothing: puts, every reply, enqueue, every reply; only then may the cursor move.
+ */
+#ifndef PGUSHER_SINK_H
+#define PGUSHER_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cdc/plan.h"
+#include "common/rconn.h"
+
+struct sink;
+
+struct tally {
+    int64_t put;
+    int64_t unchanged;
+    int64_t removed;
+    int64_t absent; /* to be removed, but was not there */
+    int64_t stale;  /* a newer version was there */
+    int64_t refused;
+    int64_t queued; /* items told to the queues, coalesced ones too */
+};
+
+/* Called for a document that cannot be written (its key holds something that is not a hash). */
+typedef void sink_refused_fn(void *arg, const struct plan_projection *projection, const char *key,
+                             const char *error);
+/* Called when so much is outstanding that the producer should wait (true), and when it may go on (false). */
+typedef void sink_pressure_fn(void *arg, bool wait);
+
+struct sink_handlers {
+    sink_refused_fn *refused;
+    sink_pressure_fn *pressure;
+};
+
+/* queue_all: documents are queued though they are unchanged, because the last owner may have died between the
+ * write and the enqueue. The tally grows; it outlives the sink. */
+struct sink *sink_new(struct rconn *rconn, const struct config *config, bool queue_all, struct tally *tally,
+                      const struct sink_handlers *handlers, void *arg);
+/* What is outstanding is waited for (it cannot take longer than the deadline of rconn). NULL-safe. */
+void sink_free(struct sink *sink);
+
+/* fields: nfields times name, value as resp_put_bulk writes them. expire_ms < 0: never. */
+void sink_put(struct sink *sink, const struct plan_projection *projection, const char *key, int64_t version,
+              int64_t expire_ms, const struct buf *fields, size_t nfields);
+void sink_remove(struct sink *sink, const struct plan_projection *projection, const char *key,
+                 int64_t version);
+
+/* Sends what is collected and waits for every reply. 0, or -1 with err set when any failed. */
+int sink_flush(struct sink *sink, struct err *err);
+/* sink_flush, then the same for the queues. */
+int sink_enqueue(struct sink *sink, struct err *err);
+
+#endif

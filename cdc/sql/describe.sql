@@ -1,0 +1,21 @@
+-- $1 text[]: names of relations as the configuration writes them: exact, or schema.exact.
+-- One row per column: 0 name, 1 oid, 2 quoted qualified name, 3 relkind, 4 may we SELECT it (t/f), 5 column, 6 its type,
+-- 7 its type without domain. A relation that is not there has one row with NULL from 1 on.
+WITH found AS (
+    SELECT name,
+           coalesce(to_regclass(quote_ident(name)),
+                    CASE WHEN strpos(name, '.') > 0 THEN
+                        to_regclass(quote_ident(split_part(name, '.', 1)) || '.' ||
+                                    quote_ident(substr(name, strpos(name, '.') + 1)))
+                    END) AS relation
+      FROM (SELECT DISTINCT unnest($1::text[]) AS name) wanted
+)
+SELECT f.name, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind,
+       has_table_privilege(c.oid, 'SELECT'), a.attname, format_type(a.atttypid, a.atttypmod),
+       format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL)
+  FROM found f
+  LEFT JOIN pg_class c ON c.oid = f.relation
+  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_type t ON t.oid = a.atttypid
+ ORDER BY f.name, a.attnum

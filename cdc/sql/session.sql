@@ -1,0 +1,17 @@
+-- What every session of ours pins, so that the same row is the same text whoever reads it, and so that each statement
+-- has a snapshot of its own (the gate and the version depend on that).
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, YMD';
+SET IntervalStyle = 'postgres';
+SET bytea_output = 'hex';
+SET extra_float_digits = 1;
+SET xmlbinary = 'base64';
+SET lc_monetary = 'C';
+SET standard_conforming_strings = on;
+SET default_transaction_isolation = 'read committed';
+SET synchronous_commit = off;
+SET jit = off;
+SET max_parallel_workers_per_gather = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET statement_timeout = 0;
+SET lock_timeout = 0;

@@ -1,0 +1,13 @@
+/* The SQL texts of this folder, embedded at build. Each file's head says what it takes and gives. */
+#ifndef PGUSHER_CDC_SQL_TEXTS_H
+#define PGUSHER_CDC_SQL_TEXTS_H
+
+extern const char sql_capture_state[];
+extern const char sql_describe[];
+extern const char sql_fleet_state[];
+extern const char sql_schema[];
+extern const char sql_session[];
+extern const char sql_status[];
+extern const char sql_view_reads[];
+
+#endif

@@ -1,0 +1,81 @@
+#include "common/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+static void reserve(struct buf *buf, size_t more)
+{
+    size_t need = buf->len + more + 1;
+
+    if (need <= buf->capacity)
+        return;
+    if (buf->capacity == 0)
+        buf->capacity = 64;
+    while (buf->capacity < need)
+        buf->capacity *= 2;
+    buf->data = mem_resize(buf->data, buf->capacity);
+}
+
+void buf_add(struct buf *buf, const void *data, size_t len)
+{
+    reserve(buf, len);
+    if (len)
+        memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_putc(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    reserve(buf, (size_t)len);
+    va_start(args, format);
+    vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    if (buf->data)
+        buf->data[0] = '\0';
+}
+
+void buf_free(struct buf *buf)
+{
+    free(buf->data);
+    buf->data = NULL;
+    buf->len = buf->capacity = 0;
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *data;
+
+    reserve(buf, 0);
+    buf->data[buf->len] = '\0';
+    data = buf->data;
+    buf->data = NULL;
+    buf->len = buf->capacity = 0;
+    return data;
+}

@@ -1,0 +1,15 @@
+/* Time. Durations and deadlines use the monotonic clock; what leaves the program (a TTL, a log line)
+ * uses the wall clock. */
+#ifndef PGUSHER_CLOCK_H
+#define PGUSHER_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_mono_ms(void);
+int64_t clock_wall_ms(void); /* since 1970-01-01 UTC */
+
+/* Reads "200 ms", "30 s", "5 min", "1 h", "10 days", "2 weeks" (unit required unless the number is 0;
+ * fractions allowed; at most 100 years). 0 on success, -1 when it is no duration. */
+int duration_parse(const char *text, int64_t *ret_ms);
+
+#endif

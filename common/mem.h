@@ -1,0 +1,18 @@
+/* Allocation that aborts when memory is out, for the program's own small objects. What is sized by
+ * foreign input must be capped by its caller first. */
+#ifndef PGUSHER_MEM_H
+#define PGUSHER_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size);             /* never NULL */
+void *mem_zalloc(size_t size);            /* zero-filled */
+void *mem_resize(void *ptr, size_t size); /* realloc */
+char *mem_strdup(const char *text);       /* NULL gives NULL */
+char *mem_strndup(const char *text, size_t len);
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Makes room for one more element in an array that doubles: `mem_grow(v, n, &cap, sizeof *v)`. */
+void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size);
+
+#endif

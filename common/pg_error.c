@@ -1,0 +1,64 @@
+#include "common/pg_error.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *prefix; /* longest match first within a class */
+    enum status status;
+} classes[] = {
+    {"08", ST_LOST},      {"57P01", ST_LOST},   {"57P02", ST_LOST},   {"57P03", ST_AGAIN},
+    {"57P04", ST_LOST},   {"57P05", ST_LOST},   {"25006", ST_LOST},   {"25", ST_AGAIN},
+    {"40", ST_AGAIN},     {"53", ST_AGAIN},     {"55", ST_AGAIN},     {"57", ST_AGAIN},
+    {"58", ST_AGAIN},     {"0A", ST_CONFIG},    {"28", ST_CONFIG},    {"3D", ST_CONFIG},
+    {"3F", ST_CONFIG},    {"42501", ST_CONFIG}, {"42P01", ST_CONFIG}, {"42703", ST_CONFIG},
+    {"42883", ST_CONFIG}, {"42704", ST_CONFIG}, {"42601", ST_CONFIG}, {"42804", ST_CONFIG},
+};
+
+enum status pg_classify(const char *sqlstate)
+{
+    if (!sqlstate)
+        return ST_LOST;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+        if (strncmp(sqlstate, classes[i].prefix, strlen(classes[i].prefix)) == 0)
+            return classes[i].status;
+    return ST_REFUSED;
+}
+
+static bool is_sqlstate(const char *text)
+{
+    for (int i = 0; i < 5; i++)
+        if (!isdigit((unsigned char)text[i]) && !isupper((unsigned char)text[i]))
+            return false;
+    return text[5] == ':' && text[6] == ' ';
+}
+
+/* The severity word is translated by the server, so the code is found by its shape. */
+static const char *find_sqlstate(const char *message)
+{
+    for (const char *p = strstr(message, ":  "); p; p = strstr(p + 1, ":  "))
+        if (strlen(p) > 10 && is_sqlstate(p + 3))
+            return p + 3;
+    return NULL;
+}
+
+void pg_connect_error(const char *verbose_message, struct err *err)
+{
+    const char *code = find_sqlstate(verbose_message);
+    const char *end;
+
+    if (code) {
+        enum status status = pg_classify(code);
+
+        end = strpbrk(code + 7, "\n");
+        err_set(err, status == ST_LOST ? ST_AGAIN : status, "PostgreSQL: %.*s (SQLSTATE %.5s)",
+                (int)(end ? end - (code + 7) : (long)strlen(code + 7)), code + 7, code);
+        return;
+    }
+    end = verbose_message + strlen(verbose_message);
+    while (end > verbose_message && isspace((unsigned char)end[-1]))
+        end--;
+    err_set(err, ST_AGAIN, "PostgreSQL: %.*s", (int)(end - verbose_message), verbose_message);
+}

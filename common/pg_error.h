@@ -1,0 +1,13 @@
+/* What an SQLSTATE lets the caller do: see pg.h for the classes. Pure. */
+#ifndef PGUSHER_PG_ERROR_H
+#define PGUSHER_PG_ERROR_H
+
+#include "common/status.h"
+
+enum status pg_classify(const char *sqlstate);
+
+/* A failed connection tells its SQLSTATE only inside the verbose message, "FATAL:  28P01: text". Copies the
+ * message without code and location into err, classified by that code (none: ST_AGAIN). */
+void pg_connect_error(const char *verbose_message, struct err *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* One asynchronous Redis connection: commands are pipelined, replies come in order.
+ *
+ * It does not reconnect: when it goes down it says why, once, and its owner opens it again. Every command's
+ * callback is called exactly once; an error with ST_LOST means the outcome is unknown. A reply is valid only
+ * during the callback. An error *inside* an array is left to the reader of that array (rconn_classify).
+ *
+ * Deadline: if commands are outstanding and no reply arrives for RCONN_DEADLINE_MS, the connection is
+ * dropped, never reused. The deadline is ours because hiredis before 1.0 has none for asynchronous
+ * connections.
+ *
+ * Replies are classified by their error word:
+ *   ST_AGAIN   LOADING, BUSY, OOM, TRYAGAIN, CLUSTERDOWN, NOREPLICAS
+ *   ST_LOST    READONLY, MOVED, ASK, MASTERDOWN: this is not (any more) the primary
+ *   ST_CONFIG  NOAUTH, WRONGPASS, NOPERM, MISCONF, unknown command
+ *   ST_REFUSED anything else, WRONGTYPE first: this document or item only
+ */
+#ifndef PGUSHER_RCONN_H
+#define PGUSHER_RCONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/loop.h"
+#include "common/redis_url.h"
+#include "common/status.h"
+
+enum { RCONN_DEADLINE_MS = 10000 };
+
+struct rconn;
+struct rreply;
+
+struct rconn_handlers {
+    void (*up)(void *arg);
+    void (*down)(void *arg, const struct err *why);
+};
+
+typedef void rconn_fn(void *arg, const struct rreply *reply, const struct err *err);
+
+struct rconn *rconn_new(struct loop *loop, const struct rconn_handlers *handlers, void *arg);
+/* Outstanding commands are told ST_LOST from the loop, before the memory goes. NULL-safe. */
+void rconn_free(struct rconn *rconn);
+
+/* Connects, authenticates, selects the database; `up` follows, or `down`. The URL is copied. Host names are
+ * resolved by a blocking call with hiredis before 1.0. */
+void rconn_open(struct rconn *rconn, const struct redis_url *url);
+bool rconn_is_up(const struct rconn *rconn);
+void rconn_drop(struct rconn *rconn, enum status status, const char *why);
+
+void rconn_send(struct rconn *rconn, int argc, const char *const *argv, const size_t *lens, rconn_fn *fn,
+                void *arg);
+/* A command already in the wire format; copied. */
+void rconn_send_raw(struct rconn *rconn, const char *command, size_t len, rconn_fn *fn, void *arg);
+
+/* For command-line programs: waits in the loop for one answer to a command of NUL-terminated words. The copy
+ * of the reply is freed with rreply_free. NULL with err set on failure. */
+struct loop *rconn_loop(const struct rconn *rconn);
+struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err);
+void rreply_free(struct rreply *reply);
+
+enum rreply_type { RREPLY_NIL, RREPLY_INTEGER, RREPLY_STRING, RREPLY_ARRAY, RREPLY_ERROR };
+
+enum rreply_type rreply_type(const struct rreply *reply);
+int64_t rreply_integer(const struct rreply *reply);
+/* Strings, statuses and error texts; "" for others. */
+const char *rreply_string(const struct rreply *reply, size_t *ret_len);
+size_t rreply_count(const struct rreply *reply);
+const struct rreply *rreply_at(const struct rreply *reply, size_t index);
+
+enum status rconn_classify(const char *error_text);
+
+#endif

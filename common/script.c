@@ -1,0 +1,118 @@
+#include "common/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+struct script_call {
+    const struct script *script;
+    struct buf keys; /* in the wire format */
+    struct buf args;
+    size_t nkeys;
+    size_t nargs;
+    struct rconn *rconn;
+    rconn_fn *fn;
+    void *arg;
+};
+
+struct script_call *script_call_new(const struct script *script)
+{
+    struct script_call *call = mem_zalloc(sizeof(*call));
+
+    call->script = script;
+    return call;
+}
+
+void script_call_free(struct script_call *call)
+{
+    if (!call)
+        return;
+    buf_free(&call->keys);
+    buf_free(&call->args);
+    free(call);
+}
+
+void resp_put_bulk(struct buf *buf, const char *data, size_t len)
+{
+    char head[24];
+    int n = snprintf(head, sizeof(head), "$%zu\r\n", len);
+
+    buf_add(buf, head, (size_t)n);
+    buf_add(buf, data, len);
+    buf_add(buf, "\r\n", 2);
+}
+
+void script_key(struct script_call *call, const char *key, size_t len)
+{
+    call->nkeys++;
+    resp_put_bulk(&call->keys, key, len);
+}
+
+void script_arg(struct script_call *call, const char *arg, size_t len)
+{
+    call->nargs++;
+    resp_put_bulk(&call->args, arg, len);
+}
+
+void script_arg_int(struct script_call *call, int64_t arg)
+{
+    char text[24];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)arg);
+
+    script_arg(call, text, (size_t)n);
+}
+
+void script_args_raw(struct script_call *call, const struct buf *args, size_t count)
+{
+    call->nargs += count;
+    buf_add(&call->args, args->data, args->len);
+}
+
+size_t script_call_bytes(const struct script_call *call)
+{
+    return call->keys.len + call->args.len;
+}
+
+static void send_words(struct script_call *call, const char *verb, const char *script, rconn_fn *fn)
+{
+    struct buf command = BUF_NONE;
+    char nkeys[24];
+
+    snprintf(nkeys, sizeof(nkeys), "%zu", call->nkeys);
+    buf_printf(&command, "*%zu\r\n", 3 + call->nkeys + call->nargs);
+    resp_put_bulk(&command, verb, strlen(verb));
+    resp_put_bulk(&command, script, strlen(script));
+    resp_put_bulk(&command, nkeys, strlen(nkeys));
+    buf_add(&command, call->keys.data, call->keys.len);
+    buf_add(&command, call->args.data, call->args.len);
+    rconn_send_raw(call->rconn, command.data, command.len, fn, call);
+    buf_free(&command);
+}
+
+static void on_answer(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct script_call *call = arg;
+
+    call->fn(call->arg, reply, err);
+    script_call_free(call);
+}
+
+static void on_first_answer(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct script_call *call = arg;
+
+    if (err && strncmp(err->text, "Redis: NOSCRIPT", 15) == 0)
+        send_words(call, "EVAL", call->script->text, on_answer);
+    else
+        on_answer(call, reply, err);
+}
+
+void script_send(struct script_call *call, struct rconn *rconn, rconn_fn *fn, void *arg)
+{
+    call->rconn = rconn;
+    call->fn = fn;
+    call->arg = arg;
+    send_words(call, "EVALSHA", call->script->sha1, on_first_answer);
+}

@@ -1,0 +1,6 @@
+#ifndef PGUSHER_VERSION_H
+#define PGUSHER_VERSION_H
+
+#define PGUSHER_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,17 @@
+/* Putting items on a queue over an asynchronous connection: what the worker does after its puts.
+ * The queue's keys and the meaning of each reply are those of the queue protocol; see lua/enqueue.lua. */
+#ifndef PGUSHER_ENQUEUE_H
+#define PGUSHER_ENQUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/script.h"
+
+enum { ENQUEUE_MAX_ITEMS = 500 };
+
+/* A call of the enqueue script without items: add them with script_arg, at most ENQUEUE_MAX_ITEMS. coalesce
+ * false: push even what waits already, for a queue that plain programs LPUSH to. */
+struct script_call *enqueue_call_new(const char *queue, bool coalesce);
+
+#endif

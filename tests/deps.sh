@@ -1,0 +1,77 @@
+#!/bin/sh
+# Finds what the build, the demo and the tests need and installs what is missing with apt (Debian, Ubuntu).
+# DEPS=skip turns it off. Elsewhere it prints the package names and stops.
+set -eu
+
+[ "${DEPS:-}" != skip ] || exit 0
+
+missing_apt=
+missing_dnf=
+missing_apk=
+
+need() { # need APT DNF APK: all three are missing
+    missing_apt="$missing_apt $1"
+    missing_dnf="$missing_dnf $2"
+    missing_apk="$missing_apk $3"
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+library() { # library PKG-CONFIG-NAME APT DNF APK
+    { have pkg-config && pkg-config --exists "$1"; } || need "$2" "$3" "$4"
+}
+
+server() { # the newest server programs of PostgreSQL, which Debian keeps out of PATH
+    have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+python_module() {
+    [ -x /usr/bin/python3 ] && /usr/bin/python3 -c "import $1" >/dev/null 2>&1
+}
+
+have cc || need gcc gcc gcc
+{ [ -f /usr/include/stdio.h ] || ! have cc; } || need libc6-dev glibc-devel musl-dev
+have pkg-config || need pkg-config pkgconf-pkg-config pkgconf
+library libpq libpq-dev libpq-devel libpq-dev
+library hiredis libhiredis-dev hiredis-devel hiredis-dev
+library jansson libjansson-dev jansson-devel jansson-dev
+library libxxhash libxxhash-dev xxhash-devel xxhash-dev
+[ -f /usr/include/ev.h ] || [ -f /usr/include/libev/ev.h ] || need libev-dev libev-devel libev-dev
+library check check check-devel check-dev
+server || need postgresql postgresql-server postgresql
+have psql || need postgresql-client postgresql postgresql-client
+have pgbench || [ -n "$(ls /usr/lib/postgresql/*/bin/pgbench 2>/dev/null)" ] || need postgresql-contrib postgresql-contrib postgresql-contrib
+have redis-server || need redis-server redis redis
+have redis-cli || need redis-tools redis redis
+have runuser || have su || need util-linux util-linux runuser
+python_module pytest || need python3-pytest python3-pytest py3-pytest
+python_module psycopg2 || need python3-psycopg2 python3-psycopg2 py3-psycopg2
+python_module redis || need python3-redis python3-redis py3-redis
+have spin || need spin spin spin
+
+[ -n "$missing_apt" ] || exit 0
+
+if ! have apt-get; then
+    echo "These packages are missing; install them and run make again (or DEPS=skip make …):"
+    ! have dnf || echo "  dnf install$missing_dnf"
+    ! have apk || echo "  apk add$missing_apk"
+    have dnf || have apk || echo " $missing_apt"
+    exit 1
+fi
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    have sudo || { echo "Missing packages and neither root nor sudo; as root: apt-get install$missing_apt"; exit 1; }
+    sudo=sudo
+    echo "Missing packages will be installed with sudo; it may ask for your password (DEPS=skip turns this off)."
+fi
+echo "Installing:$missing_apt"
+# No cluster of its own for the server package: tests and demo start theirs in a temporary folder.
+$sudo sh -c "mkdir -p /etc/postgresql-common/createcluster.d &&
+    echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/pgusher.conf"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing_apt >/dev/null
