@@ -21,7 +21,7 @@ COMMON := $(wildcard common/*.c)
 QUEUE := $(wildcard queue/*.c)
 MAINS := cdc/pgusherd.c cdc/pgusher.c
 DAEMON_ONLY := cdc/worker.c cdc/feed.c cdc/expand.c
-TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/needs.c cdc/install.c \
+TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_sql.c cdc/needs.c cdc/install.c \
              cdc/backfill.c cdc/progress.c cdc/status_verb.c
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c))
 SQL := $(sort $(wildcard cdc/sql/*.sql))

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "cdc/needs.h"
+#include "cdc/capture_sql.h"
 #include "cdc/session.h"
 #include "cdc/sql/texts.h"
 #include "common/buf.h"
@@ -40,7 +40,7 @@ static bool state_is(const struct composing *composing, int row, const char *kin
     return strcmp(state_get(composing, row, STATE_KIND), kind) == 0;
 }
 
-/* ---- small pieces of SQL ---- */
+/* ---- captures ---- */
 
 static void put_text_array(struct buf *sql, const struct names *names)
 {
@@ -49,33 +49,6 @@ static void put_text_array(struct buf *sql, const struct names *names)
     pg_put_literal(sql, literal);
     free(literal);
 }
-
-static void put_record(struct buf *sql, const char *which, const struct need *need)
-{
-    if (need->all_columns) {
-        buf_printf(sql, "%s.*", which);
-        return;
-    }
-    buf_puts(sql, "ROW(");
-    for (size_t i = 0; i < need->columns.count; i++) {
-        buf_printf(sql, "%s%s.", i ? ", " : "", which);
-        pg_put_identifier(sql, need->columns.list[i]);
-    }
-    buf_putc(sql, ')');
-}
-
-static void put_keys(struct buf *sql, const char *which, const struct need *need)
-{
-    buf_puts(sql, "ARRAY[");
-    for (size_t i = 0; i < need->keys.count; i++) {
-        buf_printf(sql, "%s%s.", i ? ", " : "", which);
-        pg_put_identifier(sql, need->keys.list[i]);
-        buf_puts(sql, "::text");
-    }
-    buf_putc(sql, ']');
-}
-
-/* ---- captures ---- */
 
 /* The id of the capture with exactly these keys, a new one when there is none. */
 static int capture_id(struct composing *composing, const struct need *need)
@@ -102,64 +75,6 @@ static int capture_id(struct composing *composing, const struct need *need)
     }
     free(keys);
     return id ? id : composing->next_capture++;
-}
-
-/* Types whose text depends on settings of the writer's session: then the function pins them. */
-static bool needs_pinning(const struct need *need, const struct catalog *catalog)
-{
-    static const char *const exact[] = {"smallint", "integer",           "bigint",  "text", "uuid",
-                                        "numeric",  "character varying", "boolean", "oid",  "character"};
-
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct relation *relation = &catalog->relations[i];
-
-        if (!relation->oid || strcmp(relation->oid, need->oid) != 0)
-            continue;
-        for (size_t j = 0; j < need->keys.count; j++) {
-            const struct column *column = relation_column(relation, need->keys.list[j]);
-            bool found = false;
-
-            for (size_t k = 0; column && k < sizeof(exact) / sizeof(exact[0]); k++)
-                found = found || strcmp(column->base_type, exact[k]) == 0;
-            if (!found)
-                return true;
-        }
-        return false;
-    }
-    return true; /* a table only another fleet watches: its types are not at hand */
-}
-
-static void put_function(struct buf *sql, const struct need *need, int id, bool pinned)
-{
-    buf_printf(sql,
-               "CREATE OR REPLACE FUNCTION pgusher.capture_%d() RETURNS trigger\n"
-               "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp\n",
-               id);
-    if (pinned)
-        buf_puts(sql, "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
-                      "SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'\n");
-    buf_puts(sql, "AS $function$\nBEGIN\n    IF TG_OP = 'TRUNCATE' THEN\n"
-                  "        INSERT INTO pgusher.changelog (capture, keys) VALUES (");
-    buf_printf(sql,
-               "%d, NULL);\n    ELSIF TG_OP = 'DELETE' THEN\n"
-               "        INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ",
-               id, id);
-    put_keys(sql, "OLD", need);
-    buf_printf(sql, ");\n    ELSE\n        INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ", id);
-    put_keys(sql, "NEW", need);
-    buf_puts(sql, ");\n        IF TG_OP = 'UPDATE' THEN\n            IF ");
-    put_keys(sql, "OLD", need);
-    buf_puts(sql, " IS DISTINCT FROM ");
-    put_keys(sql, "NEW", need);
-    buf_printf(sql, " THEN\n                INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ", id);
-    put_keys(sql, "OLD", need);
-    buf_puts(sql,
-             ");\n            END IF;\n        END IF;\n    END IF;\n"
-             "    -- Not got: somebody sleeps and must be woken. Got: kept until this commit is visible.\n"
-             "    IF NOT pg_try_advisory_xact_lock_shared(1885828467, 0) THEN\n"
-             "        PERFORM pg_notify('pgusher', '');\n    END IF;\n"
-             "    RETURN NULL;\nEND\n$function$;\n");
-    buf_printf(sql, "REVOKE ALL ON FUNCTION pgusher.capture_%d() FROM PUBLIC;\n", id);
 }
 
 /* ---- triggers ---- */
@@ -205,22 +120,16 @@ static void put_truncate_triggers(struct composing *composing, const struct need
 
 static void put_triggers(struct composing *composing, const struct need *need, int id)
 {
-    struct buf function = BUF_NONE;
-    char *statement = mem_printf("FOR EACH STATEMENT EXECUTE FUNCTION pgusher.capture_%d()", id);
+    char *on_change = mem_printf("FOR EACH ROW EXECUTE FUNCTION pgusher.capture_%d()", id);
+    char *on_truncate = mem_printf("FOR EACH STATEMENT EXECUTE FUNCTION pgusher.capture_%d()", id);
+    char *on_update = capture_sql_on_update(need, id);
 
-    buf_printf(&function, "FOR EACH ROW EXECUTE FUNCTION pgusher.capture_%d()", id);
-    put_trigger(composing, need->oid, need->qualified, "pgusher_change", "AFTER INSERT OR DELETE",
-                function.data);
-    buf_clear(&function);
-    buf_puts(&function, "FOR EACH ROW WHEN (pg_catalog.record_image_ne(");
-    put_record(&function, "OLD", need);
-    buf_puts(&function, ", ");
-    put_record(&function, "NEW", need);
-    buf_printf(&function, ")) EXECUTE FUNCTION pgusher.capture_%d()", id);
-    put_trigger(composing, need->oid, need->qualified, "pgusher_update", "AFTER UPDATE", function.data);
-    put_truncate_triggers(composing, need, statement);
-    buf_free(&function);
-    free(statement);
+    put_trigger(composing, need->oid, need->qualified, "pgusher_change", "AFTER INSERT OR DELETE", on_change);
+    put_trigger(composing, need->oid, need->qualified, "pgusher_update", "AFTER UPDATE", on_update);
+    put_truncate_triggers(composing, need, on_truncate);
+    free(on_change);
+    free(on_truncate);
+    free(on_update);
 }
 
 static bool is_partition_of_need(const struct composing *composing, const char *oid)
@@ -303,7 +212,7 @@ static void put_captures(struct composing *composing, const struct needs *needs,
         buf_puts(&composing->sql, ", ");
         put_text_array(&composing->sql, &need->keys);
         buf_puts(&composing->sql, ") ON CONFLICT (relation, key_columns) DO NOTHING;\n");
-        put_function(&composing->sql, need, id, needs_pinning(need, catalog));
+        capture_sql_put_function(&composing->sql, need, id, catalog);
         put_triggers(composing, need, id);
     }
 }

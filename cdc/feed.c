@@ -142,6 +142,11 @@ bool feed_advance(struct feed *feed)
     return last;
 }
 
+bool feed_is_unsaved(const struct feed *feed)
+{
+    return feed->unsaved;
+}
+
 int feed_save(struct feed *feed, struct err *err)
 {
     const struct cursor *cursor = &feed->session->cursor;

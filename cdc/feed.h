@@ -36,6 +36,8 @@ const struct change *feed_changes(const struct feed *feed, size_t *ret_count);
 /* The page is done. Returns true when it was the last one of its batch: all that its snapshot saw is applied.
  */
 bool feed_advance(struct feed *feed);
+/* Whether the cursor moved over changes since it was written. */
+bool feed_is_unsaved(const struct feed *feed);
 /* Writes the cursor when it moved over changes since the last time. 0, or -1 with err set. */
 int feed_save(struct feed *feed, struct err *err);
 

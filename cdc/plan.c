@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/plan_sql.h"
 #include "common/mem.h"
 
 /* ---- looking the configuration up in the catalog ---- */
@@ -118,100 +119,7 @@ static void check_watch(const struct projection *projection, const struct watch 
     free(place);
 }
 
-/* ---- composing SQL ---- */
-
-static void put_id_list(struct buf *sql, const struct projection *projection)
-{
-    for (size_t i = 0; i < projection->nid; i++) {
-        buf_puts(sql, i ? ", s." : "s.");
-        pg_put_identifier(sql, projection->id[i]);
-    }
-}
-
-static void put_expire(struct buf *sql, const struct projection *projection, const struct relation *source)
-{
-    struct buf at = BUF_NONE;
-    const char *type;
-
-    if (!projection->expire_at) {
-        buf_puts(sql, "NULL::text");
-        return;
-    }
-    type = relation_column(source, projection->expire_at)->base_type;
-    buf_puts(&at, "s.");
-    pg_put_identifier(&at, projection->expire_at);
-    if (strcmp(type, "timestamp with time zone") != 0)
-        buf_puts(&at, "::timestamp AT TIME ZONE 'UTC'");
-    buf_printf(sql,
-               "CASE WHEN pg_catalog.isfinite(%s) THEN pg_catalog.floor(EXTRACT(EPOCH FROM %s) * "
-               "1000)::bigint::text "
-               "ELSE (%s)::text END",
-               at.data, at.data, at.data);
-    buf_free(&at);
-}
-
-/* The first row tells the snapshot of the statement even when no document matches. */
-static char *compose_select(const struct projection *projection, const struct relation *source,
-                            const char *rest)
-{
-    struct buf sql = BUF_NONE;
-
-    buf_puts(&sql, "SELECT pg_catalog.pg_current_snapshot()::text, NULL");
-    for (size_t i = 0; i < source->ncolumns; i++)
-        buf_puts(&sql, ", NULL");
-    buf_puts(&sql, " UNION ALL (SELECT NULL::text, ");
-    put_expire(&sql, projection, source);
-    for (size_t i = 0; i < source->ncolumns; i++) {
-        buf_puts(&sql, ", s.");
-        pg_put_identifier(&sql, source->columns[i].name);
-    }
-    buf_printf(&sql, " FROM %s s WHERE %s)", source->qualified, rest);
-    return buf_take(&sql);
-}
-
-/* With several columns the conditions on each alone reach the indexes, and inside views; the last one is
- * exact. */
-static char *where_id_is_any(const struct projection *projection, const struct relation *source)
-{
-    struct buf sql = BUF_NONE;
-
-    for (size_t i = 0; i < projection->nid; i++) {
-        buf_puts(&sql, i ? " AND s." : "s.");
-        pg_put_identifier(&sql, projection->id[i]);
-        buf_printf(&sql, " = ANY ($%zu::%s[])", i + 1, relation_column(source, projection->id[i])->type);
-    }
-    if (projection->nid > 1) {
-        buf_puts(&sql, " AND (");
-        put_id_list(&sql, projection);
-        buf_puts(&sql, ") IN (SELECT * FROM pg_catalog.unnest(");
-        for (size_t i = 0; i < projection->nid; i++)
-            buf_printf(&sql, "%s$%zu::%s[]", i ? ", " : "", i + 1,
-                       relation_column(source, projection->id[i])->type);
-        buf_puts(&sql, "))");
-    }
-    return buf_take(&sql);
-}
-
-static char *where_in_order(const struct projection *projection, const struct relation *source, bool after)
-{
-    struct buf sql = BUF_NONE;
-
-    buf_putc(&sql, '(');
-    put_id_list(&sql, projection);
-    if (after) {
-        buf_puts(&sql, ") > (");
-        for (size_t i = 0; i < projection->nid; i++)
-            buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
-                       relation_column(source, projection->id[i])->type);
-        buf_puts(&sql, ")");
-    } else {
-        buf_puts(&sql, ") IS NOT NULL");
-    }
-    buf_puts(&sql, " ORDER BY ");
-    put_id_list(&sql, projection);
-    buf_printf(&sql, " LIMIT $%zu::bigint", after ? projection->nid + 1 : 1);
-    return buf_take(&sql);
-}
+/* ---- building ---- */
 
 static size_t trimmed_length(const char *sql)
 {
@@ -222,34 +130,15 @@ static size_t trimmed_length(const char *sql)
     return len;
 }
 
-static char *compose_ids(const struct projection *projection, const struct relation *source, char *rest)
-{
-    struct buf sql = BUF_NONE;
-
-    buf_puts(&sql, "SELECT ");
-    put_id_list(&sql, projection);
-    buf_printf(&sql, " FROM %s s WHERE %s", source->qualified, rest);
-    free(rest);
-    return buf_take(&sql);
-}
-
-static char *compose_and_free(const struct projection *projection, const struct relation *source, char *rest)
-{
-    char *sql = compose_select(projection, source, rest);
-
-    free(rest);
-    return sql;
-}
-
 static void compose(struct plan_projection *plan, const struct projection *projection,
                     const struct relation *source)
 {
     plan->select_name = mem_printf("documents_%s", projection->name);
-    plan->select_by_id = compose_and_free(projection, source, where_id_is_any(projection, source));
-    plan->select_first = compose_and_free(projection, source, where_in_order(projection, source, false));
-    plan->select_after = compose_and_free(projection, source, where_in_order(projection, source, true));
-    plan->ids_first = compose_ids(projection, source, where_in_order(projection, source, false));
-    plan->ids_after = compose_ids(projection, source, where_in_order(projection, source, true));
+    plan->select_by_id = plan_sql_by_id(projection, source);
+    plan->select_first = plan_sql_in_order(projection, source, false);
+    plan->select_after = plan_sql_in_order(projection, source, true);
+    plan->ids_first = plan_sql_ids(projection, source, false);
+    plan->ids_after = plan_sql_ids(projection, source, true);
     plan->lookups = mem_zalloc(sizeof(char *) * (projection->nwatches + 1));
     for (size_t i = 0; i < projection->nwatches; i++) {
         const char *lookup = projection->watches[i].lookup;

@@ -19,7 +19,8 @@ enum {
     STATE_AT_XID,
     STATE_AT_SEQ,
     STATE_IDENTITY,
-    STATE_QUARANTINED
+    STATE_QUARANTINED,
+    STATE_IS_PAST
 };
 
 /* ---- waiting for a connection ---- */
@@ -136,6 +137,12 @@ static int load_state(struct session *session, char **ret_identity, struct err *
                 pg_rows_get(rows, 0, STATE_VERSION, NULL), SCHEMA_VERSION);
     } else if (strstr(pg_rows_get(rows, 0, STATE_IDENTITY, NULL), "standby")) {
         err_set(err, ST_AGAIN, "PostgreSQL is a standby, not a primary; add target_session_attrs=read-write");
+    } else if (pg_rows_get(rows, 0, STATE_IS_PAST, NULL)[0] != 't') {
+        err_set(err, ST_CONFIG,
+                "the cursor of fleet \"%s\" is ahead of this database, which must have been restored or "
+                "moved; run: "
+                "pgusher uninstall, install and backfill",
+                session->config->fleet);
     } else {
         adopt_state(session, rows);
         *ret_identity = mem_strdup(pg_rows_get(rows, 0, STATE_IDENTITY, NULL));

@@ -38,8 +38,8 @@ struct worker {
     int64_t reported_at_ms;
     int64_t changes; /* since the last report */
     struct tally reported;
-    bool queue_all; /* until the first batch of a session is done: the last owner may have died before the
-                       enqueue */
+    bool queue_all; /* the last owner may have died between a put and its enqueue; until that past is done */
+    bool resumed;   /* the batch at hand began before this session */
     bool caught_up;
     bool has_run; /* a session was open once: what fails from now on is retried */
     bool stopping;
@@ -56,12 +56,17 @@ static void wake_up(void *arg)
     worker->wake = true;
 }
 
+/* Something wants the worker's attention. */
+static bool is_called(const struct worker *worker)
+{
+    return worker->stopping || worker->reload ||
+           (worker->session && (worker->session->notified || worker->session->lost));
+}
+
 /* Until something happens, or ms have passed. */
 static void wait_for(struct worker *worker, int64_t ms)
 {
-    worker->wake = worker->stopping || worker->reload;
-    if (worker->session)
-        worker->wake = worker->wake || worker->session->notified || worker->session->lost;
+    worker->wake = is_called(worker);
     timer_start(worker->timer, ms);
     loop_run_until(worker->loop, &worker->wake);
     timer_stop(worker->timer);
@@ -111,6 +116,7 @@ static void adopt_session(struct worker *worker, struct session *session)
     session->wake = wake_up;
     session->wake_arg = worker;
     worker->queue_all = true;
+    worker->resumed = session->cursor.upto != NULL;
     worker->caught_up = false;
     worker->has_run = true;
     worker->saved_at_ms = clock_mono_ms();
@@ -241,6 +247,17 @@ static void report(struct worker *worker)
     worker->changes = 0;
 }
 
+static int64_t save_ms_left(const struct worker *worker)
+{
+    return worker->saved_at_ms + SAVE_EVERY_MS - clock_mono_ms();
+}
+
+static int save(struct worker *worker, struct err *err)
+{
+    worker->saved_at_ms = clock_mono_ms();
+    return feed_save(worker->feed, err);
+}
+
 static int apply_page(struct worker *worker, struct err *err)
 {
     size_t count;
@@ -250,13 +267,27 @@ static int apply_page(struct worker *worker, struct err *err)
         return -1;
     worker->changes += (int64_t)count;
     worker->poll_ms = POLL_FIRST_MS;
-    if (feed_advance(worker->feed))
-        worker->queue_all = false;
+    if (feed_advance(worker->feed)) {
+        worker->queue_all = worker->resumed && worker->queue_all;
+        worker->resumed = false;
+    }
     report(worker);
-    if (clock_mono_ms() - worker->saved_at_ms < SAVE_EVERY_MS)
-        return 0;
-    worker->saved_at_ms = clock_mono_ms();
-    return feed_save(worker->feed, err);
+    return save_ms_left(worker) > 0 ? 0 : save(worker, err);
+}
+
+/* The cursor moves with every change, but each save is a transaction: so not for every nap. */
+static int sleep_behind_gate(struct worker *worker, struct err *err)
+{
+    worker->poll_ms = POLL_FIRST_MS;
+    if (feed_is_unsaved(worker->feed)) {
+        wait_for(worker, save_ms_left(worker));
+        if (is_called(worker))
+            return 0;
+        if (save(worker, err) != 0)
+            return -1;
+    }
+    wait_for(worker, SAFETY_POLL_MS);
+    return 0;
 }
 
 static int rest(struct worker *worker, enum feed_state state, struct err *err)
@@ -265,20 +296,15 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
-    if (feed_save(worker->feed, err) != 0)
-        return -1;
     if (worker->options->once) {
         worker->stopping = true;
         return 0;
     }
-    if (state == FEED_ASLEEP) {
-        worker->poll_ms = POLL_FIRST_MS;
-        wait_for(worker, SAFETY_POLL_MS);
-    } else {
-        wait_for(worker, worker->poll_ms);
-        worker->poll_ms = worker->poll_ms * 2 > POLL_LAST_MS ? POLL_LAST_MS : worker->poll_ms * 2;
-    }
-    return 0;
+    if (state == FEED_ASLEEP)
+        return sleep_behind_gate(worker, err);
+    wait_for(worker, worker->poll_ms);
+    worker->poll_ms = worker->poll_ms * 2 > POLL_LAST_MS ? POLL_LAST_MS : worker->poll_ms * 2;
+    return save_ms_left(worker) > 0 ? 0 : save(worker, err);
 }
 
 static int step(struct worker *worker, struct err *err)

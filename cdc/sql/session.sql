@@ -15,3 +15,4 @@ SET max_parallel_workers_per_gather = 0;
 SET idle_in_transaction_session_timeout = 0;
 SET statement_timeout = 0;
 SET lock_timeout = 0;
+SET idle_session_timeout = 0;

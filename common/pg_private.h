@@ -1,0 +1,65 @@
+/* Inside pg.h: what its files share. */
+#ifndef PGUSHER_PG_PRIVATE_H
+#define PGUSHER_PG_PRIVATE_H
+
+#include <libpq-fe.h>
+
+#include "common/pg.h"
+
+/* PGresult under a name that keeps libpq out of the other modules. */
+struct pg_rows {
+    PGresult *result;
+};
+
+enum pg_state { CLOSED, CONNECTING, UP };
+
+struct request {
+    struct request *next;
+    char *sql;
+    char *name;
+    char **params;
+    int nparams;
+    bool script;
+    bool sent;
+    bool preparing; /* the answer awaited is PREPARE's */
+    pg_rows_fn *on_rows;
+    pg_done_fn *done;
+    void *arg;
+    PGresult *last;
+    struct err err;
+};
+
+struct prepared {
+    struct prepared *next;
+    char *name;
+};
+
+struct pg {
+    struct loop *loop;
+    struct pg_handlers handlers;
+    void *arg;
+    enum pg_state state;
+    PGconn *conn;
+    struct io *io;
+    struct timer *deadline;
+    struct request *head;
+    struct request **tail;
+    struct prepared *prepared;
+    struct err why_down;
+    bool paused;
+    bool going_down; /* tell_down is deferred */
+    bool freed;
+};
+
+/* Closes the connection and tells why, from the loop. */
+void pg_go_down(struct pg *pg, const struct err *why);
+/* libpq says the connection is broken. */
+void pg_broken(struct pg *pg);
+
+/* The line of requests. */
+void pg_requests_fail(struct pg *pg, const struct err *why);
+void pg_requests_forget_prepared(struct pg *pg);
+void pg_requests_flush(struct pg *pg);
+void pg_requests_pump(struct pg *pg);
+
+#endif
