@@ -130,10 +130,10 @@ static size_t trimmed_length(const char *sql)
     return len;
 }
 
-static void compose(struct plan_projection *plan, const struct projection *projection,
+static void compose(struct plan_projection *plan, size_t index, const struct projection *projection,
                     const struct relation *source)
 {
-    plan->select_name = mem_printf("documents_%s", projection->name);
+    plan->select_name = mem_printf("documents_%zu", index);
     plan->select_by_id = plan_sql_by_id(projection, source);
     plan->select_first = plan_sql_in_order(projection, source, false);
     plan->select_after = plan_sql_in_order(projection, source, true);
@@ -223,7 +223,7 @@ struct plan *plan_new(const struct config *config, const struct catalog *catalog
             continue;
         adopt_columns(&plan->projections[i], projection, source);
         adopt_key(&plan->projections[i], projection);
-        compose(&plan->projections[i], projection, source);
+        compose(&plan->projections[i], i, projection, source);
     }
     if (problems->errors == errors)
         return plan;

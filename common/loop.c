@@ -23,7 +23,7 @@ struct sig {
 struct loop {
     struct ev_loop *ev;
     ev_prepare before_wait;
-    ev_idle not_idle; /* active while something is deferred, so that the loop does not block */
+    ev_idle not_idle; /* active from a deferral until one turn of the loop later */
     struct deferred *head;
     struct deferred **tail;
     struct sig *signals;
@@ -54,7 +54,6 @@ static void run_deferred(struct loop *loop)
         call->fn(call->arg);
         free(call);
     }
-    ev_idle_stop(loop->ev, &loop->not_idle);
 }
 
 static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
@@ -64,11 +63,12 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
     run_deferred(watcher->data);
 }
 
+/* Its being active kept the loop from waiting after deferred calls: they may have been what somebody waits
+ * for. */
 static void on_idle(struct ev_loop *ev, ev_idle *watcher, int events)
 {
-    (void)ev;
-    (void)watcher;
     (void)events;
+    ev_idle_stop(ev, watcher);
 }
 
 struct loop *loop_new(void)
@@ -114,7 +114,6 @@ void loop_stop(struct loop *loop)
 void loop_run_once(struct loop *loop)
 {
     ev_run(loop->ev, EVRUN_ONCE);
-    run_deferred(loop);
 }
 
 void loop_run_until(struct loop *loop, const bool *done)

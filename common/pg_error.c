@@ -44,21 +44,40 @@ static const char *find_sqlstate(const char *message)
     return NULL;
 }
 
+/* Copies a text on one line: its lines are separated by semicolons. */
+static void put_on_one_line(const char *text, size_t len, char *out, size_t size)
+{
+    size_t n = 0;
+    bool space = false, line = false;
+
+    for (size_t i = 0; i < len && n + 3 < size; i++) {
+        if (isspace((unsigned char)text[i])) {
+            space = true;
+            line = line || text[i] == '\n';
+            continue;
+        }
+        if (line && n)
+            out[n++] = ';';
+        if (space && n)
+            out[n++] = ' ';
+        space = line = false;
+        out[n++] = text[i];
+    }
+    out[n] = '\0';
+}
+
 void pg_connect_error(const char *verbose_message, struct err *err)
 {
     const char *code = find_sqlstate(verbose_message);
-    const char *end;
+    const char *text = code ? code + 7 : verbose_message;
+    enum status status = code ? pg_classify(code) : ST_AGAIN;
+    char line[sizeof(err->text)];
 
-    if (code) {
-        enum status status = pg_classify(code);
-
-        end = strpbrk(code + 7, "\n");
-        err_set(err, status == ST_LOST ? ST_AGAIN : status, "PostgreSQL: %.*s (SQLSTATE %.5s)",
-                (int)(end ? end - (code + 7) : (long)strlen(code + 7)), code + 7, code);
-        return;
-    }
-    end = verbose_message + strlen(verbose_message);
-    while (end > verbose_message && isspace((unsigned char)end[-1]))
-        end--;
-    err_set(err, ST_AGAIN, "PostgreSQL: %.*s", (int)(end - verbose_message), verbose_message);
+    put_on_one_line(text, code ? strcspn(text, "\n") : strlen(text), line, sizeof(line));
+    if (status == ST_LOST)
+        status = ST_AGAIN;
+    if (code)
+        err_set(err, status, "PostgreSQL: %.700s (SQLSTATE %.5s)", line, code);
+    else
+        err_set(err, status, "PostgreSQL: %.700s", line);
 }

@@ -8,6 +8,8 @@
 
 #include "common/mem.h"
 
+#define ERROR_PREFIX "Redis: "
+
 enum { CONNECT_DEADLINE_MS = 5000 };
 
 enum state { CLOSED, CONNECTING, GREETING, UP };
@@ -255,7 +257,8 @@ static void on_greeting(void *arg, const struct rreply *reply, const struct err 
     if (rconn->state != GREETING)
         return;
     if (err) {
-        drop_with(rconn, err->status == ST_REFUSED ? ST_CONFIG : err->status, err->text);
+        drop_with(rconn, err->status == ST_REFUSED ? ST_CONFIG : err->status,
+                  err->text + strlen(ERROR_PREFIX));
         return;
     }
     if (--rconn->greetings > 0)
@@ -348,6 +351,14 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
 
 /* ---- commands ---- */
 
+static void set_lost(const struct rconn *rconn, const redisAsyncContext *context, struct err *err)
+{
+    if (rconn->going_down)
+        err_set(err, ST_LOST, "%s", rconn->why_down.text);
+    else
+        err_set(err, ST_LOST, ERROR_PREFIX "%s", context->err ? context->errstr : "the connection was lost");
+}
+
 static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
 {
     struct pending *pending = privdata;
@@ -357,12 +368,9 @@ static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
 
     rconn->outstanding--;
     if (!reply)
-        err_set(&err, ST_LOST, "%s",
-                rconn->why_down.status != ST_OK && rconn->going_down ? rconn->why_down.text
-                : context->err                                       ? context->errstr
-                                                                     : "Redis: the connection was lost");
+        set_lost(rconn, context, &err);
     else if (reply->type == REDIS_REPLY_ERROR)
-        err_set(&err, rconn_classify(reply->str), "Redis: %s", reply->str);
+        err_set(&err, rconn_classify(reply->str), ERROR_PREFIX "%s", reply->str);
     if (rconn->state != CLOSED)
         watch_progress(rconn);
     pending->fn(pending->arg, err.status == ST_OK ? (const struct rreply *)reply : NULL,
