@@ -34,9 +34,11 @@ DAEMON_OBJECTS := $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(LIB_OBJECTS)
 TOOL_OBJECTS := $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(LIB_OBJECTS)
 PROGRAMS := $(B)/pgusherd $(B)/pgusher
 
+PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
+
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all deps demo check check-quick asan install uninstall clean lint format help
+.PHONY: all unit deps demo check asan install uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -70,11 +72,15 @@ $(B)/tests/%: tests/unit/%.c $(LIB_OBJECTS) Makefile
 
 unit: $(UNIT_TESTS)
 
+$(B)/demo/probe: $(PROBE)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
+
 deps: ## install what is missing (Debian, Ubuntu; DEPS=skip turns it off)
 	@tests/deps.sh
 
 demo: deps ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traffic (KEEP=1 leaves it running)
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s all $(B)/demo/probe
 	@KEEP=$(KEEP) examples/ticketing/demo.sh
 
 check: deps ## all tests

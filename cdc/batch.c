@@ -284,6 +284,7 @@ int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *id
         if (apply_range(batch, plan, ids, first, count, err) != 0)
             return -1;
     }
+    sink_send(batch->sink);
     return 0;
 }
 

@@ -183,7 +183,7 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
 
 /* ---- documents ---- */
 
-static void ship(struct sink *sink)
+void sink_send(struct sink *sink)
 {
     struct shipment *shipment = sink->open;
     struct script_call *call;
@@ -208,7 +208,7 @@ static struct shipment *open_shipment(struct sink *sink)
 {
     if (sink->open &&
         (sink->open->count == CALL_DOCUMENTS || script_call_bytes(sink->open->call) > CALL_BYTES))
-        ship(sink);
+        sink_send(sink);
     if (!sink->open) {
         sink->open = mem_zalloc(sizeof(*sink->open));
         sink->open->sink = sink;
@@ -272,7 +272,7 @@ void sink_remove(struct sink *sink, const struct plan_projection *projection, co
 
 int sink_flush(struct sink *sink, struct err *err)
 {
-    ship(sink);
+    sink_send(sink);
     loop_run_until(rconn_loop(sink->rconn), &sink->idle);
     if (sink->err.status == ST_OK)
         return 0;
