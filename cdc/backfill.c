@@ -18,6 +18,7 @@ struct run {
     struct session *session;
     struct progress *progress;
     int64_t documents;
+    int64_t refused;
     bool interrupted;
 };
 
@@ -77,6 +78,7 @@ static int fill(struct run *run, size_t projection, struct err *err)
         "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
         name, (long long)tally->put, (long long)tally->unchanged, (long long)(tally->removed + tally->absent),
         (long long)tally->stale, (long long)tally->queued, (long long)tally->refused);
+    run->refused += tally->refused;
     if (run->interrupted) {
         err_clear(err);
         err_set(err, ST_REFUSED, "interrupted; what was written stays, start again to do the rest");
@@ -142,6 +144,9 @@ enum exit_code backfill_run(const struct tool *tool)
     loop_on_signal(loop, SIGTERM, on_interrupt, &run);
     if (session_open(loop, config, "pgusher backfill", &run.session, &err))
         fill_wanted(&run, tool, &err);
+    if (err.status == ST_OK && run.refused)
+        err_set(&err, ST_REFUSED, "%lld documents could not be written; pgusher.quarantine says why",
+                (long long)run.refused);
     session_close(run.session);
     loop_free(loop);
     config_free(config);

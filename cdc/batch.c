@@ -82,17 +82,30 @@ static void read_version(struct reading *reading, const char *snapshot)
                 (long long)reading->batch->session->epoch, snapshot);
 }
 
+/* Why this key cannot be told from another one; NULL when it can. */
+static const char *what_is_ambiguous(const struct reading *reading)
+{
+    const struct document *document = &reading->batch->document;
+
+    if (!plan_key_survives(reading->projection, document->id))
+        return "a value of the id holds the text that separates the columns of the key, so the key could not "
+               "be "
+               "turned back";
+    if (plan_key_rival(reading->batch->session->plan, reading->projection, document->key.data,
+                       document->key.len))
+        return "this key is of the form of another projection's keys, too, and belongs to that one";
+    return NULL;
+}
+
 static void put_document(struct reading *reading)
 {
     struct batch *batch = reading->batch;
     struct document *document = &batch->document;
     const char *name = reading->projection->config->name;
+    const char *ambiguous = what_is_ambiguous(reading);
 
-    if (!plan_key_survives(reading->projection, document->id)) {
-        quarantine_add(
-            batch->quarantine, name, document->key.data,
-            "a value of the id holds the text that separates the columns of the key, so the key could not "
-            "be turned back");
+    if (ambiguous) {
+        quarantine_add(batch->quarantine, name, document->key.data, ambiguous);
         return;
     }
     sink_put(batch->sink, reading->projection, document->key.data, reading->version, document->expire_ms,
@@ -208,6 +221,9 @@ static void remove_missing(struct reading *reading)
             continue;
         buf_clear(&batch->document.key);
         plan_render_key(reading->projection, ids_get(reading->ids, reading->first + i), &batch->document.key);
+        if (plan_key_rival(batch->session->plan, reading->projection, batch->document.key.data,
+                           batch->document.key.len))
+            continue;
         sink_remove(batch->sink, reading->projection, batch->document.key.data, reading->version);
         quarantine_built(batch->quarantine, reading->projection->config->name, batch->document.key.data);
     }

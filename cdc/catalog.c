@@ -22,7 +22,8 @@ char *array_literal(const char *const *items, size_t count)
     return buf_take(&out);
 }
 
-/* Reads one element at *p (quoted or bare) and leaves *p at the , or } behind it. */
+/* Reads one element at *p (quoted, or bare, where NULL means what it says) and leaves *p at the , or } behind
+ * it. */
 static char *parse_element(const char **p)
 {
     struct buf out = BUF_NONE;
@@ -37,6 +38,10 @@ static char *parse_element(const char **p)
     }
     if (quoted && **p)
         (*p)++;
+    if (!quoted && out.len == 4 && memcmp(out.data, "NULL", 4) == 0) {
+        buf_free(&out);
+        return NULL;
+    }
     return buf_take(&out);
 }
 

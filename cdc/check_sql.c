@@ -116,8 +116,8 @@ static void warn_if_large(struct session *session, const char *table, const char
         return;
     if (atoll(pg_rows_get(rows, 0, 0, NULL)) > LARGE_TABLE_ROWS)
         problems_add(problems, PROBLEM_WARNING, place,
-                     "%s scans all of %s (about %s rows) each time; is an index missing?", what, table,
-                     pg_rows_get(rows, 0, 0, NULL));
+                     "%s is a sequential scan of %s (about %s rows) each time; is an index missing?", what,
+                     table, pg_rows_get(rows, 0, 0, NULL));
     pg_rows_free(rows);
 }
 

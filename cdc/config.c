@@ -1,5 +1,6 @@
 #include "cdc/config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,13 @@
 #include "common/jconf.h"
 #include "common/mem.h"
 
-enum { DEFAULT_MAX_FAILURES = 8, DEFAULT_MAX_CRASHES = 3, DEFAULT_LEASE_MS = 30000, MAX_FLEET_NAME = 63 };
+enum {
+    DEFAULT_MAX_FAILURES = 8,
+    DEFAULT_MAX_CRASHES = 3,
+    DEFAULT_LEASE_MS = 30000,
+    MIN_LEASE_MS = 100,
+    MAX_FLEET_NAME = 63
+};
 
 static const char *const root_keys[] = {"fleet", "postgres", "redis", "http", "projections", "queues", NULL};
 static const char *const projection_keys[] = {"source", "id",     "key",   "expire_at", "expire_grace",
@@ -18,15 +25,25 @@ static const char *const queue_keys[] = {"max_failures", "max_crashes", "lease",
 
 /* ---- watches ---- */
 
+static bool uses_parameter(const char *sql, const char *parameter)
+{
+    size_t len = strlen(parameter);
+
+    for (const char *found = strstr(sql, parameter); found; found = strstr(found + 1, parameter))
+        if (!isdigit((unsigned char)found[len]))
+            return true;
+    return false;
+}
+
 static void check_lookup(const struct jnode *object, const struct watch *watch)
 {
     struct jnode node = jconf_member(object, "lookup");
 
     for (size_t i = 1; i <= watch->ncolumns; i++) {
-        char parameter[8];
+        char parameter[24];
 
         snprintf(parameter, sizeof(parameter), "$%zu", i);
-        if (!strstr(watch->lookup, parameter))
+        if (!uses_parameter(watch->lookup, parameter))
             jconf_problem(&node,
                           "does not use %s, the array of the values of column \"%s\"; write for example "
                           "SELECT id FROM event WHERE venue_id = ANY(%s)",
@@ -51,7 +68,9 @@ static void read_watch(const struct jnode *node, const char *table, const struct
     } else {
         watch->ncolumns = jconf_strings(node, &watch->columns);
     }
-    if (!watch->lookup && watch->ncolumns && projection->nid && watch->ncolumns != projection->nid)
+    if (watch->ncolumns > MAX_ID_COLUMNS)
+        jconf_problem(node, "has %zu columns; at most %d are supported", watch->ncolumns, MAX_ID_COLUMNS);
+    else if (!watch->lookup && watch->ncolumns && projection->nid && watch->ncolumns != projection->nid)
         jconf_problem(node, "names %zu column%s, but \"id\" of the projection has %zu", watch->ncolumns,
                       watch->ncolumns == 1 ? "" : "s", projection->nid);
 }
@@ -79,6 +98,14 @@ static void read_watches(const struct jnode *object, struct projection *projecti
 }
 
 /* ---- projections ---- */
+
+static void refuse_repeated(const struct jnode *node, char **names, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                jconf_problem(node, "names \"%s\" twice", names[i]);
+}
 
 static bool is_id_column(const struct projection *projection, const char *column)
 {
@@ -144,6 +171,7 @@ static void read_id(const struct jnode *object, struct projection *projection)
         jconf_problem(&node, "is missing: the column, or columns, of the source that identify a document");
     if (projection->nid > MAX_ID_COLUMNS)
         jconf_problem(&node, "has %zu columns; at most %d are supported", projection->nid, MAX_ID_COLUMNS);
+    refuse_repeated(&node, projection->id, projection->nid);
 }
 
 static void read_projection(const struct jnode *object, const char *name, struct projection *projection)
@@ -163,7 +191,18 @@ static void read_projection(const struct jnode *object, const char *name, struct
     if (json_is_array(queues.value) && json_array_size(queues.value) == 0)
         queues.value = NULL;
     projection->nqueues = jconf_strings(&queues, &projection->queues);
+    refuse_repeated(&queues, projection->queues, projection->nqueues);
     read_watches(object, projection);
+}
+
+static bool same_pattern(const struct key_template *a, const struct key_template *b)
+{
+    char *a_pattern = template_pattern(a), *b_pattern = template_pattern(b);
+    bool same = strcmp(a_pattern, b_pattern) == 0;
+
+    free(a_pattern);
+    free(b_pattern);
+    return same;
 }
 
 static void check_patterns_differ(const struct jnode *projections, const struct config *config)
@@ -173,7 +212,7 @@ static void check_patterns_differ(const struct jnode *projections, const struct 
             const struct projection *a = &config->projections[j], *b = &config->projections[i];
             struct jnode node = jconf_member(projections, b->name);
 
-            if (a->key_text && b->key_text && strcmp(a->key_text, b->key_text) == 0) {
+            if (a->key && b->key && same_pattern(a->key, b->key)) {
                 node = jconf_member(&node, "key");
                 jconf_problem(&node, "is the key of projection \"%s\" too: they would overwrite each other",
                               a->name);
@@ -187,13 +226,15 @@ static void read_projections(const struct jnode *root, struct config *config)
     const char *name;
     json_t *value;
 
-    if (!node.value || json_object_size(node.value) == 0) {
-        jconf_problem(&node, "%s", node.value ? "must name at least one projection" : "is missing");
+    if (!node.value) {
+        jconf_problem(&node, "is missing");
         return;
     }
     if (!jconf_is_object(&node))
         return;
-    config->projections = mem_zalloc(sizeof(struct projection) * json_object_size(node.value));
+    if (json_object_size(node.value) == 0)
+        jconf_problem(&node, "must name at least one projection");
+    config->projections = mem_zalloc(sizeof(struct projection) * (json_object_size(node.value) + 1));
     json_object_foreach (node.value, name, value) {
         struct jnode member = jconf_member(&node, name);
 
@@ -226,6 +267,11 @@ static void read_queue(const struct jnode *object, const char *name, struct conf
     queue->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, DEFAULT_MAX_FAILURES);
     queue->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, DEFAULT_MAX_CRASHES);
     queue->lease_ms = jconf_duration_ms(object, "lease", DEFAULT_LEASE_MS);
+    if (queue->lease_ms < MIN_LEASE_MS) {
+        struct jnode lease = jconf_member(object, "lease");
+
+        jconf_problem(&lease, "must be at least %d ms", MIN_LEASE_MS);
+    }
     queue->coalesce = jconf_bool(object, "coalesce", true);
 }
 
@@ -269,7 +315,8 @@ static char *read_password_file(const struct jnode *object)
 {
     struct jnode node = jconf_member(object, "password_file");
     char *file = jconf_string(object, "password_file", false);
-    char line[1024];
+    char *line = NULL;
+    size_t size = 0;
     FILE *stream;
     char *password = NULL;
 
@@ -278,7 +325,7 @@ static char *read_password_file(const struct jnode *object)
     stream = fopen(file, "re");
     if (!stream) {
         jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
-    } else if (!fgets(line, sizeof(line), stream)) {
+    } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
         jconf_problem(&node, "%s is empty", file);
     } else {
         line[strcspn(line, "\r\n")] = '\0';
@@ -286,6 +333,7 @@ static char *read_password_file(const struct jnode *object)
     }
     if (stream)
         fclose(stream);
+    free(line);
     free(file);
     return password;
 }
@@ -311,6 +359,8 @@ static void read_redis(const struct jnode *root, struct config *config)
     char *password;
     char *url = read_server(root, "redis", "url", &password);
 
+    if (json_is_object(node.value))
+        node = jconf_member(&node, "url");
     if (url && redis_url_parse(url, &config->redis, &err) != 0)
         jconf_problem(&node, "%s", err.text);
     if (password) {
@@ -329,6 +379,8 @@ static void read_fleet(const struct jnode *root, const char *fleet, struct confi
         free(config->fleet);
         config->fleet = mem_strdup(fleet ? fleet : "default");
     }
+    if (config->fleet[0] == '\0')
+        jconf_problem(&node, "the name of the fleet must not be empty");
     if (strlen(config->fleet) > MAX_FLEET_NAME)
         jconf_problem(&node, "the name of the fleet is longer than %d bytes", MAX_FLEET_NAME);
 }

@@ -178,6 +178,40 @@ bool plan_key_survives(const struct plan_projection *plan, const char *const *id
     return template_survives(plan->config->key, values);
 }
 
+static bool fits(const struct plan_projection *plan, const char *key, size_t len)
+{
+    char *values[MAX_ID_COLUMNS];
+
+    if (template_invert(plan->config->key, key, len, values) != 0)
+        return false;
+    for (size_t i = 0; i < plan->config->nid; i++)
+        free(values[i]);
+    return true;
+}
+
+const struct plan_projection *plan_key_rival(const struct plan *plan, const struct plan_projection *own,
+                                             const char *key, size_t len)
+{
+    size_t literal = template_literal_bytes(own->config->key);
+
+    for (size_t i = 0; own->has_rivals && i < plan->nprojections; i++) {
+        const struct plan_projection *other = &plan->projections[i];
+
+        if (other != own && template_literal_bytes(other->config->key) >= literal && fits(other, key, len))
+            return other;
+    }
+    return NULL;
+}
+
+static void find_rivals(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->nprojections; i++)
+        for (size_t j = 0; j < plan->nprojections; j++)
+            if (i != j &&
+                template_may_overlap(plan->projections[i].config->key, plan->projections[j].config->key))
+                plan->projections[i].has_rivals = true;
+}
+
 int plan_invert_key(const struct plan_projection *plan, const char *key, size_t len, char **ret_id)
 {
     char *values[MAX_ID_COLUMNS];
@@ -225,6 +259,7 @@ struct plan *plan_new(const struct config *config, const struct catalog *catalog
         adopt_key(&plan->projections[i], projection);
         compose(&plan->projections[i], i, projection, source);
     }
+    find_rivals(plan);
     if (problems->errors == errors)
         return plan;
     plan_free(plan);

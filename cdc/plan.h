@@ -29,6 +29,7 @@ struct plan_projection {
     char *select_after;             /* one parameter per id column, then how many: those that follow */
     char *ids_first;                /* as select_first and select_after, but only the id columns */
     char *ids_after;
+    bool has_rivals;             /* another projection's keys may look like this one's */
     int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
     char **lookups;              /* per watch, without a semicolon; NULL where it has none */
 };
@@ -58,6 +59,10 @@ void plan_free(struct plan *plan); /* NULL-safe */
 void plan_render_key(const struct plan_projection *projection, const char *const *id, struct buf *out);
 /* Whether the key of this id can be turned back: false when a value holds the template's separator. */
 bool plan_key_survives(const struct plan_projection *projection, const char *const *id);
+/* Which other projection this key belongs to, though it could be of `own`, too: the one of whose form more is
+ * fixed. NULL: none. */
+const struct plan_projection *plan_key_rival(const struct plan *plan, const struct plan_projection *own,
+                                             const char *key, size_t len);
 /* The id of a key; the caller frees each value. -1 when the key is not of this projection. */
 int plan_invert_key(const struct plan_projection *projection, const char *key, size_t len, char **ret_id);
 

@@ -35,7 +35,9 @@ static void put_expire(struct buf *sql, const struct projection *projection, con
     buf_free(&at);
 }
 
-/* The first row tells the snapshot of the statement even when no document matches. */
+/* The first row tells the snapshot of the statement even when no document matches. s.*, so that a source
+ * whose shape changes makes the statement fail: the worker then begins a new session, which sees the new
+ * shape. */
 static char *compose_select(const struct projection *projection, const struct relation *source,
                             const char *rest)
 {
@@ -46,11 +48,7 @@ static char *compose_select(const struct projection *projection, const struct re
         buf_puts(&sql, ", NULL");
     buf_puts(&sql, " UNION ALL (SELECT NULL::text, ");
     put_expire(&sql, projection, source);
-    for (size_t i = 0; i < source->ncolumns; i++) {
-        buf_puts(&sql, ", s.");
-        pg_put_identifier(&sql, source->columns[i].name);
-    }
-    buf_printf(&sql, " FROM %s s WHERE %s)", source->qualified, rest);
+    buf_printf(&sql, ", s.* FROM %s s WHERE %s)", source->qualified, rest);
     return buf_take(&sql);
 }
 
@@ -68,9 +66,9 @@ static char *where_id_is_any(const struct projection *projection, const struct r
     if (projection->nid > 1) {
         buf_puts(&sql, " AND (");
         put_id_list(&sql, projection);
-        buf_puts(&sql, ") IN (SELECT * FROM pg_catalog.unnest(");
+        buf_puts(&sql, ") IN (SELECT * FROM ROWS FROM (");
         for (size_t i = 0; i < projection->nid; i++)
-            buf_printf(&sql, "%s$%zu::%s[]", i ? ", " : "", i + 1,
+            buf_printf(&sql, "%spg_catalog.unnest($%zu::%s[])", i ? ", " : "", i + 1,
                        relation_column(source, projection->id[i])->type);
         buf_puts(&sql, "))");
     }

@@ -92,6 +92,7 @@ static bool is_refused(const struct quarantine *quarantine, const char *projecti
 
 void quarantine_add(struct quarantine *quarantine, const char *projection, const char *key, const char *error)
 {
+    quarantine->session->tally.refused++;
     log_error("document %s of projection %s goes to quarantine: %s", key, projection, error);
     add(quarantine, &quarantine->refused, projection, key, error);
 }

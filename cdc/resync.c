@@ -34,13 +34,15 @@ int resync_rows(struct session *session, size_t projection, size_t limit, resync
     return result;
 }
 
-static void add_key(const struct plan_projection *plan, const struct rreply *key, struct ids *ids)
+static void add_key(const struct session *session, size_t projection, const struct rreply *key,
+                    struct ids *ids)
 {
+    const struct plan_projection *plan = &session->plan->projections[projection];
     char *id[MAX_ID_COLUMNS];
     size_t len;
     const char *text = rreply_string(key, &len);
 
-    if (memchr(text, '\0', len) || plan_invert_key(plan, text, len, id) != 0)
+    if (plan_key_rival(session->plan, plan, text, len) || plan_invert_key(plan, text, len, id) != 0)
         return;
     ids_add(ids, (const char *const *)id);
     for (size_t i = 0; i < plan->config->nid; i++)
@@ -55,7 +57,7 @@ static int apply_keys(struct session *session, size_t projection, const struct r
     int result;
 
     for (size_t i = 0; i < rreply_count(keys); i++)
-        add_key(plan, rreply_at(keys, i), ids);
+        add_key(session, projection, rreply_at(keys, i), ids);
     result = batch_apply_ids(batch, projection, ids, err);
     if (result == 0)
         result = batch_finish(batch, err);

@@ -96,8 +96,17 @@ static void not_installed(const struct session *session, struct err *err)
             session->config->fleet);
 }
 
+static void free_cursor(struct cursor *cursor)
+{
+    free(cursor->done);
+    free(cursor->upto);
+    free(cursor->at_xid);
+    free(cursor->at_seq);
+}
+
 static void adopt_state(struct session *session, const struct pg_rows *rows)
 {
+    free_cursor(&session->cursor);
     session->cursor = (struct cursor){
         .done = mem_strdup(pg_rows_get(rows, 0, STATE_DONE, NULL)),
         .upto = mem_strdup(pg_rows_get(rows, 0, STATE_UPTO, NULL)),
@@ -232,6 +241,27 @@ static int prepare(struct session *session, const char *application, struct err 
     return result;
 }
 
+int session_own(struct session *session, bool *ret_owned, struct err *err)
+{
+    const char *const params[] = {session->config->fleet};
+    struct pg_query query = {.sql = "SELECT pg_try_advisory_lock(1885828468, hashtext($1))",
+                             .name = "own",
+                             .params = params,
+                             .nparams = 1};
+    struct pg_rows *rows = NULL;
+    char *identity = NULL;
+    int result = 0;
+
+    if (pg_run(session->pg, &query, &rows, err) != 0)
+        return -1;
+    *ret_owned = pg_rows_get(rows, 0, 0, NULL)[0] == 't';
+    pg_rows_free(rows);
+    if (*ret_owned)
+        result = load_state(session, &identity, err);
+    free(identity);
+    return result;
+}
+
 struct session *session_open(struct loop *loop, const struct config *config, const char *application,
                              struct session **ret_session, struct err *err)
 {
@@ -254,10 +284,7 @@ void session_close(struct session *session)
     pg_free(session->pg);
     rconn_free(session->rconn);
     plan_free(session->plan);
-    free(session->cursor.done);
-    free(session->cursor.upto);
-    free(session->cursor.at_xid);
-    free(session->cursor.at_seq);
+    free_cursor(&session->cursor);
     free(session);
 }
 

@@ -52,6 +52,11 @@ void session_close(struct session *session); /* NULL-safe */
 /* Makes whatever waits fail at once with ST_LOST. */
 void session_abort(struct session *session, const char *why);
 
+/* Tries to become the fleet's owner: of all workers of a fleet one works, the others stand by and take over
+ * as soon as its session ends. *ret_owned says whether it worked; then the cursor is the last owner's. 0, or
+ * -1 with err set. */
+int session_own(struct session *session, bool *ret_owned, struct err *err);
+
 /* The parts of session_open, for programs that want less. 0, or -1 with err set. */
 int session_connect_pg(struct session *session, const char *application, struct err *err);
 int session_connect_redis(struct session *session, struct err *err);

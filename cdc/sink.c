@@ -45,8 +45,9 @@ struct sink {
     void *arg;
     struct arena *arena; /* the keys */
     struct lane *lanes;
-    struct shipment *open; /* being filled */
-    size_t outstanding;    /* calls */
+    struct shipment *puts; /* being filled */
+    struct shipment *removals;
+    size_t outstanding; /* calls */
     size_t outstanding_bytes;
     bool waiting; /* the producer was told to */
     bool idle;    /* nothing outstanding: what sink_flush waits for */
@@ -85,7 +86,8 @@ void sink_free(struct sink *sink)
     if (!sink)
         return;
     loop_run_until(rconn_loop(sink->rconn), &sink->idle);
-    shipment_free(sink->open);
+    shipment_free(sink->puts);
+    shipment_free(sink->removals);
     for (size_t i = 0; i < sink->config->nqueues; i++)
         free(sink->lanes[i].items);
     free(sink->lanes);
@@ -127,7 +129,6 @@ static void take_outcome(struct sink *sink, const struct plan_projection *projec
             err_set(&sink->err, status, "Redis: %s", text);
             return;
         }
-        tally->refused++;
         sink->handlers.refused(sink->arg, projection, key, text);
         return;
     }
@@ -172,7 +173,7 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
     if (err)
         err_copy(&sink->err, err);
     else if (rreply_count(reply) != shipment->count)
-        err_set(&sink->err, ST_LOST, "Redis: the reply to apply has %zu answers for %zu documents",
+        err_set(&sink->err, ST_LOST, "Redis: a script gave %zu answers for %zu documents",
                 rreply_count(reply), shipment->count);
     else
         for (size_t i = 0; i < shipment->count; i++)
@@ -183,14 +184,14 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
 
 /* ---- documents ---- */
 
-void sink_send(struct sink *sink)
+static void ship(struct sink *sink, struct shipment **open)
 {
-    struct shipment *shipment = sink->open;
+    struct shipment *shipment = *open;
     struct script_call *call;
 
     if (!shipment)
         return;
-    sink->open = NULL;
+    *open = NULL;
     call = shipment->call;
     shipment->call = NULL;
     shipment->bytes = script_call_bytes(call);
@@ -204,18 +205,24 @@ void sink_send(struct sink *sink)
     }
 }
 
-static struct shipment *open_shipment(struct sink *sink)
+void sink_send(struct sink *sink)
 {
-    if (sink->open &&
-        (sink->open->count == CALL_DOCUMENTS || script_call_bytes(sink->open->call) > CALL_BYTES))
-        sink_send(sink);
-    if (!sink->open) {
-        sink->open = mem_zalloc(sizeof(*sink->open));
-        sink->open->sink = sink;
-        sink->open->call = script_call_new(&script_apply);
-        script_arg_int(sink->open->call, TOMBSTONE_TTL_MS);
+    ship(sink, &sink->puts);
+    ship(sink, &sink->removals);
+}
+
+/* A shipment of this script with room for one more document. */
+static struct shipment *with_room(struct sink *sink, struct shipment **open, const struct script *script)
+{
+    if (*open && ((*open)->count == CALL_DOCUMENTS || script_call_bytes((*open)->call) > CALL_BYTES))
+        ship(sink, open);
+    if (!*open) {
+        *open = mem_zalloc(sizeof(**open));
+        (*open)->sink = sink;
+        (*open)->call = script_call_new(script);
+        script_arg_int((*open)->call, TOMBSTONE_TTL_MS);
     }
-    return sink->open;
+    return *open;
 }
 
 /* The tombstone must live in the slot of its document. Braces round the key do that, unless the key has a
@@ -228,10 +235,10 @@ static void add_tombstone_key(struct script_call *call, const char *key)
     free(gone);
 }
 
-static struct script_call *add_document(struct sink *sink, const struct plan_projection *projection,
-                                        const char *key, int64_t version)
+static struct script_call *add_document(struct sink *sink, struct shipment *shipment,
+                                        const struct plan_projection *projection, const char *key,
+                                        int64_t version)
 {
-    struct shipment *shipment = open_shipment(sink);
     size_t len = strlen(key);
 
     shipment->projections[shipment->count] = projection;
@@ -246,7 +253,8 @@ static struct script_call *add_document(struct sink *sink, const struct plan_pro
 void sink_put(struct sink *sink, const struct plan_projection *projection, const char *key, int64_t version,
               int64_t expire_ms, const struct buf *fields, size_t nfields)
 {
-    struct script_call *call = add_document(sink, projection, key, version);
+    struct shipment *shipment = with_room(sink, &sink->puts, &script_put);
+    struct script_call *call = add_document(sink, shipment, projection, key, version);
     char digest[17];
 
     snprintf(digest, sizeof(digest), "%016llx",
@@ -263,11 +271,7 @@ void sink_put(struct sink *sink, const struct plan_projection *projection, const
 void sink_remove(struct sink *sink, const struct plan_projection *projection, const char *key,
                  int64_t version)
 {
-    struct script_call *call = add_document(sink, projection, key, version);
-
-    script_arg(call, "", 0);
-    script_arg(call, "", 0);
-    script_arg_int(call, 0);
+    add_document(sink, with_room(sink, &sink->removals, &script_remove), projection, key, version);
 }
 
 int sink_flush(struct sink *sink, struct err *err)

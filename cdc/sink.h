@@ -21,10 +21,10 @@ struct tally {
     int64_t put;
     int64_t unchanged;
     int64_t removed;
-    int64_t absent; /* to be removed, but was not there */
-    int64_t stale;  /* a newer version was there */
-    int64_t refused;
-    int64_t queued; /* items told to the queues, coalesced ones too */
+    int64_t absent;  /* to be removed, but was not there */
+    int64_t stale;   /* a newer version was there */
+    int64_t refused; /* counted by the quarantine */
+    int64_t queued;  /* items told to the queues, coalesced ones too */
 };
 
 /* Called for a document that cannot be written (its key holds something that is not a hash). */

@@ -47,7 +47,7 @@ int64_t snapshot_ordinal(const char *text)
     text = read_xid(text, ':', &xmin);
     if (text)
         text = read_xid(text, ':', &xmax);
-    if (!text)
+    if (!text || xmin > xmax)
         return -1;
     running = count_in_progress(text);
     if (running < 0 || xmax > INT64_MAX || (int64_t)xmax - 1 - running < 0)

@@ -29,11 +29,11 @@ static void end_part(struct key_template *key, struct buf *literal, char *column
 static char *read_column(const char **text, struct err *err)
 {
     const char *start = *text + 1;
-    const char *end = strchr(start, '}');
+    const char *end = strpbrk(start, "{}");
 
-    if (!end || end == start) {
+    if (!end || *end == '{' || end == start) {
         err_set(err, ST_CONFIG, "%s in the key template: write {column}",
-                end ? "an empty {}" : "a { without its }");
+                end && end == start && *end == '}' ? "an empty {}" : "a { without its }");
         return NULL;
     }
     *text = end + 1;
@@ -151,7 +151,8 @@ int template_invert(const struct key_template *key, const char *text, size_t len
     const char *end;
     size_t i;
 
-    if (len < head || memcmp(text, key->literals[0], head) != 0 || !ends_with(text + head, len - head, last))
+    if (memchr(text, '\0', len) || len < head || memcmp(text, key->literals[0], head) != 0 ||
+        !ends_with(text + head, len - head, last))
         return -1;
     end = text + len - strlen(last);
     text += head;
@@ -213,4 +214,28 @@ char *template_pattern(const struct key_template *key)
     }
     put_glob_literal(&out, key->literals[key->count]);
     return buf_take(&out);
+}
+
+static bool is_prefix(const char *a, const char *b)
+{
+    size_t len = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+
+    return memcmp(a, b, len) == 0;
+}
+
+bool template_may_overlap(const struct key_template *a, const struct key_template *b)
+{
+    const char *a_end = a->literals[a->count], *b_end = b->literals[b->count];
+
+    return is_prefix(a->literals[0], b->literals[0]) &&
+           (ends_with(a_end, strlen(a_end), b_end) || ends_with(b_end, strlen(b_end), a_end));
+}
+
+size_t template_literal_bytes(const struct key_template *key)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i <= key->count; i++)
+        bytes += strlen(key->literals[i]);
+    return bytes;
 }

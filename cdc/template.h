@@ -33,6 +33,11 @@ int template_invert(const struct key_template *key, const char *text, size_t len
 /* Whether rendering these values gives a key that turns back into them. */
 bool template_survives(const struct key_template *key, const char *const *values);
 
+/* Whether some key might be of both forms. Never false when one is; may be true when none is. */
+bool template_may_overlap(const struct key_template *a, const struct key_template *b);
+/* How much of a key of this form is fixed: of two forms that fit a key, the one with more says what it is. */
+size_t template_literal_bytes(const struct key_template *key);
+
 /* A glob pattern for SCAN that all keys of this template match; the caller frees. */
 char *template_pattern(const struct key_template *key);
 

@@ -15,6 +15,8 @@
 enum {
     DRAIN_MS = 800,          /* how long a page may go on after SIGTERM */
     SAFETY_POLL_MS = 30000,  /* asleep, even if no notification comes */
+    STAND_BY_MS = 200,       /* between tries to take over */
+    ONCE_STAND_BY_MS = 5000, /* how long --once waits for another worker to end */
     POLL_FIRST_MS = 1,       /* a writer is about to commit: ask again after this, then twice as long … */
     POLL_LAST_MS = 50,       /* … up to this */
     SAVE_EVERY_MS = 500,     /* the cursor, while busy */
@@ -41,6 +43,8 @@ struct worker {
     bool queue_all; /* the last owner may have died between a put and its enqueue; until that past is done */
     bool resumed;   /* the batch at hand began before this session */
     bool caught_up;
+    bool standing_by; /* said so */
+    int64_t stood_by_ms;
     bool has_run; /* a session was open once: what fails from now on is retried */
     bool stopping;
     bool reload;
@@ -112,12 +116,8 @@ static void close_session(struct worker *worker)
 static void adopt_session(struct worker *worker, struct session *session)
 {
     worker->session = session;
-    worker->feed = feed_new(session);
     session->wake = wake_up;
     session->wake_arg = worker;
-    worker->queue_all = true;
-    worker->resumed = session->cursor.upto != NULL;
-    worker->caught_up = false;
     worker->has_run = true;
     worker->saved_at_ms = clock_mono_ms();
     worker->reported = session->tally;
@@ -165,7 +165,7 @@ static void reload(struct worker *worker)
         log_error("reload: the configuration is refused; the old one stays in force");
         return;
     }
-    if (feed_save(worker->feed, &err) == 0) {
+    if (!worker->feed || feed_save(worker->feed, &err) == 0) {
         name = application_name(config);
         session_open(worker->loop, config, name, &tried, &err);
         free(name);
@@ -194,6 +194,43 @@ static void reload_closed(struct worker *worker)
     config_free(worker->config);
     worker->config = config;
     log_set_fleet(config->fleet);
+}
+
+/* ---- ownership ---- */
+
+static void take_over(struct worker *worker)
+{
+    worker->feed = feed_new(worker->session);
+    worker->standing_by = false;
+    worker->stood_by_ms = 0;
+    worker->queue_all = true;
+    worker->resumed = worker->session->cursor.upto != NULL;
+    worker->caught_up = false;
+}
+
+/* Tries to become the owner; if another worker is, waits a little. */
+static int stand_by(struct worker *worker, struct err *err)
+{
+    bool owned;
+
+    if (session_own(worker->session, &owned, err) != 0)
+        return -1;
+    if (owned) {
+        take_over(worker);
+        return 0;
+    }
+    if (!worker->standing_by)
+        log_info("standing by: another worker of the fleet is at work");
+    worker->standing_by = true;
+    worker->stood_by_ms += STAND_BY_MS;
+    if (worker->options->once && worker->stood_by_ms > ONCE_STAND_BY_MS) {
+        err_set(err, ST_REFUSED, "another worker of fleet %s is at work and applies the changes",
+                worker->config->fleet);
+        return -1;
+    }
+    worker->session->notified = false;
+    wait_for(worker, STAND_BY_MS);
+    return 0;
 }
 
 /* ---- work ---- */
@@ -317,6 +354,8 @@ static int step(struct worker *worker, struct err *err)
     }
     if (worker->reload)
         reload(worker);
+    if (!worker->feed)
+        return stand_by(worker, err);
     worker->session->notified = false;
     if (feed_next(worker->feed, &state, err) != 0)
         return -1;
@@ -331,7 +370,7 @@ static int work(struct worker *worker, struct err *err)
             return -1;
         backoff_reset(&worker->retry);
     }
-    return feed_save(worker->feed, err);
+    return worker->feed ? feed_save(worker->feed, err) : 0;
 }
 
 /* ---- the whole life ---- */

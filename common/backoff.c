@@ -6,7 +6,7 @@
 void backoff_init(struct backoff *backoff, int64_t base_ms, int64_t cap_ms)
 {
     backoff->base_ms = base_ms;
-    backoff->cap_ms = cap_ms;
+    backoff->cap_ms = cap_ms < base_ms ? base_ms : cap_ms;
     backoff->current_ms = 0;
 }
 

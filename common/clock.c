@@ -51,6 +51,8 @@ int duration_parse(const char *text, int64_t *ret_ms)
 
     if (!isdigit((unsigned char)text[0]))
         return -1;
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+        return -1;
     number = strtod(text, &end);
     while (isspace((unsigned char)*end))
         end++;

@@ -83,8 +83,9 @@ static const char *type_name(const json_t *value)
     case JSON_STRING:
         return "a string";
     case JSON_INTEGER:
-    case JSON_REAL:
         return "a number";
+    case JSON_REAL:
+        return "a fraction";
     case JSON_NULL:
         return "null";
     default:

@@ -5,11 +5,11 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);             /* never NULL */
-void *mem_zalloc(size_t size);            /* zero-filled */
-void *mem_resize(void *ptr, size_t size); /* realloc */
-char *mem_strdup(const char *text);       /* NULL gives NULL */
-char *mem_strndup(const char *text, size_t len);
+void *mem_alloc(size_t size);                    /* never NULL */
+void *mem_zalloc(size_t size);                   /* zero-filled */
+void *mem_resize(void *ptr, size_t size);        /* realloc */
+char *mem_strdup(const char *text);              /* NULL gives NULL */
+char *mem_strndup(const char *text, size_t len); /* exactly len bytes, and a NUL */
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes room for one more element in an array that doubles: `mem_grow(v, n, &cap, sizeof *v)`. */

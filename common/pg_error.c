@@ -9,12 +9,10 @@ static const struct {
     const char *prefix; /* longest match first within a class */
     enum status status;
 } classes[] = {
-    {"08", ST_LOST},      {"57P01", ST_LOST},   {"57P02", ST_LOST},   {"57P03", ST_AGAIN},
-    {"57P04", ST_LOST},   {"57P05", ST_LOST},   {"25006", ST_LOST},   {"25", ST_AGAIN},
-    {"40", ST_AGAIN},     {"53", ST_AGAIN},     {"55", ST_AGAIN},     {"57", ST_AGAIN},
-    {"58", ST_AGAIN},     {"0A", ST_CONFIG},    {"28", ST_CONFIG},    {"3D", ST_CONFIG},
-    {"3F", ST_CONFIG},    {"42501", ST_CONFIG}, {"42P01", ST_CONFIG}, {"42703", ST_CONFIG},
-    {"42883", ST_CONFIG}, {"42704", ST_CONFIG}, {"42601", ST_CONFIG}, {"42804", ST_CONFIG},
+    {"08", ST_LOST},    {"57P01", ST_LOST}, {"57P02", ST_LOST}, {"57P03", ST_AGAIN}, {"57P04", ST_LOST},
+    {"57P05", ST_LOST}, {"25006", ST_LOST}, {"26000", ST_LOST}, {"25", ST_AGAIN},    {"40", ST_AGAIN},
+    {"53", ST_AGAIN},   {"55", ST_AGAIN},   {"57", ST_AGAIN},   {"58", ST_AGAIN},    {"72", ST_AGAIN},
+    {"0A", ST_CONFIG},  {"28", ST_CONFIG},  {"3D", ST_CONFIG},  {"3F", ST_CONFIG},   {"42", ST_CONFIG},
 };
 
 enum status pg_classify(const char *sqlstate)
@@ -44,6 +42,19 @@ static const char *find_sqlstate(const char *message)
     return NULL;
 }
 
+/* Of several hosts each has its own error: only when all are the operator's is there nothing to wait for. */
+static enum status worst_to_wait_for(const char *message)
+{
+    size_t hosts = 0, configs = 0;
+
+    for (const char *p = strstr(message, "connection to server"); p;
+         p = strstr(p + 1, "connection to server"))
+        hosts++;
+    for (const char *p = find_sqlstate(message); p; p = find_sqlstate(p))
+        configs += pg_classify(p) == ST_CONFIG;
+    return configs && configs >= hosts ? ST_CONFIG : ST_AGAIN;
+}
+
 /* Copies a text on one line: its lines are separated by semicolons. */
 static void put_on_one_line(const char *text, size_t len, char *out, size_t size)
 {
@@ -69,15 +80,14 @@ static void put_on_one_line(const char *text, size_t len, char *out, size_t size
 void pg_connect_error(const char *verbose_message, struct err *err)
 {
     const char *code = find_sqlstate(verbose_message);
-    const char *text = code ? code + 7 : verbose_message;
-    enum status status = code ? pg_classify(code) : ST_AGAIN;
+    enum status status = worst_to_wait_for(verbose_message);
     char line[sizeof(err->text)];
 
-    put_on_one_line(text, code ? strcspn(text, "\n") : strlen(text), line, sizeof(line));
-    if (status == ST_LOST)
-        status = ST_AGAIN;
-    if (code)
+    if (code && (status == ST_CONFIG || !find_sqlstate(code))) {
+        put_on_one_line(code + 7, strcspn(code + 7, "\n"), line, sizeof(line));
         err_set(err, status, "PostgreSQL: %.700s (SQLSTATE %.5s)", line, code);
-    else
-        err_set(err, status, "PostgreSQL: %.700s", line);
+        return;
+    }
+    put_on_one_line(verbose_message, strlen(verbose_message), line, sizeof(line));
+    err_set(err, status, "PostgreSQL: %.700s", line);
 }

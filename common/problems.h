@@ -25,7 +25,8 @@ void problems_add(struct problems *problems, enum problem_level level, const cha
                   ...) __attribute__((format(printf, 4, 5)));
 void problems_free(struct problems *problems); /* empties it */
 
-/* Of `count` names the one most like `wanted` (edit distance at most a third of its length), or NULL. */
+/* Of `count` names the one most like `wanted` (edit distance at most a third of its length, rounded up), or
+ * NULL. */
 const char *suggest(const char *wanted, const char *const *names, size_t count);
 
 #endif

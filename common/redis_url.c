@@ -96,7 +96,7 @@ static int parse_address(char *address, struct redis_url *url, struct err *err)
             return -1;
         }
         url->host = mem_strndup(address + 1, (size_t)(end - address - 1));
-        port = end[1] == ':' ? end + 1 : NULL;
+        port = end[1] ? end + 1 : NULL;
     } else {
         port = strchr(address, ':');
         url->host = port ? mem_strndup(address, (size_t)(port - address)) : mem_strdup(address);
@@ -105,8 +105,8 @@ static int parse_address(char *address, struct redis_url *url, struct err *err)
         err_set(err, ST_CONFIG, "no host");
         return -1;
     }
-    if (port && parse_number(port + 1, 1, 65535, &url->port) != 0) {
-        err_set(err, ST_CONFIG, "\"%s\" is no port number", port + 1);
+    if (port && (*port != ':' || parse_number(port + 1, 1, 65535, &url->port) != 0)) {
+        err_set(err, ST_CONFIG, "what follows the host is no port number from 1 to 65535");
         return -1;
     }
     return 0;
@@ -155,7 +155,8 @@ static int parse_any(const char *text, struct redis_url *url, struct err *err)
                 "Sentinel, Cluster and TLS addresses are not supported by this version; "
                 "use redis://host:port or unix://path");
     else
-        err_set(err, ST_CONFIG, "a Redis address begins with redis:// or unix://");
+        err_set(err, ST_CONFIG, "\"%s\" is no Redis address: it begins with redis:// or unix://",
+                strchr(text, '@') ? "…" : text); /* what stands before an @ may be a password */
     return -1;
 }
 
@@ -182,5 +183,7 @@ void redis_url_free(struct redis_url *url)
 
 char *redis_url_show(const struct redis_url *url)
 {
-    return url->path ? mem_printf("unix://%s", url->path) : mem_printf("redis://%s:%d", url->host, url->port);
+    if (url->path)
+        return mem_printf("unix://%s", url->path);
+    return mem_printf(strchr(url->host, ':') ? "redis://[%s]:%d" : "redis://%s:%d", url->host, url->port);
 }

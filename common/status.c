@@ -33,6 +33,8 @@ void err_context(struct err *err, const char *format, ...)
     char joined[2 * sizeof(err->text) + 3];
     va_list args;
 
+    if (err->status == ST_OK)
+        return;
     va_start(args, format);
     vsnprintf(context, sizeof(context), format, args);
     va_end(args);

@@ -4,8 +4,9 @@
 
 #include "common/script.h"
 
-extern const struct script script_apply;
 extern const struct script script_enqueue;
 extern const struct script script_epoch;
+extern const struct script script_put;
+extern const struct script script_remove;
 
 #endif

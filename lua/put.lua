@@ -1,16 +1,18 @@
--- apply: writes documents into hashes and removes them, guarded by their version.
+#!lua
+-- put: writes documents into hashes, guarded by their version.
 --
 -- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
 -- ARGV   [1] how long a tombstone lives, ms
 --        then per document:
 --          version     snapshot ordinal under its epoch, an integer below 2^53
 --          expire_at   ms since 1970, or '' for never; at or before the server's clock means remove
---          digest      of all that follows and of expire_at; '' means the document is gone: remove
+--          digest      of all that follows and of expire_at
 --          n           number of fields, followed by n times name, value
 -- Reply  per document an integer or an error:
---          1 put, 0 unchanged (only its version moved on), 2 removed, 3 was not there, -1 stale (a newer
---          version is there: nothing written), or the error that stands in the way of this document only
--- Cost   O(fields) a document.
+--          1 put, 0 unchanged (only its version moved on), 2 removed, 3 to be removed but was not there,
+--          -1 stale (a newer version is there: nothing written), or the error that stands in the way of this
+--          document only
+-- Cost   O(fields) a document. Refused as a whole (OOM) while Redis is above maxmemory.
 -- Never  lets an older version replace a newer one or its tombstone; never touches a key that is not a hash;
 --        never fails one document because of another.
 
@@ -19,13 +21,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local CHUNK = 3000 -- field and value words per HSET; unpack fails above 7,999
 
-local function remove(key, gone, version)
-  local existed = redis.call('DEL', key)
-  redis.call('SET', gone, version, 'PX', tombstone_ttl)
-  return existed == 1 and 2 or 3
-end
-
-local function put(key, gone, version, expire_at, digest, first, n)
+local function write(key, gone, version, expire_at, digest, first, n)
   redis.call('DEL', key, gone)
   redis.call('HSET', key, '_v', version, '_d', digest)
   local last = first + 2 * n - 1
@@ -38,7 +34,13 @@ local function put(key, gone, version, expire_at, digest, first, n)
   return 1
 end
 
-local function apply(key, gone, version, expire_at, digest, first, n)
+local function remove(key, gone, version)
+  local existed = redis.call('DEL', key)
+  redis.call('SET', gone, version, 'PX', tombstone_ttl)
+  return existed == 1 and 2 or 3
+end
+
+local function put(key, gone, version, expire_at, digest, first, n)
   local stored = redis.pcall('HMGET', key, '_v', '_d')
   if stored.err then
     return stored
@@ -47,21 +49,21 @@ local function apply(key, gone, version, expire_at, digest, first, n)
   if newest and tonumber(newest) > tonumber(version) then
     return -1
   end
-  if digest == '' or (expire_at ~= '' and tonumber(expire_at) <= now) then
+  if expire_at ~= '' and tonumber(expire_at) <= now then
     return remove(key, gone, version)
   end
   if stored[2] == digest then
     redis.call('HSET', key, '_v', version)
     return 0
   end
-  return put(key, gone, version, expire_at, digest, first, n)
+  return write(key, gone, version, expire_at, digest, first, n)
 end
 
 local replies = {}
 local at = 2
 for i = 1, #KEYS, 2 do
   local n = tonumber(ARGV[at + 3])
-  replies[#replies + 1] = apply(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, n)
+  replies[#replies + 1] = put(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, n)
   at = at + 4 + 2 * n
 end
 return replies

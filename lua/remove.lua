@@ -1,0 +1,30 @@
+#!lua flags=allow-oom
+-- remove: removes documents whose row is gone, guarded by their version.
+--
+-- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
+-- ARGV   [1] how long a tombstone lives, ms; then per document its version, an integer below 2^53
+-- Reply  per document an integer or an error: 2 removed, 3 was not there, -1 stale (a newer version is there: nothing
+--        written), or the error that stands in the way of this document only
+-- Cost   O(fields) a document. Works above maxmemory, too: it makes room.
+-- Never  removes a newer version, or a key that is not a hash. The tombstone keeps a late, older put from bringing the
+--        document back.
+
+local function remove(key, gone, version)
+  local stored = redis.pcall('HGET', key, '_v')
+  if type(stored) == 'table' then
+    return stored
+  end
+  local newest = stored or redis.call('GET', gone)
+  if newest and tonumber(newest) > tonumber(version) then
+    return -1
+  end
+  local existed = redis.call('DEL', key)
+  redis.call('SET', gone, version, 'PX', ARGV[1])
+  return existed == 1 and 2 or 3
+end
+
+local replies = {}
+for i = 1, #KEYS, 2 do
+  replies[#replies + 1] = remove(KEYS[i], KEYS[i + 1], ARGV[(i + 3) / 2])
+end
+return replies
