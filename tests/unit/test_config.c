@@ -1,0 +1,293 @@
+/* cdc/config.h */
+#include "unit_config.h"
+
+#define SECOND INT64_C(1000)
+#define DAY (86400 * SECOND)
+
+/* As load_changed, where the change must be fine. The caller frees. */
+static struct config *load_good(const char *path, const char *value)
+{
+    struct config *config = load_changed(path, value);
+
+    unit_assert_no_problem(&problems);
+    ck_assert_ptr_nonnull(config);
+    return config;
+}
+
+/* ---- what is read ---- */
+
+START_TEST(example_servers)
+{
+    struct config *config = load(example, NULL);
+
+    unit_assert_no_problem(&problems);
+    ck_assert_str_eq(config->fleet, "default");
+    ck_assert_str_eq(config->postgres,
+                     "host=/run/postgresql dbname=box_office target_session_attrs=read-write");
+    ck_assert_ptr_null(config->postgres_password);
+    ck_assert_str_eq(config->redis.path, "/run/redis/redis.sock");
+    ck_assert_ptr_null(config->redis.password);
+    ck_assert_str_eq(config->http, "127.0.0.1:9187");
+    config_free(config);
+    config_free(NULL);
+}
+END_TEST
+
+START_TEST(example_projections)
+{
+    struct config *config = load(example, NULL);
+    const struct projection *event = config_projection(config, "event"),
+                            *ticket = config_projection(config, "ticket");
+
+    ck_assert_uint_eq(config->nprojections, 2);
+    ck_assert_ptr_null(config_projection(config, "venue"));
+    ck_assert_str_eq(event->name, "event");
+    ck_assert_str_eq(event->source, "event_card");
+    ck_assert_uint_eq(event->nid, 1);
+    ck_assert_str_eq(event->id[0], "id");
+    ck_assert_str_eq(event->key_text, "event:{id}");
+    ck_assert_uint_eq(template_columns(event->key), 1);
+    ck_assert_str_eq(event->expire_at, "starts_at");
+    ck_assert_int_eq(event->expire_grace_ms, 10 * DAY);
+    ck_assert_uint_eq(event->nqueues, 1);
+    ck_assert_str_eq(event->queues[0], "{search}");
+    ck_assert_int_eq(ticket->expire_grace_ms, 0);
+    ck_assert_uint_eq(ticket->nqueues, 0);
+    config_free(config);
+}
+END_TEST
+
+static const struct watch *watch_of(const struct projection *projection, const char *table)
+{
+    for (size_t i = 0; i < projection->nwatches; i++)
+        if (strcmp(projection->watches[i].table, table) == 0)
+            return &projection->watches[i];
+    ck_abort_msg("no watch of %s", table);
+    return NULL;
+}
+
+START_TEST(example_watches)
+{
+    struct config *config = load(example, NULL);
+    const struct projection *event = config_projection(config, "event");
+    const struct watch *direct = watch_of(event, "ticket"), *lookup = watch_of(event, "venue");
+
+    ck_assert_uint_eq(event->nwatches, 3);
+    ck_assert_uint_eq(direct->ncolumns, 1);
+    ck_assert_str_eq(direct->columns[0], "event_id");
+    ck_assert_ptr_null(direct->lookup);
+    ck_assert_uint_eq(lookup->ncolumns, 1);
+    ck_assert_str_eq(lookup->columns[0], "id");
+    ck_assert_str_eq(lookup->lookup, "SELECT id FROM event WHERE venue_id = ANY($1)");
+    config_free(config);
+}
+END_TEST
+
+static void assert_queue(const struct config *config, const char *name, int failures, int crashes,
+                         int64_t lease_ms, bool coalesce)
+{
+    const struct queue_config *queue = config_queue(config, name);
+
+    ck_assert_ptr_nonnull(queue);
+    ck_assert_str_eq(queue->name, name);
+    ck_assert_int_eq(queue->max_failures, failures);
+    ck_assert_int_eq(queue->max_crashes, crashes);
+    ck_assert_int_eq(queue->lease_ms, lease_ms);
+    ck_assert_int_eq(queue->coalesce, coalesce);
+}
+
+START_TEST(queues_have_defaults)
+{
+    struct config *config =
+        load_good("queues", "{\"{a}\": {}, \"{b}\": {\"max_failures\": 1, \"max_crashes\": 2, "
+                            "\"lease\": \"1 min\", \"coalesce\": false}}");
+
+    assert_queue(config, "{a}", 8, 3, 30 * SECOND, true);
+    assert_queue(config, "{b}", 1, 2, 60 * SECOND, false);
+    assert_queue(config, "{search}", 8, 3, 30 * SECOND, true); /* only a projection names it */
+    ck_assert_uint_eq(config->nqueues, 3);
+    ck_assert_ptr_null(config_queue(config, "{c}"));
+    config_free(config);
+}
+END_TEST
+
+START_TEST(queues_that_only_a_projection_names)
+{
+    struct config *config = load_good("projections.ticket.queues", "[\"{x}\", \"{search}\", \"{y}\"]");
+
+    assert_queue(config, "{x}", 8, 3, 30 * SECOND, true);
+    assert_queue(config, "{y}", 8, 3, 30 * SECOND, true);
+    ck_assert_uint_eq(config->nqueues, 3);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_watch_may_be_an_object_without_lookup)
+{
+    struct config *config = load_good("projections.event.watch.ticket", "{\"column\": \"event_id\"}");
+    const struct watch *watch = watch_of(config_projection(config, "event"), "ticket");
+
+    ck_assert_str_eq(watch->columns[0], "event_id");
+    ck_assert_ptr_null(watch->lookup);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(limits_may_be_reached)
+{
+    static const char *const fleet = "\"123456789012345678901234567890123456789012345678901234567890123\"";
+    static const char *const eight = "[\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\"]";
+    char *projections =
+        mem_printf("{\"a\": {\"source\": \"a\", \"id\": %s,"
+                   " \"key\": \"a:{1}:{2}:{3}:{4}:{5}:{6}:{7}:{8}\", \"watch\": {\"a\": %s}}}",
+                   eight, eight);
+    struct config *config = load_good("projections", projections);
+
+    ck_assert_uint_eq(config->projections[0].nid, MAX_ID_COLUMNS);
+    ck_assert_uint_eq(config->projections[0].watches[0].ncolumns, MAX_ID_COLUMNS);
+    config_free(config);
+    config_free(load_good("fleet", fleet));
+    free(projections);
+}
+END_TEST
+
+START_TEST(optional_settings_have_defaults)
+{
+    static const char *const optional[] = {"fleet",
+                                           "http",
+                                           "queues",
+                                           "projections.event.expire_at",
+                                           "projections.event.expire_grace",
+                                           "projections.event.queues"};
+    struct config *config;
+
+    for (size_t i = 0; i < ROWS(optional); i++)
+        config_free(load_good(optional[i], NULL));
+    config = load_good("fleet", NULL);
+    ck_assert_str_eq(config->fleet, "default");
+    config_free(config);
+    config = load_good("http", NULL);
+    ck_assert_ptr_null(config->http);
+    config_free(config);
+    config = load_good("projections.event.expire_at", NULL);
+    ck_assert_ptr_null(config_projection(config, "event")->expire_at);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(empty_queue_list_is_no_queue)
+{
+    struct config *config = load_good("projections.event.queues", "[]");
+
+    ck_assert_uint_eq(config_projection(config, "event")->nqueues, 0);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(the_fleet_of_the_command_line_wins)
+{
+    struct config *config = load(example, "standby");
+
+    unit_assert_no_problem(&problems);
+    ck_assert_str_eq(config->fleet, "standby");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(composite_ids)
+{
+    struct config *config = load_good(
+        "projections", "{\"stock\": {\"source\": \"s\", \"id\": [\"site\", \"sku\"], \"rows\": \"one\","
+                       " \"key\": \"{sku}@{site}\", \"watch\": {\"stock\": [\"site\", \"sku\"],"
+                       " \"site\": {\"column\": \"nr\", \"lookup\": \"SELECT site, sku FROM stock WHERE"
+                       " site = ANY($1)\"}}}}");
+    const struct projection *stock = config_projection(config, "stock");
+
+    ck_assert_uint_eq(stock->nid, 2);
+    ck_assert_str_eq(stock->id[1], "sku");
+    ck_assert_str_eq(template_column(stock->key, 0), "sku");
+    ck_assert_str_eq(watch_of(stock, "stock")->columns[1], "sku");
+    ck_assert_uint_eq(watch_of(stock, "site")->ncolumns, 1);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(default_file)
+{
+    unsetenv("PGUSHER_CONFIG");
+    ck_assert_str_eq(config_default_file(), "/etc/pgusher/pgusher.json");
+    setenv("PGUSHER_CONFIG", "", 1);
+    ck_assert_str_eq(config_default_file(), "/etc/pgusher/pgusher.json");
+    setenv("PGUSHER_CONFIG", "/x.json", 1);
+    ck_assert_str_eq(config_default_file(), "/x.json");
+    unsetenv("PGUSHER_CONFIG");
+}
+END_TEST
+
+/* ---- password files ---- */
+
+/* The example with a server object {member: address, "password_file": a file of this text}. */
+static struct config *load_with_password(const char *server, const char *member, const char *address,
+                                         const char *password)
+{
+    struct unit_file file = unit_file(password);
+    char *value = mem_printf("{\"%s\": \"%s\", \"password_file\": \"%s\"}", member, address, file.path);
+    struct config *config = load_changed(server, value);
+
+    free(value);
+    unit_file_close(&file);
+    return config;
+}
+
+START_TEST(postgres_password_file)
+{
+    struct config *config = load_with_password("postgres", "conninfo", "host=db", "se cret\r\nsecond line\n");
+
+    unit_assert_no_problem(&problems);
+    ck_assert_str_eq(config->postgres, "host=db");
+    ck_assert_str_eq(config->postgres_password, "se cret");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(redis_password_file)
+{
+    struct config *config = load_with_password("redis", "url", "redis://me:old@host", "new");
+
+    unit_assert_no_problem(&problems);
+    ck_assert_str_eq(config->redis.host, "host");
+    ck_assert_str_eq(config->redis.user, "me");
+    ck_assert_str_eq(config->redis.password, "new");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(empty_password_files)
+{
+    static const char *const empty[] = {"", "\n", "\r\nsecret\n"};
+
+    for (size_t i = 0; i < ROWS(empty); i++) {
+        ck_assert_ptr_null(load_with_password("redis", "url", "redis://host", empty[i]));
+        unit_assert_problem(&problems, "redis.password_file", "empty");
+        problems_free(&problems);
+    }
+}
+END_TEST
+
+START_TEST(servers_as_objects_need_no_password)
+{
+    struct config *config = load_good("postgres", "{\"conninfo\": \"dbname=a\"}");
+
+    ck_assert_str_eq(config->postgres, "dbname=a");
+    ck_assert_ptr_null(config->postgres_password);
+    config_free(config);
+}
+END_TEST
+
+UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(example_watches),
+          UNIT(queues_have_defaults), UNIT(queues_that_only_a_projection_names),
+          UNIT(a_watch_may_be_an_object_without_lookup), UNIT(limits_may_be_reached),
+          UNIT(optional_settings_have_defaults), UNIT(empty_queue_list_is_no_queue),
+          UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids), UNIT(default_file),
+          UNIT(postgres_password_file), UNIT(redis_password_file), UNIT(empty_password_files),
+          UNIT(servers_as_objects_need_no_password))
