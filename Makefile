@@ -79,7 +79,8 @@ $(B)/demo/probe: $(PROBE)
 deps: ## install what is missing (Debian, Ubuntu; DEPS=skip turns it off)
 	@tests/deps.sh
 
-demo: deps ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traffic (KEEP=1 leaves it running)
+demo: ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traffic (KEEP=1 leaves it running)
+	@tests/deps.sh demo
 	@$(MAKE) --no-print-directory -s all $(B)/demo/probe
 	@KEEP=$(KEEP) examples/ticketing/demo.sh
 

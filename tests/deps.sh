@@ -1,6 +1,6 @@
 #!/bin/sh
-# Finds what the build, the demo and the tests need and installs what is missing with apt (Debian, Ubuntu).
-# DEPS=skip turns it off. Elsewhere it prints the package names and stops.
+# deps.sh [demo]: finds what the build, the demo and (without "demo") the tests need and installs what is missing with apt
+# (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
 [ "${DEPS:-}" != skip ] || exit 0
@@ -32,24 +32,26 @@ python_module() {
 }
 
 have cc || need gcc gcc gcc
-{ [ -f /usr/include/stdio.h ] || ! have cc; } || need libc6-dev glibc-devel musl-dev
+[ -f /usr/include/stdio.h ] || need libc6-dev glibc-devel musl-dev
 have pkg-config || need pkg-config pkgconf-pkg-config pkgconf
 library libpq libpq-dev libpq-devel libpq-dev
 library hiredis libhiredis-dev hiredis-devel hiredis-dev
 library jansson libjansson-dev jansson-devel jansson-dev
 library libxxhash libxxhash-dev xxhash-devel xxhash-dev
 [ -f /usr/include/ev.h ] || [ -f /usr/include/libev/ev.h ] || need libev-dev libev-devel libev-dev
-library check check check-devel check-dev
 server || need postgresql postgresql-server postgresql
 have psql || need postgresql-client postgresql postgresql-client
 have pgbench || [ -n "$(ls /usr/lib/postgresql/*/bin/pgbench 2>/dev/null)" ] || need postgresql-contrib postgresql-contrib postgresql-contrib
 have redis-server || need redis-server redis redis
 have redis-cli || need redis-tools redis redis
 have runuser || have su || need util-linux util-linux runuser
-python_module pytest || need python3-pytest python3-pytest py3-pytest
-python_module psycopg2 || need python3-psycopg2 python3-psycopg2 py3-psycopg2
-python_module redis || need python3-redis python3-redis py3-redis
-have spin || need spin spin spin
+if [ "${1:-}" != demo ]; then
+    library check check check-devel check-dev
+    python_module pytest || need python3-pytest python3-pytest py3-pytest
+    python_module psycopg2 || need python3-psycopg2 python3-psycopg2 py3-psycopg2
+    python_module redis || need python3-redis python3-redis py3-redis
+    have spin || need spin spin spin
+fi
 
 [ -n "$missing_apt" ] || exit 0
 
@@ -68,10 +70,19 @@ if [ "$(id -u)" != 0 ]; then
     echo "Missing packages will be installed with sudo; it may ask for your password (DEPS=skip turns this off)."
 fi
 echo "Installing:$missing_apt"
-# No cluster of its own for the server package: tests and demo start theirs in a temporary folder.
-$sudo sh -c "mkdir -p /etc/postgresql-common/createcluster.d &&
-    echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/pgusher.conf"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# The server packages shall neither create a cluster nor start anything: tests and demo start their own servers.
+keep_quiet() {
+    $sudo sh -c "mkdir -p /etc/postgresql-common/createcluster.d &&
+        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/pgusher.conf"
+}
 # shellcheck disable=SC2086 # a list of words
-$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing_apt >/dev/null
+install_all() {
+    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing_apt
+}
+if ! { keep_quiet && $sudo apt-get update -qq && install_all; } >"$log" 2>&1; then
+    cat "$log"
+    echo "The packages could not be installed."
+    exit 1
+fi
