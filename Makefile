@@ -82,7 +82,7 @@ deps: ## install what is missing (Debian, Ubuntu; DEPS=skip turns it off)
 demo: ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traffic (KEEP=1 leaves it running)
 	@tests/deps.sh demo
 	@$(MAKE) --no-print-directory -s all $(B)/demo/probe
-	@KEEP=$(KEEP) examples/ticketing/demo.sh
+	@KEEP=$(KEEP) PGUSHER_BUILD=$(abspath $(B)) examples/ticketing/demo.sh
 
 check: deps ## all tests
 	@$(MAKE) --no-print-directory all unit
@@ -104,7 +104,7 @@ lint: ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q lua
 	shellcheck common/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
-		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc
+		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples
 
 format: ## clang-format all C sources in place
 	clang-format -i $$(git ls-files '*.c' '*.h')

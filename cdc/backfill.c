@@ -9,8 +9,6 @@
 #include "cdc/resync.h"
 #include "cdc/tool.h"
 
-enum { CHUNK = 1000 };
-
 /* Counting may take long for a heavy view; the progress can do without. */
 #define COUNT_TIMEOUT "3s"
 
@@ -72,7 +70,7 @@ static int fill(struct run *run, size_t projection, struct err *err)
     memset(tally, 0, sizeof(*tally));
     run->documents = 0;
     run->progress = progress_new(name, count_rows(run->session, projection));
-    result = resync_rows(run->session, projection, CHUNK, on_progress, run, err);
+    result = resync_rows(run->session, projection, on_progress, run, err);
     progress_end(run->progress, run->documents);
     printf(
         "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
@@ -145,7 +143,7 @@ enum exit_code backfill_run(const struct tool *tool)
     if (session_open(loop, config, "pgusher backfill", &run.session, &err))
         fill_wanted(&run, tool, &err);
     if (err.status == ST_OK && run.refused)
-        err_set(&err, ST_REFUSED, "%lld documents could not be written; pgusher.quarantine says why",
+        err_set(&err, ST_REFUSED, "not all documents could be written (%lld); pgusher.quarantine says why",
                 (long long)run.refused);
     session_close(run.session);
     loop_free(loop);

@@ -1,6 +1,5 @@
 #include "cdc/batch.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,17 +312,6 @@ void batch_position_free(const struct plan_projection *projection, char **positi
     free(position);
 }
 
-static size_t position_params(const struct plan_projection *projection, char **after, const char *limit,
-                              const char **params)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; after && i < projection->config->nid; i++)
-        params[n++] = after[i];
-    params[n++] = limit;
-    return n;
-}
-
 static char **copy_position(const struct plan_projection *projection, const char *const *id)
 {
     char **copy = mem_zalloc(sizeof(char *) * projection->config->nid);
@@ -334,17 +322,17 @@ static char **copy_position(const struct plan_projection *projection, const char
 }
 
 /* The same stretch by its ids, so that a row that fails can be found. */
-static int apply_ids_after(struct batch *batch, size_t projection, char ***after, const char *limit,
-                           size_t *ret_count, struct err *err)
+static int apply_ids_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
+                           struct err *err)
 {
     const struct plan_projection *plan = &batch->session->plan->projections[projection];
-    const char *params[MAX_ID_COLUMNS + 1];
-    struct pg_query query = {.sql = *after ? plan->ids_after : plan->ids_first, .params = params};
+    struct pg_query query = {.sql = *after ? plan->ids_after : plan->ids_first,
+                             .params = (const char *const *)*after,
+                             .nparams = *after ? (int)plan->config->nid : 0};
     struct ids *ids = ids_new(plan->config->nid);
     struct pg_rows *rows = NULL;
     int result;
 
-    query.nparams = (int)position_params(plan, *after, limit, params);
     result = pg_run(batch->session->pg, &query, &rows, err);
     for (int row = 0; result == 0 && row < pg_rows_count(rows); row++) {
         const char *values[MAX_ID_COLUMNS];
@@ -365,23 +353,19 @@ static int apply_ids_after(struct batch *batch, size_t projection, char ***after
     return result;
 }
 
-int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t limit, size_t *ret_count,
+int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
                       struct err *err)
 {
     const struct plan_projection *plan = &batch->session->plan->projections[projection];
     struct reading reading = {.batch = batch, .projection = plan, .err = ERR_NONE};
-    const char *params[MAX_ID_COLUMNS + 1];
     struct err why = ERR_NONE;
-    char limit_text[24];
-    size_t nparams;
 
-    snprintf(limit_text, sizeof(limit_text), "%zu", limit);
-    nparams = position_params(plan, *after, limit_text, params);
     if (read_documents(&reading, *after ? "_after" : "_first",
-                       *after ? plan->select_after : plan->select_first, params, nparams, &why) != 0) {
+                       *after ? plan->select_after : plan->select_first, (const char *const *)*after,
+                       *after ? plan->config->nid : 0, &why) != 0) {
         batch_position_free(plan, reading.last);
         if (why.status == ST_REFUSED)
-            return apply_ids_after(batch, projection, after, limit_text, ret_count, err);
+            return apply_ids_after(batch, projection, after, ret_count, err);
         err_copy(err, &why);
         err_context(err, "projection %s", plan->config->name);
         return -1;

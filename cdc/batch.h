@@ -20,10 +20,10 @@ void batch_free(struct batch *batch); /* NULL-safe */
 /* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */
 int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *ids, struct err *err);
 
-/* Projects up to `limit` documents in the order of id, from the one behind *after on (NULL: from the first).
- * *after becomes the id of the last one, in values the caller frees with batch_position_free; *ret_count says
- * how many, fewer than limit at the end. 0, or -1 with err set. */
-int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t limit, size_t *ret_count,
+/* Projects up to PLAN_CHUNK documents in the order of id, from the one behind *after on (NULL: from the
+ * first). *after becomes the id of the last one, in values the caller frees with batch_position_free;
+ * *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with err set. */
+int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
                       struct err *err);
 void batch_position_free(const struct plan_projection *projection, char **position);
 

@@ -39,9 +39,12 @@ static const struct verb {
      "Example: pgusher -c pgusher.json uninstall\n"},
     {"backfill", backfill_run, FLAG_ARGS,
      "usage: pgusher backfill [PROJECTION…]\n\n"
-     "Writes every document of the projections (default: all) into Redis and queues those that changed. "
-     "Safe\n"
-     "beside running workers and live changes; may be interrupted and started again.\n\n"
+     "Builds every document of the projections (default: all), writes into Redis those that are not there "
+     "already\n"
+     "with the same content, and queues these. Safe beside running workers and live changes; may be "
+     "interrupted\n"
+     "and started again. A hash that somebody altered by hand is not noticed; DEL it first.\n\n"
+     "Exit codes: 0 done, 1 interrupted or some documents could not be written.\n\n"
      "Example: pgusher -c pgusher.json backfill event\n"},
     {"status", status_run, FLAG_JSON,
      "usage: pgusher status [--json]\n\n"

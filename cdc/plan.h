@@ -12,6 +12,8 @@
 #include "cdc/config.h"
 #include "common/problems.h"
 
+enum { PLAN_CHUNK = 1000 }; /* documents of one SELECT in the order of id */
+
 /* Columns of every document SELECT before the source's own. In its first row, which is always there, SNAPSHOT
  * is the snapshot of the statement and the rest is NULL; in the others SNAPSHOT is NULL. EXPIRE is ms since
  * 1970, infinity, -infinity or NULL. */

@@ -92,7 +92,8 @@ static char *where_in_order(const struct projection *projection, const struct re
     }
     buf_puts(&sql, " ORDER BY ");
     put_id_list(&sql, projection);
-    buf_printf(&sql, " LIMIT $%zu::bigint", after ? projection->nid + 1 : 1);
+    /* Not a parameter: its value decides whether the plan may sort. */
+    buf_printf(&sql, " LIMIT %d", PLAN_CHUNK);
     return buf_take(&sql);
 }
 

@@ -8,19 +8,19 @@
 
 #define SCAN_COUNT "1000"
 
-int resync_rows(struct session *session, size_t projection, size_t limit, resync_progress_fn *progress,
-                void *arg, struct err *err)
+int resync_rows(struct session *session, size_t projection, resync_progress_fn *progress, void *arg,
+                struct err *err)
 {
     const struct plan_projection *plan = &session->plan->projections[projection];
     char **position = NULL;
     int64_t documents = 0;
-    size_t count = limit;
+    size_t count = PLAN_CHUNK;
     int result = 0;
 
-    while (result == 0 && count == limit) {
+    while (result == 0 && count == PLAN_CHUNK) {
         struct batch *batch = batch_new(session, false);
 
-        result = batch_apply_after(batch, projection, &position, limit, &count, err);
+        result = batch_apply_after(batch, projection, &position, &count, err);
         if (result == 0)
             result = batch_finish(batch, err);
         batch_free(batch);

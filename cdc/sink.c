@@ -295,7 +295,7 @@ static void on_enqueued(void *arg, const struct rreply *reply, const struct err 
     if (err)
         err_copy(&sink->err, err);
     else
-        sink->tally->queued += (int64_t)rreply_count(reply);
+        sink->tally->queued += enqueue_count_new(reply);
     account(sink, shipment->bytes);
     shipment_free(shipment);
 }

@@ -24,7 +24,7 @@ struct tally {
     int64_t absent;  /* to be removed, but was not there */
     int64_t stale;   /* a newer version was there */
     int64_t refused; /* counted by the quarantine */
-    int64_t queued;  /* items told to the queues, coalesced ones too */
+    int64_t queued;  /* items that did not wait already */
 };
 
 /* Called for a document that cannot be written (its key holds something that is not a hash). */

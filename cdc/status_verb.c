@@ -84,24 +84,27 @@ static int ask_redis(struct session *session, json_t *status, struct err *err)
 static const char *gate_of(const json_t *fleet)
 {
     if (json_integer_value(json_object_get(fleet, "workers")) == 0)
-        return "no worker runs";
+        return "nobody applies the changes";
     return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
+}
+
+static long long integer_of(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
 }
 
 static void print_fleet(const json_t *fleet)
 {
     const json_t *age = json_object_get(fleet, "lag_seconds");
 
-    printf("fleet %s: %lld workers (%s)\n", json_string_value(json_object_get(fleet, "fleet")),
-           (long long)json_integer_value(json_object_get(fleet, "workers")), gate_of(fleet));
-    printf("  lag          %lld changes",
-           (long long)json_integer_value(json_object_get(fleet, "lag_changes")));
+    printf("fleet %s\n", json_string_value(json_object_get(fleet, "fleet")));
+    printf("  workers      %lld (%s)\n", integer_of(fleet, "workers"), gate_of(fleet));
+    printf("  lag          changes not yet applied: %lld", integer_of(fleet, "lag_changes"));
     if (json_is_number(age))
         printf(", the oldest %.1f s old", json_number_value(age));
-    printf("\n  cursor       moved %.1f s ago\n",
+    printf("\n  cursor       last saved %.1f s ago\n",
            json_number_value(json_object_get(fleet, "cursor_moved_seconds_ago")));
-    printf("  quarantine   %lld documents\n",
-           (long long)json_integer_value(json_object_get(fleet, "quarantined")));
+    printf("  quarantine   documents that cannot be built: %lld\n", integer_of(fleet, "quarantined"));
 }
 
 static void print_plain(const json_t *status)

@@ -42,7 +42,7 @@ struct session *tool_session(struct loop *loop, const struct config *config)
 
 void tool_print_json(json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     puts(text);
     free(text);

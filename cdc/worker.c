@@ -23,7 +23,6 @@ enum {
     REPORT_EVERY_MS = 10000, /* a log line of what was done, if anything was */
     RETRY_FIRST_MS = 100,
     RETRY_LAST_MS = 5000,
-    RESYNC_CHUNK = 1000,
 };
 
 struct worker {
@@ -119,7 +118,7 @@ static void adopt_session(struct worker *worker, struct session *session)
     session->wake = wake_up;
     session->wake_arg = worker;
     worker->has_run = true;
-    worker->saved_at_ms = clock_mono_ms();
+    worker->saved_at_ms = worker->reported_at_ms = clock_mono_ms();
     worker->reported = session->tally;
     worker->poll_ms = POLL_FIRST_MS;
     log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
@@ -245,7 +244,7 @@ static int resync_truncated(struct worker *worker, const bool *truncated, struct
         log_info("a table of projection %s was truncated: bringing all its documents in step",
                  plan->projections[i].config->name);
         if (resync_keys(worker->session, i, err) != 0 ||
-            resync_rows(worker->session, i, RESYNC_CHUNK, NULL, NULL, err) != 0)
+            resync_rows(worker->session, i, NULL, NULL, err) != 0)
             return -1;
     }
     return 0;
@@ -266,19 +265,23 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
     return result;
 }
 
+static int64_t report_ms_left(const struct worker *worker)
+{
+    return worker->reported_at_ms + REPORT_EVERY_MS - clock_mono_ms();
+}
+
 static void report(struct worker *worker)
 {
     const struct tally *now = &worker->session->tally, *before = &worker->reported;
 
-    if (worker->changes == 0 || clock_mono_ms() - worker->reported_at_ms < REPORT_EVERY_MS)
-        return;
-    log_info("applied %lld changes: %lld documents put, %lld unchanged, %lld removed, %lld stale, %lld "
-             "refused, %lld "
-             "queued",
-             (long long)worker->changes, (long long)(now->put - before->put),
-             (long long)(now->unchanged - before->unchanged), (long long)(now->removed - before->removed),
-             (long long)(now->stale - before->stale), (long long)(now->refused - before->refused),
-             (long long)(now->queued - before->queued));
+    if (worker->changes)
+        log_info("changes applied: %lld; documents put %lld, unchanged %lld, removed %lld, stale %lld, "
+                 "refused %lld; "
+                 "newly queued %lld",
+                 (long long)worker->changes, (long long)(now->put - before->put),
+                 (long long)(now->unchanged - before->unchanged), (long long)(now->removed - before->removed),
+                 (long long)(now->stale - before->stale), (long long)(now->refused - before->refused),
+                 (long long)(now->queued - before->queued));
     worker->reported = *now;
     worker->reported_at_ms = clock_mono_ms();
     worker->changes = 0;
@@ -289,10 +292,26 @@ static int64_t save_ms_left(const struct worker *worker)
     return worker->saved_at_ms + SAVE_EVERY_MS - clock_mono_ms();
 }
 
-static int save(struct worker *worker, struct err *err)
+/* What is due now and then while there are changes: the cursor is saved, a line is logged. */
+static int do_chores(struct worker *worker, struct err *err)
 {
+    if (worker->changes && report_ms_left(worker) <= 0)
+        report(worker);
+    if (!feed_is_unsaved(worker->feed) || save_ms_left(worker) > 0)
+        return 0;
     worker->saved_at_ms = clock_mono_ms();
     return feed_save(worker->feed, err);
+}
+
+static int64_t ms_to_next_chore(const struct worker *worker)
+{
+    int64_t ms = SAFETY_POLL_MS;
+
+    if (worker->changes && report_ms_left(worker) < ms)
+        ms = report_ms_left(worker);
+    if (feed_is_unsaved(worker->feed) && save_ms_left(worker) < ms)
+        ms = save_ms_left(worker);
+    return ms > 0 ? ms : 0;
 }
 
 static int apply_page(struct worker *worker, struct err *err)
@@ -308,22 +327,20 @@ static int apply_page(struct worker *worker, struct err *err)
         worker->queue_all = worker->resumed && worker->queue_all;
         worker->resumed = false;
     }
-    report(worker);
-    return save_ms_left(worker) > 0 ? 0 : save(worker, err);
+    return do_chores(worker, err);
 }
 
-/* The cursor moves with every change, but each save is a transaction: so not for every nap. */
+/* Chores are done between naps rather than at each: every save is a transaction. */
 static int sleep_behind_gate(struct worker *worker, struct err *err)
 {
+    int64_t end = clock_mono_ms() + SAFETY_POLL_MS;
+
     worker->poll_ms = POLL_FIRST_MS;
-    if (feed_is_unsaved(worker->feed)) {
-        wait_for(worker, save_ms_left(worker));
-        if (is_called(worker))
-            return 0;
-        if (save(worker, err) != 0)
+    while (!is_called(worker) && clock_mono_ms() < end) {
+        wait_for(worker, ms_to_next_chore(worker));
+        if (!is_called(worker) && do_chores(worker, err) != 0)
             return -1;
     }
-    wait_for(worker, SAFETY_POLL_MS);
     return 0;
 }
 
@@ -341,7 +358,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
         return sleep_behind_gate(worker, err);
     wait_for(worker, worker->poll_ms);
     worker->poll_ms = worker->poll_ms * 2 > POLL_LAST_MS ? POLL_LAST_MS : worker->poll_ms * 2;
-    return save_ms_left(worker) > 0 ? 0 : save(worker, err);
+    return do_chores(worker, err);
 }
 
 static int step(struct worker *worker, struct err *err)
@@ -370,7 +387,10 @@ static int work(struct worker *worker, struct err *err)
             return -1;
         backoff_reset(&worker->retry);
     }
-    return worker->feed ? feed_save(worker->feed, err) : 0;
+    if (!worker->feed)
+        return 0;
+    report(worker);
+    return feed_save(worker->feed, err);
 }
 
 /* ---- the whole life ---- */

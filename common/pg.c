@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/pg_error.h"
 #include "common/pg_private.h"
@@ -123,6 +124,12 @@ static void drop_with_connect_error(struct pg *pg)
     pg_go_down(pg, &err);
 }
 
+static void on_notice(void *arg, const char *message)
+{
+    (void)arg;
+    log_info("PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
+}
+
 static void connected(struct pg *pg)
 {
     timer_stop(pg->deadline);
@@ -177,6 +184,7 @@ void pg_open(struct pg *pg, const struct pg_target *target)
         abort();
     pg->state = CONNECTING;
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
+    PQsetNoticeProcessor(pg->conn, on_notice, NULL);
     timer_start(pg->deadline, CONNECT_DEADLINE_MS);
     if (PQstatus(pg->conn) == CONNECTION_BAD) {
         drop_with_connect_error(pg);

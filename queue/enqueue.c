@@ -23,3 +23,17 @@ struct script_call *enqueue_call_new(const char *queue, bool coalesce)
     script_arg(call, coalesce ? "1" : "0", 1);
     return call;
 }
+
+enum outcome { QUEUED = 0, REVIVED = 4 };
+
+int64_t enqueue_count_new(const struct rreply *reply)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < rreply_count(reply); i++) {
+        int64_t outcome = rreply_integer(rreply_at(reply, i));
+
+        count += outcome == QUEUED || outcome == REVIVED;
+    }
+    return count;
+}

@@ -14,4 +14,7 @@ enum { ENQUEUE_MAX_ITEMS = 500 };
  * false: push even what waits already, for a queue that plain programs LPUSH to. */
 struct script_call *enqueue_call_new(const char *queue, bool coalesce);
 
+/* How many items the reply says were put on the list: they did not wait already. */
+int64_t enqueue_count_new(const struct rreply *reply);
+
 #endif

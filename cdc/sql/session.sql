@@ -11,6 +11,8 @@ SET standard_conforming_strings = on;
 SET default_transaction_isolation = 'read committed';
 SET synchronous_commit = off;
 SET jit = off;
+-- One document or a thousand, the plan is the same; planning anew for each change would double the latency.
+SET plan_cache_mode = force_generic_plan;
 SET max_parallel_workers_per_gather = 0;
 SET idle_in_transaction_session_timeout = 0;
 SET statement_timeout = 0;
