@@ -1,0 +1,100 @@
+"""Fixtures: servers, sandboxes, and what is shown when a test fails. See README.md."""
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+
+import pytest  # noqa: E402
+
+from harness import ticketing  # noqa: E402
+from harness.box import Box  # noqa: E402
+from harness.postgres import Cluster  # noqa: E402
+from harness.redis_server import RedisServer  # noqa: E402
+
+
+def pytest_configure(config):
+    """A termination cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    box = item.funcargs.get("box") if hasattr(item, "funcargs") else None
+    if report.failed and box:
+        report.sections += list(box.report())
+        report.sections.append(("PostgreSQL", "".join(box.db.cluster.complaints(box.log_start)[-20:])))
+
+
+@pytest.fixture(scope="session")
+def workspace():
+    folder = tempfile.mkdtemp(prefix="pgusher-")
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(workspace):
+    """The PostgreSQL that all tests share; each has a database of its own in it."""
+    cluster = Cluster(os.path.join(workspace, "pg"))
+    try:
+        cluster.start()
+        cluster.admin("CREATE EXTENSION pg_stat_statements")
+        cluster.create(name="ticketing").once(ticketing.schema())
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def own_cluster(workspace):
+    """A PostgreSQL that a test may stop; not started yet."""
+    cluster = Cluster(os.path.join(workspace, "own"))
+    try:
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def redis_server(workspace):
+    server = RedisServer(os.path.join(workspace, "redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def db(cluster, request):
+    """An empty database, or a copy of the marketplace for tests that ask for tickets."""
+    marketplace = "tickets" in request.fixturenames
+    db = cluster.create("ticketing" if marketplace else "template1")
+    yield db
+    db.drop()
+
+
+@pytest.fixture
+def box(workspace, db, redis_server):
+    folder = os.path.join(workspace, "box")
+    os.mkdir(folder)
+    box = Box(folder, db, redis_server)
+    box.log_start = db.cluster.log_size()
+    yield box
+    try:
+        box.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def tickets(box):
+    """A box with the marketplace's nine events, configured; nothing installed."""
+    box.use(ticketing.projections())
+    return box

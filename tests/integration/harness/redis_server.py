@@ -1,0 +1,59 @@
+"""A private redis-server on a unix socket; it keeps nothing unless a test restarts it."""
+import os
+import shutil
+import signal
+
+import redis
+
+from .processes import end, spawn
+from .waiting import until
+
+
+class RedisServer:
+    def __init__(self, folder, *options):
+        self.folder = folder
+        self.socket = os.path.join(folder, "redis.sock")
+        self.log = os.path.join(folder, "redis.log")
+        self.options = options
+        self.process = None
+        self.client = self.connect()
+        os.mkdir(folder)
+
+    def connect(self, **more):
+        return redis.Redis(unix_socket_path=self.socket, **more)
+
+    @property
+    def url(self):
+        return f"unix://{self.socket}"
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = spawn(["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
+                                  "--save", "", "--daemonize", "no", *self.options], log)
+        until(self.is_up, 30, "Redis accepts commands")
+
+    def is_up(self):
+        assert self.process.poll() is None, open(self.log).read()[-2000:]
+        try:
+            return self.client.ping()
+        except (redis.AuthenticationError, redis.ResponseError):
+            return True
+        except redis.ConnectionError:
+            return False
+
+    def save_and_stop(self):
+        """Every command that was executed is in the file that the next start loads."""
+        self.client.connection_pool.disconnect()
+        self.connect().shutdown(save=True)
+        self.process.wait(20)
+        self.process = None
+
+    def stop(self):
+        if self.process:
+            end(self.process, signal.SIGKILL)
+            self.process = None
+
+    def remove(self):
+        self.client.connection_pool.disconnect()
+        self.stop()
+        shutil.rmtree(self.folder)

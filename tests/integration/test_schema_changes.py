@@ -1,0 +1,68 @@
+"""The schema changes under a running worker, as it does in every deployment."""
+import pytest
+
+from harness import ticketing
+
+WIDER = """CREATE OR REPLACE VIEW ticket_card AS
+           SELECT t.id, t.event_id, t.price, t.sold, e.name AS event, e.starts_at, e.venue_id
+           FROM ticket t JOIN event e ON e.id = t.event_id"""
+
+
+@pytest.fixture
+def running(tickets):
+    tickets.ready(ticketing.projections())
+    tickets.db.sql("UPDATE ticket SET price = 2")
+    tickets.until_has("ticket:27", price="2.00")
+    tickets.in_step()
+    return tickets
+
+
+def test_view_gains_a_column(running):
+    """Plans that were prepared before must not stand in the way."""
+    running.db.sql(WIDER)
+    running.db.sql("UPDATE ticket SET price = 3")
+    running.until_has("ticket:1", price="3.00", venue_id="2")
+    running.in_step()
+
+
+def retyped(running, table, alteration):
+    """Alters a table under views and triggers, and does what the manual says: install, then reload."""
+    event, ticket = (running.db.value("SELECT pg_get_viewdef(%s::regclass)", view) for view in ("event_card", "ticket_card"))
+    running.db.sql(f"""BEGIN; DROP TRIGGER pgusher_update ON {table}; DROP VIEW event_card, ticket_card;
+                       ALTER TABLE {table} {alteration}; CREATE VIEW event_card AS {event}
+                       CREATE VIEW ticket_card AS {ticket} COMMIT""")
+    running.install()
+    running.daemons[-1].reload()
+    running.daemons[-1].says("reload")
+
+
+def test_column_changes_its_type(running):
+    retyped(running, "venue", "ALTER city TYPE varchar(30), ALTER name TYPE char(20)")
+    running.db.sql("UPDATE venue SET name = 'x'")
+    running.until_has("event:1", seconds=20, venue="x" + " " * 19)
+    running.in_step()
+
+
+def test_id_becomes_wider(running):
+    retyped(running, "ticket", "ALTER id TYPE bigint")
+    running.db.sql("INSERT INTO ticket VALUES (5000000000, 1, 5)")
+    running.until_has("ticket:5000000000", seconds=20, price="5.00")
+    running.in_step()
+
+
+def test_view_is_away_for_a_while(running):
+    """Nothing is lost and no good document ends in quarantine for it."""
+    definition = running.db.value("SELECT pg_get_viewdef('ticket_card'::regclass)")
+    running.db.sql("DROP VIEW ticket_card; UPDATE ticket SET price = 6")
+    running.daemons[-1].says("ticket_card")
+    running.db.sql(f"CREATE VIEW ticket_card AS {definition}")
+    running.until_has("ticket:27", seconds=40, price="6.00")
+    running.in_step()
+    assert running.quarantined() == []
+
+
+def test_table_is_renamed(running):
+    """The view follows; so do the triggers."""
+    running.db.sql("ALTER TABLE ticket RENAME TO seat; UPDATE seat SET price = 7")
+    running.until_has("ticket:27", seconds=20, price="7.00")
+    running.in_step()

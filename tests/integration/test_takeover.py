@@ -1,0 +1,51 @@
+"""What the last owner may have left behind, and who comes after it."""
+from harness.programs import run_program
+
+
+def rewind(box, done, upto):
+    """The cursor as an owner saved it that died later, with everything written and nothing queued."""
+    box.drain()
+    box.db.sql("UPDATE pgusher.fleet SET done = %s, upto = %s, at_xid = '0', at_seq = 0", done, upto)
+
+
+def test_unchanged_documents_are_queued_again_after_a_takeover(tickets):
+    tickets.install()
+    tickets.pgusher("backfill").must(0)
+    tickets.once()
+    done = tickets.db.value("SELECT done FROM pgusher.fleet")
+    tickets.db.sql("UPDATE event SET name = 'first' WHERE id = 1")
+    upto = tickets.db.value("SELECT pg_current_snapshot()")
+    tickets.db.sql("UPDATE event SET name = 'second' WHERE id = 2")
+    tickets.once()
+
+    for half_way in (None, upto):
+        rewind(tickets, done, half_way)
+        tickets.once()
+        assert {"event:1", "event:2"} <= set(tickets.queued()), f"upto {half_way}"
+    tickets.in_step()
+
+
+def test_without_a_takeover_unchanged_documents_are_not_queued(tickets):
+    tickets.ready(tickets.projections)
+    tickets.drain()
+    tickets.db.sql("UPDATE event SET name = name || '' WHERE id = 1")
+    tickets.db.sql("UPDATE event SET name = 'other' WHERE id = 2; UPDATE event SET name = 'Event 2' WHERE id = 2")
+    tickets.in_step()
+    assert "event:1" not in tickets.queued()
+
+
+def test_a_second_worker_stands_by_and_takes_over(tickets):
+    first = tickets.ready(tickets.projections)
+    second = tickets.start()
+    second.says("standing by")
+    first.kill()
+    tickets.db.sql("UPDATE event SET name = 'after' WHERE id = 1")
+    tickets.until_has("event:1", seconds=2, name="after")
+    second.says("caught up")
+    tickets.in_step()
+
+
+def test_once_says_when_another_worker_is_at_work(tickets):
+    tickets.ready(tickets.projections)
+    result = run_program("pgusherd", "-c", tickets.path, "--once")
+    result.must(1, "another worker of fleet default")
