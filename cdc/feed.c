@@ -84,8 +84,11 @@ static enum feed_state parse_state(const char *text)
 }
 
 /* Everything `upto` sees is applied. */
-static void end_batch(struct cursor *cursor)
+static void end_batch(struct feed *feed)
 {
+    struct cursor *cursor = &feed->session->cursor;
+
+    feed->unsaved = feed->unsaved || strcmp(cursor->at_seq, "0") != 0;
     free(cursor->done);
     cursor->done = cursor->upto;
     cursor->upto = NULL;
@@ -116,7 +119,7 @@ int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err)
     take_changes(feed, rows);
     pg_rows_free(rows);
     if (*ret_state != FEED_WORK)
-        end_batch(cursor);
+        end_batch(feed);
     return 0;
 }
 
@@ -137,7 +140,7 @@ bool feed_advance(struct feed *feed)
         set(&cursor->at_seq, feed->last_seq);
     }
     if (last)
-        end_batch(cursor);
+        end_batch(feed);
     clear_page(feed);
     return last;
 }

@@ -84,7 +84,7 @@ static int ask_redis(struct session *session, json_t *status, struct err *err)
 static const char *gate_of(const json_t *fleet)
 {
     if (json_integer_value(json_object_get(fleet, "workers")) == 0)
-        return "nobody applies the changes";
+        return "no worker: nobody applies the changes";
     return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
 }
 

@@ -24,7 +24,7 @@ def status(box):
 
 def test_plain(tickets):
     tickets.ready(ticketing.projections())
-    text = tickets.pgusher("status").must(0, "default", "1 worker", "lag", "{search}", "36").text
+    text = tickets.pgusher("status").must(0, "default", "asleep, will be woken", "lag", "{search}", "36").text
     assert "\x1b" not in text
 
 
