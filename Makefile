@@ -20,7 +20,7 @@ PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
 COMMON := $(wildcard common/*.c)
 QUEUE := $(wildcard queue/*.c)
 MAINS := cdc/pgusherd.c cdc/pgusher.c
-DAEMON_ONLY := cdc/worker.c cdc/feed.c cdc/expand.c
+DAEMON_ONLY := cdc/worker.c cdc/worker_session.c cdc/feed.c cdc/expand.c
 TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_sql.c cdc/needs.c cdc/install.c \
              cdc/backfill.c cdc/progress.c cdc/status_verb.c
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c))
@@ -85,7 +85,7 @@ demo: ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traff
 	@KEEP=$(KEEP) PGUSHER_BUILD=$(abspath $(B)) examples/ticketing/demo.sh
 
 check: deps ## all tests
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory -s all unit
 	@tests/run.sh
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures

@@ -61,26 +61,60 @@ static int64_t count_rows(struct session *session, size_t projection)
     return total;
 }
 
+/* A run that died may have written documents that it did not queue. So while one is under way its projection
+ * stands in a hash in Redis, and the next run that finds it there queues everything. */
+#define UNDER_WAY "pgusher:backfill"
+
+static int begin(struct run *run, const char *name, bool *ret_died, struct err *err)
+{
+    struct rreply *reply =
+        rconn_run(run->session->rconn, 4, (const char *const[]){"HSETNX", UNDER_WAY, name, "1"}, err);
+
+    if (!reply)
+        return -1;
+    *ret_died = rreply_integer(reply) == 0;
+    if (*ret_died)
+        fprintf(stderr, "%s: an earlier backfill did not come to its end; queueing all documents\n", name);
+    rreply_free(reply);
+    return 0;
+}
+
+static int end(struct run *run, const char *name, struct err *err)
+{
+    struct rreply *reply =
+        rconn_run(run->session->rconn, 3, (const char *const[]){"HDEL", UNDER_WAY, name}, err);
+
+    rreply_free(reply);
+    return reply ? 0 : -1;
+}
+
 static int fill(struct run *run, size_t projection, struct err *err)
 {
     const char *name = run->session->plan->projections[projection].config->name;
     struct tally *tally = &run->session->tally;
+    struct err failed = ERR_NONE;
+    bool died = false;
     int result;
 
+    if (begin(run, name, &died, err) != 0)
+        return -1;
     memset(tally, 0, sizeof(*tally));
     run->documents = 0;
     run->progress = progress_new(name, count_rows(run->session, projection));
-    result = resync_rows(run->session, projection, on_progress, run, err);
+    result = resync_rows(run->session, projection, died, on_progress, run, &failed);
     progress_end(run->progress, run->documents);
     printf(
         "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
         name, (long long)tally->put, (long long)tally->unchanged, (long long)(tally->removed + tally->absent),
         (long long)tally->stale, (long long)tally->queued, (long long)tally->refused);
     run->refused += tally->refused;
-    if (run->interrupted) {
-        err_clear(err);
+    if (run->interrupted)
         err_set(err, ST_REFUSED, "interrupted; what was written stays, start again to do the rest");
-    }
+    err_copy(err, &failed);
+    /* Interrupted between two chunks, all that was written is queued, too. */
+    if (result == 0 || run->interrupted)
+        result = end(run, name, &failed) == 0 && !run->interrupted ? 0 : -1;
+    err_copy(err, &failed);
     return result;
 }
 

@@ -61,6 +61,11 @@ struct batch *batch_new(struct session *session, bool queue_all)
     return batch;
 }
 
+void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error)
+{
+    quarantine_add(batch->quarantine, projection, key, error);
+}
+
 void batch_free(struct batch *batch)
 {
     if (!batch)
@@ -82,11 +87,11 @@ static void read_version(struct reading *reading, const char *snapshot)
 }
 
 /* Why this key cannot be told from another one; NULL when it can. */
-static const char *what_is_ambiguous(const struct reading *reading)
+static const char *what_is_ambiguous(const struct reading *reading, const char *const *id)
 {
     const struct document *document = &reading->batch->document;
 
-    if (!plan_key_survives(reading->projection, document->id))
+    if (!plan_key_survives(reading->projection, id))
         return "a value of the id holds the text that separates the columns of the key, so the key could not "
                "be "
                "turned back";
@@ -101,7 +106,7 @@ static void put_document(struct reading *reading)
     struct batch *batch = reading->batch;
     struct document *document = &batch->document;
     const char *name = reading->projection->config->name;
-    const char *ambiguous = what_is_ambiguous(reading);
+    const char *ambiguous = what_is_ambiguous(reading, document->id);
 
     if (ambiguous) {
         quarantine_add(batch->quarantine, name, document->key.data, ambiguous);
@@ -220,10 +225,8 @@ static void remove_missing(struct reading *reading)
             continue;
         buf_clear(&batch->document.key);
         plan_render_key(reading->projection, ids_get(reading->ids, reading->first + i), &batch->document.key);
-        if (plan_key_rival(batch->session->plan, reading->projection, batch->document.key.data,
-                           batch->document.key.len))
-            continue;
-        sink_remove(batch->sink, reading->projection, batch->document.key.data, reading->version);
+        if (!what_is_ambiguous(reading, ids_get(reading->ids, reading->first + i)))
+            sink_remove(batch->sink, reading->projection, batch->document.key.data, reading->version);
         quarantine_built(batch->quarantine, reading->projection->config->name, batch->document.key.data);
     }
 }

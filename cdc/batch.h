@@ -27,6 +27,9 @@ int batch_apply_after(struct batch *batch, size_t projection, char ***after, siz
                       struct err *err);
 void batch_position_free(const struct plan_projection *projection, char **position);
 
+/* Puts into quarantine what is no document yet: `key` says what it is. */
+void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error);
+
 /* Waits until everything is written, queues what changed, writes the quarantine. 0, or -1 with err set. */
 int batch_finish(struct batch *batch, struct err *err);
 

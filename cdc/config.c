@@ -14,7 +14,7 @@ enum {
     DEFAULT_MAX_CRASHES = 3,
     DEFAULT_LEASE_MS = 30000,
     MIN_LEASE_MS = 100,
-    MAX_FLEET_NAME = 63
+    MAX_FLEET_NAME = 48
 };
 
 static const char *const root_keys[] = {"fleet", "postgres", "redis", "http", "projections", "queues", NULL};
@@ -370,6 +370,8 @@ static void read_redis(const struct jnode *root, struct config *config)
     free(url);
 }
 
+#define FLEET_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
 static void read_fleet(const struct jnode *root, const char *fleet, struct config *config)
 {
     struct jnode node = jconf_member(root, "fleet");
@@ -379,10 +381,11 @@ static void read_fleet(const struct jnode *root, const char *fleet, struct confi
         free(config->fleet);
         config->fleet = mem_strdup(fleet ? fleet : "default");
     }
-    if (config->fleet[0] == '\0')
-        jconf_problem(&node, "the name of the fleet must not be empty");
-    if (strlen(config->fleet) > MAX_FLEET_NAME)
-        jconf_problem(&node, "the name of the fleet is longer than %d bytes", MAX_FLEET_NAME);
+    /* It is part of an application_name, which PostgreSQL cuts at 63 bytes. */
+    if (strlen(config->fleet) > MAX_FLEET_NAME || strlen(config->fleet) == 0 ||
+        strspn(config->fleet, FLEET_CHARACTERS) != strlen(config->fleet))
+        jconf_problem(&node, "the name of a fleet has 1 to %d of the characters A-Z a-z 0-9 _ . -",
+                      MAX_FLEET_NAME);
 }
 
 struct config *config_load(const char *file, const char *fleet, struct problems *problems)

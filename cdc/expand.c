@@ -77,6 +77,13 @@ static void collect(struct expansion *expansion, const struct change *changes, s
 
 /* ---- lookups ---- */
 
+/* Some of the values of a watch. */
+struct lookup {
+    size_t watch;
+    size_t first;
+    size_t count;
+};
+
 static int take_ids(const struct expansion *expansion, size_t watch, struct ids *ids,
                     const struct pg_rows *rows, struct err *err)
 {
@@ -102,9 +109,10 @@ static int take_ids(const struct expansion *expansion, size_t watch, struct ids 
     return 0;
 }
 
-static int run_lookup(const struct expansion *expansion, size_t watch, const char *format, const char *name,
-                      struct pg_rows **ret_rows, struct err *err)
+static int run_lookup(const struct expansion *expansion, const struct lookup *lookup, const char *format,
+                      const char *name, struct pg_rows **ret_rows, struct err *err)
 {
+    size_t watch = lookup->watch;
     const struct ids *values = expansion->values[watch];
     size_t n = watch_of(expansion, watch)->ncolumns;
     char **arrays = mem_alloc(n * sizeof(*arrays));
@@ -118,7 +126,7 @@ static int run_lookup(const struct expansion *expansion, size_t watch, const cha
     buf_puts(&sql, hole + 1);
     query.sql = sql.data;
     for (size_t i = 0; i < n; i++)
-        arrays[i] = ids_array(values, 0, ids_count(values), i);
+        arrays[i] = ids_array(values, lookup->first, lookup->count, i);
     result = pg_run(expansion->session->pg, &query, ret_rows, err);
     if (result != 0)
         err_context(err, "projections.%s.watch.%s.lookup", plan_of(expansion)->config->name,
@@ -155,46 +163,106 @@ static int apply_cursor(struct expansion *expansion, size_t watch, struct err *e
     return result;
 }
 
-static int apply_large_lookup(struct expansion *expansion, size_t watch, struct err *err)
+static int apply_large_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
 {
     struct pg_query close = {.sql = "CLOSE pgusher_lookup"};
 
-    if (run_lookup(expansion, watch, "DECLARE pgusher_lookup NO SCROLL CURSOR WITH HOLD FOR @", NULL, NULL,
+    if (run_lookup(expansion, lookup, "DECLARE pgusher_lookup NO SCROLL CURSOR WITH HOLD FOR @", NULL, NULL,
                    err) != 0)
         return -1;
-    if (apply_cursor(expansion, watch, err) != 0)
+    if (apply_cursor(expansion, lookup->watch, err) != 0)
         return -1;
     return pg_run(expansion->session->pg, &close, NULL, err);
 }
 
-static int apply_lookup(struct expansion *expansion, size_t watch, struct err *err)
+static int try_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
 {
-    char *name = mem_printf("lookup_%zu_%zu", expansion->projection, watch);
+    char *name = mem_printf("lookup_%zu_%zu", expansion->projection, lookup->watch);
     struct pg_rows *rows = NULL;
     int result =
-        run_lookup(expansion, watch, "SELECT * FROM (@) l LIMIT " LOOKUP_INLINE " + 1", name, &rows, err);
+        run_lookup(expansion, lookup, "SELECT * FROM (@\n) l LIMIT " LOOKUP_INLINE " + 1", name, &rows, err);
 
     if (result == 0)
         result = pg_rows_count(rows) > LOOKUP_INLINE_MAX
-                     ? apply_large_lookup(expansion, watch, err)
-                     : take_ids(expansion, watch, expansion->ids, rows, err);
+                     ? apply_large_lookup(expansion, lookup, err)
+                     : take_ids(expansion, lookup->watch, expansion->ids, rows, err);
     pg_rows_free(rows);
     free(name);
     return result;
 }
 
+/* The one value for which the lookup fails. */
+static void refuse_value(struct expansion *expansion, const struct lookup *lookup, const struct err *why)
+{
+    const struct watch *watch = watch_of(expansion, lookup->watch);
+    const char *const *values = ids_get(expansion->values[lookup->watch], lookup->first);
+    struct buf key = BUF_NONE;
+
+    buf_printf(&key, "watch %s", watch->table);
+    for (size_t i = 0; i < watch->ncolumns; i++)
+        buf_printf(&key, " %s=%s", watch->columns[i], values[i]);
+    batch_refuse(expansion->batch, plan_of(expansion)->config->name, key.data, why->text);
+    buf_free(&key);
+}
+
+static int apply_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
+{
+    struct lookup half = *lookup;
+    struct err why = ERR_NONE;
+
+    if (try_lookup(expansion, lookup, &why) == 0)
+        return 0;
+    if (why.status != ST_REFUSED) {
+        err_copy(err, &why);
+        return -1;
+    }
+    if (lookup->count == 1) {
+        refuse_value(expansion, lookup, &why);
+        return 0;
+    }
+    half.count = lookup->count / 2;
+    if (apply_lookup(expansion, &half, err) != 0)
+        return -1;
+    half.first += half.count;
+    half.count = lookup->count - half.count;
+    return apply_lookup(expansion, &half, err);
+}
+
+static int apply_lookups(struct expansion *expansion, size_t watch, struct err *err)
+{
+    struct lookup all = {.watch = watch};
+
+    if (!expansion->values[watch])
+        return 0;
+    all.count = ids_count(expansion->values[watch]);
+    return apply_lookup(expansion, &all, err);
+}
+
 static int apply_projection(struct expansion *expansion, struct err *err)
 {
     for (size_t i = 0; i < plan_of(expansion)->config->nwatches; i++)
-        if (expansion->values[i] && apply_lookup(expansion, i, err) != 0)
+        if (apply_lookups(expansion, i, err) != 0)
             return -1;
     return batch_apply_ids(expansion->batch, expansion->projection, expansion->ids, err);
+}
+
+/* An install since this session began may have given tables new keys: the plan must be read again before
+ * their changes can be understood. */
+static int check_captures(const struct plan *plan, const struct change *changes, size_t count,
+                          struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].capture > plan->last_capture) {
+            err_set(err, ST_AGAIN, "capture was changed by an install; reading the plan anew");
+            return -1;
+        }
+    return 0;
 }
 
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  bool *truncated, struct err *err)
 {
-    int result = 0;
+    int result = check_captures(session->plan, changes, count, err);
 
     for (size_t i = 0; i < session->plan->nprojections && result == 0; i++) {
         const struct projection *config = session->plan->projections[i].config;

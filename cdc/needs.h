@@ -30,7 +30,7 @@ struct needs {
 /* What this configuration needs. `reads` is the answer to sql_view_reads for its sources. */
 void needs_of_config(struct needs *needs, const struct config *config, const struct catalog *catalog,
                      const struct pg_rows *reads);
-/* Adds a need; columns NULL means all. Merges with what is there of the same table. */
+/* The need of this table, added when there is none yet. */
 struct need *needs_add(struct needs *needs, const char *oid, const char *qualified, char kind);
 void names_add(struct names *names, const char *name);
 void needs_free(struct needs *needs);

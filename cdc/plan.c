@@ -365,6 +365,7 @@ int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg
         char **keys;
         size_t nkeys = array_parse(pg_rows_get(rows, row, 2, NULL), &keys);
 
+        plan->last_capture = atoi(pg_rows_get(rows, row, 0, NULL));
         add_capture_routes(plan, catalog, atoi(pg_rows_get(rows, row, 0, NULL)),
                            pg_rows_get(rows, row, 1, NULL), keys, nkeys);
         for (size_t i = 0; i < nkeys; i++)

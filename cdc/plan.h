@@ -27,8 +27,8 @@ struct plan_projection {
     int id_columns[MAX_ID_COLUMNS]; /* position of each id column among them */
     char *select_name;              /* prepared under these names */
     char *select_by_id;             /* one array parameter per id column */
-    char *select_first;             /* $1 = how many: the first documents in the order of id */
-    char *select_after;             /* one parameter per id column, then how many: those that follow */
+    char *select_first;             /* the first PLAN_CHUNK documents in the order of id */
+    char *select_after;             /* one parameter per id column: the PLAN_CHUNK behind this id */
     char *ids_first;                /* as select_first and select_after, but only the id columns */
     char *ids_after;
     bool has_rivals;             /* another projection's keys may look like this one's */
@@ -49,6 +49,7 @@ struct plan {
     size_t nprojections;
     struct plan_route *routes;
     size_t nroutes;
+    int last_capture; /* the newest one known; ids only grow */
 };
 
 /* Checks the configuration against the catalog (missing relations and columns, types, privileges) and builds

@@ -35,15 +35,16 @@ static void put_expire(struct buf *sql, const struct projection *projection, con
     buf_free(&at);
 }
 
-/* The first row tells the snapshot of the statement even when no document matches. s.*, so that a source
- * whose shape changes makes the statement fail: the worker then begins a new session, which sees the new
- * shape. */
+/* The first row tells the snapshot of the statement even when no document matches. The empty branch before it
+ * gives the result the source's own column names: so a source whose columns are renamed, moved, added or
+ * dropped makes the statement fail, and the worker begins a new session, which sees the new shape. */
 static char *compose_select(const struct projection *projection, const struct relation *source,
                             const char *rest)
 {
     struct buf sql = BUF_NONE;
 
-    buf_puts(&sql, "SELECT pg_catalog.pg_current_snapshot()::text, NULL");
+    buf_printf(&sql, "SELECT NULL::text, NULL::text, s.* FROM %s s WHERE false", source->qualified);
+    buf_puts(&sql, " UNION ALL SELECT pg_catalog.pg_current_snapshot()::text, NULL");
     for (size_t i = 0; i < source->ncolumns; i++)
         buf_puts(&sql, ", NULL");
     buf_puts(&sql, " UNION ALL (SELECT NULL::text, ");
@@ -81,14 +82,15 @@ static char *where_in_order(const struct projection *projection, const struct re
 
     buf_putc(&sql, '(');
     put_id_list(&sql, projection);
+    buf_puts(&sql, ") IS NOT NULL");
     if (after) {
+        buf_puts(&sql, " AND (");
+        put_id_list(&sql, projection);
         buf_puts(&sql, ") > (");
         for (size_t i = 0; i < projection->nid; i++)
             buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
                        relation_column(source, projection->id[i])->type);
-        buf_puts(&sql, ")");
-    } else {
-        buf_puts(&sql, ") IS NOT NULL");
+        buf_putc(&sql, ')');
     }
     buf_puts(&sql, " ORDER BY ");
     put_id_list(&sql, projection);

@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "cdc/expand.h"
-#include "cdc/feed.h"
 #include "cdc/resync.h"
-#include "common/backoff.h"
+#include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -15,9 +14,6 @@
 enum {
     DRAIN_MS = 800,          /* how long a page may go on after SIGTERM */
     SAFETY_POLL_MS = 30000,  /* asleep, even if no notification comes */
-    STAND_BY_MS = 200,       /* between tries to take over */
-    ONCE_STAND_BY_MS = 5000, /* how long --once waits for another worker to end */
-    POLL_FIRST_MS = 1,       /* a writer is about to commit: ask again after this, then twice as long … */
     POLL_LAST_MS = 50,       /* … up to this */
     SAVE_EVERY_MS = 500,     /* the cursor, while busy */
     REPORT_EVERY_MS = 10000, /* a log line of what was done, if anything was */
@@ -25,34 +21,9 @@ enum {
     RETRY_LAST_MS = 5000,
 };
 
-struct worker {
-    const struct worker_options *options;
-    struct loop *loop;
-    struct config *config;
-    struct session *session;
-    struct feed *feed;
-    struct timer *timer; /* what waiting waits for */
-    struct timer *drain;
-    struct backoff retry;
-    int64_t poll_ms;
-    int64_t saved_at_ms;
-    int64_t reported_at_ms;
-    int64_t changes; /* since the last report */
-    struct tally reported;
-    bool queue_all; /* the last owner may have died between a put and its enqueue; until that past is done */
-    bool resumed;   /* the batch at hand began before this session */
-    bool caught_up;
-    bool standing_by; /* said so */
-    int64_t stood_by_ms;
-    bool has_run; /* a session was open once: what fails from now on is retried */
-    bool stopping;
-    bool reload;
-    bool wake;
-};
-
 /* ---- waiting ---- */
 
-static void wake_up(void *arg)
+void worker_wake(void *arg)
 {
     struct worker *worker = arg;
 
@@ -67,7 +38,7 @@ static bool is_called(const struct worker *worker)
 }
 
 /* Until something happens, or ms have passed. */
-static void wait_for(struct worker *worker, int64_t ms)
+void worker_wait(struct worker *worker, int64_t ms)
 {
     worker->wake = is_called(worker);
     timer_start(worker->timer, ms);
@@ -81,6 +52,8 @@ static void drain_is_over(void *arg)
 
     if (worker->session)
         session_abort(worker->session, "stopping: the page at hand took too long");
+    if (worker->tried)
+        session_abort(worker->tried, "stopping");
 }
 
 static void on_signal(void *arg, int signo)
@@ -97,141 +70,6 @@ static void on_signal(void *arg, int signo)
     worker->stopping = true;
 }
 
-/* ---- sessions ---- */
-
-static char *application_name(const struct config *config)
-{
-    return mem_printf("pgusherd %s", config->fleet);
-}
-
-static void close_session(struct worker *worker)
-{
-    feed_free(worker->feed);
-    session_close(worker->session);
-    worker->feed = NULL;
-    worker->session = NULL;
-}
-
-static void adopt_session(struct worker *worker, struct session *session)
-{
-    worker->session = session;
-    session->wake = wake_up;
-    session->wake_arg = worker;
-    worker->has_run = true;
-    worker->saved_at_ms = worker->reported_at_ms = clock_mono_ms();
-    worker->reported = session->tally;
-    worker->poll_ms = POLL_FIRST_MS;
-    log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
-             session->plan->nprojections);
-}
-
-static bool open_session(struct worker *worker, struct err *err)
-{
-    char *name = application_name(worker->config);
-    struct session *session = session_open(worker->loop, worker->config, name, &worker->session, err);
-
-    free(name);
-    if (session)
-        adopt_session(worker, session);
-    return session != NULL;
-}
-
-/* What is wrong, on one line each; NULL when the file cannot be used. */
-static struct config *load_config(const struct worker *worker)
-{
-    struct problems problems = {0};
-    struct config *config = config_load(worker->options->config_file, worker->options->fleet, &problems);
-
-    for (size_t i = 0; i < problems.count; i++)
-        log_error("%s: %s%s%s", worker->options->config_file, problems.list[i].place,
-                  problems.list[i].place[0] ? ": " : "", problems.list[i].text);
-    problems_free(&problems);
-    if (config && config->http)
-        log_warn("%s: http: the status page is not part of this version; ignored",
-                 worker->options->config_file);
-    return config;
-}
-
-static void reload(struct worker *worker)
-{
-    struct config *config = load_config(worker);
-    struct session *tried = NULL;
-    struct err err = ERR_NONE;
-    char *name;
-
-    worker->reload = false;
-    if (!config) {
-        log_error("reload: the configuration is refused; the old one stays in force");
-        return;
-    }
-    if (!worker->feed || feed_save(worker->feed, &err) == 0) {
-        name = application_name(config);
-        session_open(worker->loop, config, name, &tried, &err);
-        free(name);
-    }
-    if (!tried) {
-        log_error("reload: the configuration is refused, the old one stays in force: %s", err.text);
-        config_free(config);
-        return;
-    }
-    close_session(worker);
-    config_free(worker->config);
-    worker->config = config;
-    log_set_fleet(config->fleet);
-    adopt_session(worker, tried);
-    log_info("reload: the configuration is adopted");
-}
-
-/* While nothing is connected a file that reads well is adopted; whether it fits the database shows next. */
-static void reload_closed(struct worker *worker)
-{
-    struct config *config = load_config(worker);
-
-    worker->reload = false;
-    if (!config)
-        return;
-    config_free(worker->config);
-    worker->config = config;
-    log_set_fleet(config->fleet);
-}
-
-/* ---- ownership ---- */
-
-static void take_over(struct worker *worker)
-{
-    worker->feed = feed_new(worker->session);
-    worker->standing_by = false;
-    worker->stood_by_ms = 0;
-    worker->queue_all = true;
-    worker->resumed = worker->session->cursor.upto != NULL;
-    worker->caught_up = false;
-}
-
-/* Tries to become the owner; if another worker is, waits a little. */
-static int stand_by(struct worker *worker, struct err *err)
-{
-    bool owned;
-
-    if (session_own(worker->session, &owned, err) != 0)
-        return -1;
-    if (owned) {
-        take_over(worker);
-        return 0;
-    }
-    if (!worker->standing_by)
-        log_info("standing by: another worker of the fleet is at work");
-    worker->standing_by = true;
-    worker->stood_by_ms += STAND_BY_MS;
-    if (worker->options->once && worker->stood_by_ms > ONCE_STAND_BY_MS) {
-        err_set(err, ST_REFUSED, "another worker of fleet %s is at work and applies the changes",
-                worker->config->fleet);
-        return -1;
-    }
-    worker->session->notified = false;
-    wait_for(worker, STAND_BY_MS);
-    return 0;
-}
-
 /* ---- work ---- */
 
 static int resync_truncated(struct worker *worker, const bool *truncated, struct err *err)
@@ -243,8 +81,8 @@ static int resync_truncated(struct worker *worker, const bool *truncated, struct
             continue;
         log_info("a table of projection %s was truncated: bringing all its documents in step",
                  plan->projections[i].config->name);
-        if (resync_keys(worker->session, i, err) != 0 ||
-            resync_rows(worker->session, i, NULL, NULL, err) != 0)
+        if (resync_keys(worker->session, i, worker->queue_all, err) != 0 ||
+            resync_rows(worker->session, i, worker->queue_all, NULL, NULL, err) != 0)
             return -1;
     }
     return 0;
@@ -322,6 +160,7 @@ static int apply_page(struct worker *worker, struct err *err)
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
     worker->changes += (int64_t)count;
+    backoff_reset(&worker->retry);
     worker->poll_ms = POLL_FIRST_MS;
     if (feed_advance(worker->feed)) {
         worker->queue_all = worker->resumed && worker->queue_all;
@@ -337,7 +176,7 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 
     worker->poll_ms = POLL_FIRST_MS;
     while (!is_called(worker) && clock_mono_ms() < end) {
-        wait_for(worker, ms_to_next_chore(worker));
+        worker_wait(worker, ms_to_next_chore(worker));
         if (!is_called(worker) && do_chores(worker, err) != 0)
             return -1;
     }
@@ -347,6 +186,7 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 static int rest(struct worker *worker, enum feed_state state, struct err *err)
 {
     worker->queue_all = false;
+    backoff_reset(&worker->retry);
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
@@ -356,7 +196,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     }
     if (state == FEED_ASLEEP)
         return sleep_behind_gate(worker, err);
-    wait_for(worker, worker->poll_ms);
+    worker_wait(worker, worker->poll_ms);
     worker->poll_ms = worker->poll_ms * 2 > POLL_LAST_MS ? POLL_LAST_MS : worker->poll_ms * 2;
     return do_chores(worker, err);
 }
@@ -370,9 +210,9 @@ static int step(struct worker *worker, struct err *err)
         return -1;
     }
     if (worker->reload)
-        reload(worker);
+        worker_reload(worker);
     if (!worker->feed)
-        return stand_by(worker, err);
+        return worker_stand_by(worker, err);
     worker->session->notified = false;
     if (feed_next(worker->feed, &state, err) != 0)
         return -1;
@@ -385,7 +225,6 @@ static int work(struct worker *worker, struct err *err)
     while (!worker->stopping) {
         if (step(worker, err) != 0)
             return -1;
-        backoff_reset(&worker->retry);
     }
     if (!worker->feed)
         return 0;
@@ -406,26 +245,26 @@ static enum exit_code live(struct worker *worker)
         struct err err = ERR_NONE;
         int64_t wait_ms;
 
-        if (open_session(worker, &err) && work(worker, &err) == 0)
+        if (worker_open(worker, &err) && work(worker, &err) == 0)
             return EX_DONE;
-        close_session(worker);
+        worker_close(worker);
         if (is_final(worker, &err)) {
             log_error("%s", err.text);
             return worker->stopping && !worker->options->once ? EX_DONE : status_exit_code(err.status);
         }
         wait_ms = backoff_next(&worker->retry);
         log_error("%s; trying again in %lld ms", err.text, (long long)wait_ms);
-        wait_for(worker, wait_ms);
+        worker_wait(worker, wait_ms);
         if (worker->stopping)
             return EX_DONE;
         if (worker->reload)
-            reload_closed(worker);
+            worker_reload_closed(worker);
     }
 }
 
 static void worker_free(struct worker *worker)
 {
-    close_session(worker);
+    worker_close(worker);
     config_free(worker->config);
     timer_free(worker->timer);
     timer_free(worker->drain);
@@ -438,10 +277,10 @@ enum exit_code worker_run(const struct worker_options *options)
     enum exit_code code = EX_BAD_CONFIG;
 
     worker.loop = loop_new();
-    worker.timer = timer_new(worker.loop, wake_up, &worker);
+    worker.timer = timer_new(worker.loop, worker_wake, &worker);
     worker.drain = timer_new(worker.loop, drain_is_over, &worker);
     backoff_init(&worker.retry, RETRY_FIRST_MS, RETRY_LAST_MS);
-    worker.config = load_config(&worker);
+    worker.config = worker_load_config(&worker);
     if (worker.config) {
         log_set_fleet(worker.config->fleet);
         loop_on_signal(worker.loop, SIGTERM, on_signal, &worker);

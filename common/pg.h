@@ -66,7 +66,7 @@ void pg_stream(struct pg *pg, const struct pg_query *query, pg_rows_fn *rows, pg
 void pg_pause(struct pg *pg);
 void pg_resume(struct pg *pg);
 
-/* Waits in the loop for one answer: for command-line programs only. 0, or -1 with err set. The caller frees
+/* Waits in the loop for one answer; not from inside a callback. 0, or -1 with err set. The caller frees
  * *ret_rows with pg_rows_free; it may be NULL when not wanted. */
 int pg_run(struct pg *pg, const struct pg_query *query, struct pg_rows **ret_rows, struct err *err);
 void pg_rows_free(struct pg_rows *rows); /* NULL-safe */

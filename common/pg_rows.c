@@ -62,12 +62,15 @@ static void on_waited(void *arg, const struct pg_rows *rows, const struct err *e
 
 int pg_run(struct pg *pg, const struct pg_query *query, struct pg_rows **ret_rows, struct err *err)
 {
-    struct waiting waiting = {false, NULL, err};
+    struct err failed = ERR_NONE;
+    struct waiting waiting = {false, NULL, &failed};
 
     pg_send(pg, query, on_waited, &waiting);
     loop_run_until(pg->loop, &waiting.done);
-    if (err->status != ST_OK)
+    if (failed.status != ST_OK) {
+        err_copy(err, &failed);
         return -1;
+    }
     if (ret_rows)
         *ret_rows = waiting.rows;
     else

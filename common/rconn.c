@@ -57,6 +57,7 @@ enum status rconn_classify(const char *error_text)
         if (strlen(words[i].word) == len && strncmp(words[i].word, error_text, len) == 0)
             return words[i].status;
     if (strncmp(error_text, "ERR unknown command", 19) == 0 || strncmp(error_text, "ERR DB index", 12) == 0 ||
+        strncmp(error_text, "ERR The user executing the script", 33) == 0 ||
         strncmp(error_text, "ERR invalid DB", 14) == 0 || strncmp(error_text, "ERR AUTH", 8) == 0)
         return ST_CONFIG;
     if (strncmp(error_text, "ERR max number of clients", 25) == 0)

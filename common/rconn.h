@@ -52,7 +52,7 @@ void rconn_send(struct rconn *rconn, int argc, const char *const *argv, const si
 /* A command already in the wire format; copied. */
 void rconn_send_raw(struct rconn *rconn, const char *command, size_t len, rconn_fn *fn, void *arg);
 
-/* For command-line programs: waits in the loop for one answer to a command of NUL-terminated words. The copy
+/* Waits in the loop for one answer to a command of NUL-terminated words; not from inside a callback. The copy
  * of the reply is freed with rreply_free. NULL with err set on failure. */
 struct loop *rconn_loop(const struct rconn *rconn);
 struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err);

@@ -3,10 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 void err_clear(struct err *err)
 {
     err->status = ST_OK;
     err->text[0] = '\0';
+}
+
+/* A text that was cut off in the middle of a character would be refused wherever it is stored. */
+static void cut_to_utf8(struct err *err)
+{
+    err->text[utf8_valid_length(err->text, strlen(err->text))] = '\0';
 }
 
 void err_set(struct err *err, enum status status, const char *format, ...)
@@ -19,6 +27,7 @@ void err_set(struct err *err, enum status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
+    cut_to_utf8(err);
 }
 
 void err_copy(struct err *err, const struct err *from)
@@ -41,6 +50,7 @@ void err_context(struct err *err, const char *format, ...)
     snprintf(joined, sizeof(joined), "%s: %s", context, err->text);
     joined[sizeof(err->text) - 1] = '\0';
     strcpy(err->text, joined);
+    cut_to_utf8(err);
 }
 
 enum exit_code status_exit_code(enum status status)

@@ -47,6 +47,10 @@ local seq = tonumber(redis.call('HGET', META, 'seq') or 0)
 local length = redis.call('LLEN', Q)
 local first_seq = seq
 
+if coalesce and length == 0 then
+  redis.call('UNLINK', MARKS) -- nothing waits: all marks are of the past
+end
+
 local function push(item)
   seq = seq + 1
   length = redis.call('LPUSH', Q, item)

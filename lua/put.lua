@@ -63,7 +63,11 @@ local replies = {}
 local at = 2
 for i = 1, #KEYS, 2 do
   local n = tonumber(ARGV[at + 3])
-  replies[#replies + 1] = put(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, n)
+  local outcome = put(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, n)
+  if type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
+    return outcome -- no fault of this document
+  end
+  replies[#replies + 1] = outcome
   at = at + 4 + 2 * n
 end
 return replies

@@ -6,13 +6,16 @@
 -- Reply  per document an integer or an error: 2 removed, 3 was not there, -1 stale (a newer version is there: nothing
 --        written), or the error that stands in the way of this document only
 -- Cost   O(fields) a document. Works above maxmemory, too: it makes room.
--- Never  removes a newer version, or a key that is not a hash. The tombstone keeps a late, older put from bringing the
---        document back.
+-- Never  removes a newer version, a hash without a version (it is not ours), or a key that is not a hash. The
+--        tombstone keeps a late, older put from bringing the document back.
 
 local function remove(key, gone, version)
   local stored = redis.pcall('HGET', key, '_v')
   if type(stored) == 'table' then
     return stored
+  end
+  if not stored and redis.call('EXISTS', key) == 1 then
+    return 3 -- a hash, but none of ours
   end
   local newest = stored or redis.call('GET', gone)
   if newest and tonumber(newest) > tonumber(version) then
@@ -25,6 +28,10 @@ end
 
 local replies = {}
 for i = 1, #KEYS, 2 do
-  replies[#replies + 1] = remove(KEYS[i], KEYS[i + 1], ARGV[(i + 3) / 2])
+  local outcome = remove(KEYS[i], KEYS[i + 1], ARGV[(i + 3) / 2])
+  if type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
+    return outcome -- no fault of this document
+  end
+  replies[#replies + 1] = outcome
 end
 return replies

@@ -14,6 +14,8 @@ SET jit = off;
 -- One document or a thousand, the plan is the same; planning anew for each change would double the latency.
 SET plan_cache_mode = force_generic_plan;
 SET max_parallel_workers_per_gather = 0;
+-- The row with the snapshot must come first.
+SET enable_async_append = off;
 SET idle_in_transaction_session_timeout = 0;
 SET statement_timeout = 0;
 SET lock_timeout = 0;

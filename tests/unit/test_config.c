@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(limits_may_be_reached)
 {
-    static const char *const fleet = "\"123456789012345678901234567890123456789012345678901234567890123\"";
+    static const char *const fleet = "\"123456789012345678901234567890123456789012345678\"";
     static const char *const eight = "[\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\"]";
     char *projections =
         mem_printf("{\"a\": {\"source\": \"a\", \"id\": %s,"

@@ -17,7 +17,7 @@ static const struct {
     {"fleet", "3", "fleet", "must be a string, not a number"},
     {"fleet", "\"\"", "fleet", "empty"},
     {"fleet", "\"1234567890123456789012345678901234567890123456789012345678901234\"", "fleet",
-     "longer than 63"},
+     "1 to 48"},
     {"http", "9187", "http", "must be a string"},
 
     {"postgres", NULL, "postgres", "missing"},
@@ -164,10 +164,10 @@ START_TEST(fleet_of_the_command_line_is_checked)
     memset(name, 'f', 64);
     name[64] = '\0';
     ck_assert_ptr_null(load(example, name));
-    unit_assert_problem(&problems, "fleet", "longer than 63");
+    unit_assert_problem(&problems, "fleet", "1 to 48");
     problems_free(&problems);
     ck_assert_ptr_null(load(example, ""));
-    unit_assert_problem(&problems, "fleet", "empty");
+    unit_assert_problem(&problems, "fleet", "1 to 48");
     problems_free(&problems);
 }
 END_TEST
