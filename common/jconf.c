@@ -62,12 +62,11 @@ struct jnode jconf_item(const struct jnode *array, size_t index)
 
 void jconf_problem(const struct jnode *node, const char *format, ...)
 {
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = mem_vprintf(format, args);
     va_end(args);
     problems_add(node->problems, PROBLEM_ERROR, node->path, "%s", text);
     free(text);

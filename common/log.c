@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/mem.h"
 
 static const struct {
     const char *name;
@@ -97,14 +98,13 @@ static void put_quoted(struct buf *line, const char *text)
 void log_write(enum log_level level, const char *format, ...)
 {
     struct buf line = BUF_NONE;
-    char *text = NULL;
+    char *text;
     va_list args;
 
     if (level > logger.level)
         return;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    text = mem_vprintf(format, args);
     va_end(args);
     put_prefix(&line, level);
     if (logger.fleet[0]) {
@@ -113,7 +113,7 @@ void log_write(enum log_level level, const char *format, ...)
         buf_putc(&line, ' ');
     }
     buf_puts(&line, "msg=");
-    put_quoted(&line, text ? text : format);
+    put_quoted(&line, text);
     buf_putc(&line, '\n');
     /* One write, so that lines of several processes on one stderr do not mix. */
     if (write(STDERR_FILENO, line.data, line.len) < 0) {

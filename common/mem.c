@@ -1,6 +1,5 @@
 #include "common/mem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,16 +42,23 @@ char *mem_strndup(const char *text, size_t len)
     return copy;
 }
 
+char *mem_vprintf(const char *format, va_list args)
+{
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
+
+    return checked(len < 0 ? NULL : text);
+}
+
 char *mem_printf(const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
-    int len;
+    char *text;
 
     va_start(args, format);
-    len = vasprintf(&text, format, args);
+    text = mem_vprintf(format, args);
     va_end(args);
-    return checked(len < 0 ? NULL : text);
+    return text;
 }
 
 void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size)

@@ -3,6 +3,7 @@
 #ifndef PGUSHER_MEM_H
 #define PGUSHER_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t size);                    /* never NULL */
@@ -10,6 +11,7 @@ void *mem_zalloc(size_t size);                   /* zero-filled */
 void *mem_resize(void *ptr, size_t size);        /* realloc */
 char *mem_strdup(const char *text);              /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t len); /* exactly len bytes, and a NUL */
+char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes room for one more element in an array that doubles: `mem_grow(v, n, &cap, sizeof *v)`. */

@@ -11,12 +11,11 @@ void problems_add(struct problems *problems, enum problem_level level, const cha
                   ...)
 {
     struct problem *problem;
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = mem_vprintf(format, args);
     va_end(args);
     problems->list = mem_grow(problems->list, problems->count, &problems->capacity, sizeof(*problem));
     problem = &problems->list[problems->count++];

@@ -16,8 +16,7 @@ static const struct {
 
     {"fleet", "3", "fleet", "must be a string, not a number"},
     {"fleet", "\"\"", "fleet", "empty"},
-    {"fleet", "\"1234567890123456789012345678901234567890123456789012345678901234\"", "fleet",
-     "1 to 48"},
+    {"fleet", "\"1234567890123456789012345678901234567890123456789012345678901234\"", "fleet", "1 to 48"},
     {"http", "9187", "http", "must be a string"},
 
     {"postgres", NULL, "postgres", "missing"},
