@@ -129,7 +129,7 @@ const struct change *feed_changes(const struct feed *feed, size_t *ret_count)
     return feed->changes;
 }
 
-bool feed_advance(struct feed *feed)
+void feed_advance(struct feed *feed)
 {
     struct cursor *cursor = &feed->session->cursor;
     bool last = feed->count < PAGE_MAX;
@@ -142,7 +142,6 @@ bool feed_advance(struct feed *feed)
     if (last)
         end_batch(feed);
     clear_page(feed);
-    return last;
 }
 
 bool feed_is_unsaved(const struct feed *feed)

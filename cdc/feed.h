@@ -33,9 +33,8 @@ void feed_free(struct feed *feed); /* NULL-safe */
 /* Reads the next page. 0 with *ret_state set, or -1 with err set. */
 int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err);
 const struct change *feed_changes(const struct feed *feed, size_t *ret_count);
-/* The page is done. Returns true when it was the last one of its batch: all that its snapshot saw is applied.
- */
-bool feed_advance(struct feed *feed);
+/* All effects of the page are complete. */
+void feed_advance(struct feed *feed);
 /* Whether the cursor moved over changes since it was written. */
 bool feed_is_unsaved(const struct feed *feed);
 /* Writes the cursor when it moved over changes since the last time. 0, or -1 with err set. */

@@ -162,10 +162,7 @@ static int apply_page(struct worker *worker, struct err *err)
     worker->changes += (int64_t)count;
     backoff_reset(&worker->retry);
     worker->poll_ms = POLL_FIRST_MS;
-    if (feed_advance(worker->feed)) {
-        worker->queue_all = worker->resumed && worker->queue_all;
-        worker->resumed = false;
-    }
+    feed_advance(worker->feed);
     return do_chores(worker, err);
 }
 

@@ -24,8 +24,10 @@ struct worker {
     int64_t reported_at_ms;
     int64_t changes; /* since the last report */
     struct tally reported;
-    bool queue_all; /* the last owner may have died between a put and its enqueue; until that past is done */
-    bool resumed;   /* the batch at hand began before this session */
+    /* The last owner may have died between a put and its enqueue, so unchanged documents are queued, too:
+     * until nothing is left to do. One batch is not enough: a change that came after it may have cut the link
+     * by which a lookup led to the document. */
+    bool queue_all;
     bool caught_up;
     bool standing_by; /* said so */
     int64_t stood_by_ms;

@@ -117,7 +117,6 @@ static void take_over(struct worker *worker)
     worker->standing_by = false;
     worker->stood_by_ms = 0;
     worker->queue_all = true;
-    worker->resumed = worker->session->cursor.upto != NULL;
     worker->caught_up = false;
 }
 

@@ -49,3 +49,23 @@ def test_once_says_when_another_worker_is_at_work(tickets):
     tickets.ready(tickets.projections)
     result = run_program("pgusherd", "-c", tickets.path, "--once")
     result.must(1, "another worker of fleet default")
+
+
+def test_a_document_whose_link_was_cut_is_queued_as_well(tickets):
+    """The dead owner removed the tickets of a past event and did not queue them; the event's change leads to them no more,
+    and their own deletion comes in a later batch, which finds them gone."""
+    tickets.install()
+    tickets.pgusher("backfill").must(0)
+    done = tickets.db.value("SELECT pg_current_snapshot()")
+    tickets.db.sql("UPDATE event SET starts_at = now() - interval '20 days' WHERE id = 1")
+    upto = tickets.db.value("SELECT pg_current_snapshot()")
+    tickets.once()
+    tickets.db.sql("INSERT INTO event SELECT 99, venue_id, name, starts_at FROM event WHERE id = 1;"
+                   "UPDATE ticket SET event_id = 99 WHERE event_id = 1")
+    between = tickets.db.value("SELECT pg_current_snapshot()")
+    tickets.db.sql("DELETE FROM ticket WHERE event_id = 99")
+    tickets.drain()
+    for half_way in (upto, between):
+        rewind(tickets, done, half_way)
+        tickets.once()
+        assert {"ticket:1", "ticket:2", "ticket:3"} <= set(tickets.queued())
