@@ -230,31 +230,20 @@ static int ask(struct pg *pg, const char *sql, const char *param, struct pg_rows
 static void add_other_fleets(const struct composing *composing, struct needs *needs)
 {
     for (int row = 0; row < state_count(composing); row++) {
+        const char *columns;
         struct need *need;
-        char **list;
-        size_t count;
 
         if (!state_is(composing, row, "watch"))
             continue;
+        columns = state_get(composing, row, STATE_COLUMNS);
         need = needs_add(needs, state_get(composing, row, STATE_OID), state_get(composing, row, STATE_NAME),
                          state_get(composing, row, STATE_WHAT)[0]);
-        count = array_parse(state_get(composing, row, STATE_KEYS), &list);
-        for (size_t i = 0; i < count; i++) {
-            names_add(&need->keys, list[i]);
-            names_add(&need->columns, list[i]);
-            free(list[i]);
-        }
-        free(list);
-        if (!state_get(composing, row, STATE_COLUMNS)) {
+        names_add_array(&need->keys, state_get(composing, row, STATE_KEYS));
+        names_add_array(&need->columns, state_get(composing, row, STATE_KEYS));
+        if (columns)
+            names_add_array(&need->columns, columns);
+        else
             need->all_columns = true;
-            continue;
-        }
-        count = array_parse(state_get(composing, row, STATE_COLUMNS), &list);
-        for (size_t i = 0; i < count; i++) {
-            names_add(&need->columns, list[i]);
-            free(list[i]);
-        }
-        free(list);
     }
 }
 
@@ -300,16 +289,19 @@ static int load_state(struct composing *composing, struct pg *pg, struct err *er
     return 0;
 }
 
+/* What this fleet needs, and a second time as the beginning of what all fleets need. */
 static int load_own_needs(struct pg *pg, const struct config *config, const struct catalog *catalog,
-                          struct needs *needs, struct err *err)
+                          struct needs *own, struct needs *all, struct err *err)
 {
     char *oids = needs_source_oids(config, catalog);
     struct pg_rows *reads = NULL;
     int result = ask(pg, sql_view_reads, oids, &reads, err);
 
     free(oids);
-    if (result == 0)
-        needs_of_config(needs, config, catalog, reads);
+    if (result == 0) {
+        needs_of_config(own, config, catalog, reads);
+        needs_of_config(all, config, catalog, reads);
+    }
     pg_rows_free(reads);
     return result;
 }
@@ -342,8 +334,7 @@ char *capture_compose(struct pg *pg, const struct config *config, const struct c
     char *script = NULL;
 
     if (ask(pg, "SELECT current_user, current_setting('search_path')", NULL, &who, err) == 0 &&
-        load_state(&composing, pg, err) == 0 && load_own_needs(pg, config, catalog, &own, err) == 0 &&
-        load_own_needs(pg, config, catalog, &all, err) == 0) {
+        load_state(&composing, pg, err) == 0 && load_own_needs(pg, config, catalog, &own, &all, err) == 0) {
         add_other_fleets(&composing, &all);
         if (load_partitions(&composing, pg, &all, err) == 0) {
             put_script(&composing, &own, &all, catalog, who);

@@ -63,16 +63,16 @@ static const char *columns_read(const struct pg_rows *reads, const char *source_
     return NULL;
 }
 
-static void add_columns(struct need *need, const char *literal)
+void names_add_array(struct names *names, const char *literal)
 {
-    char **columns;
-    size_t count = array_parse(literal, &columns);
+    char **list;
+    size_t count = array_parse(literal, &list);
 
     for (size_t i = 0; i < count; i++) {
-        names_add(&need->columns, columns[i]);
-        free(columns[i]);
+        names_add(names, list[i]);
+        free(list[i]);
     }
-    free(columns);
+    free(list);
 }
 
 static void add_watch(struct needs *needs, const struct watch *watch, const struct relation *table,
@@ -86,7 +86,7 @@ static void add_watch(struct needs *needs, const struct watch *watch, const stru
         names_add(&need->columns, watch->columns[i]);
     }
     if (columns)
-        add_columns(need, columns);
+        names_add_array(&need->columns, columns);
     else
         need->all_columns = true;
 }
