@@ -274,7 +274,8 @@ void sink_remove(struct sink *sink, const struct plan_projection *projection, co
     add_document(sink, with_room(sink, &sink->removals, &script_remove), projection, key, version);
 }
 
-int sink_flush(struct sink *sink, struct err *err)
+/* Waits for every reply. */
+static int flush(struct sink *sink, struct err *err)
 {
     sink_send(sink);
     loop_run_until(rconn_loop(sink->rconn), &sink->idle);
@@ -315,7 +316,7 @@ static void enqueue_some(struct sink *sink, const struct lane *lane, size_t firs
 
 int sink_enqueue(struct sink *sink, struct err *err)
 {
-    if (sink_flush(sink, err) != 0)
+    if (flush(sink, err) != 0)
         return -1;
     for (size_t i = 0; i < sink->config->nqueues; i++) {
         struct lane *lane = &sink->lanes[i];
@@ -324,7 +325,7 @@ int sink_enqueue(struct sink *sink, struct err *err)
             enqueue_some(sink, lane, first,
                          lane->count - first < ENQUEUE_MAX_ITEMS ? lane->count - first : ENQUEUE_MAX_ITEMS);
     }
-    if (sink_flush(sink, err) != 0)
+    if (flush(sink, err) != 0)
         return -1;
     for (size_t i = 0; i < sink->config->nqueues; i++)
         sink->lanes[i].count = 0;

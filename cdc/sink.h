@@ -53,9 +53,8 @@ void sink_remove(struct sink *sink, const struct plan_projection *projection, co
 
 /* Sends what is collected without waiting, so that Redis works while more is read. */
 void sink_send(struct sink *sink);
-/* Sends what is collected and waits for every reply. 0, or -1 with err set when any failed. */
-int sink_flush(struct sink *sink, struct err *err);
-/* sink_flush, then the same for the queues. */
+/* Sends what is collected and waits for every reply, then the same for the queues. 0, or -1 with err set when
+ * any failed. */
 int sink_enqueue(struct sink *sink, struct err *err);
 
 #endif

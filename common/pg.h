@@ -73,7 +73,6 @@ void pg_rows_free(struct pg_rows *rows); /* NULL-safe */
 
 int pg_rows_count(const struct pg_rows *rows);
 int pg_rows_columns(const struct pg_rows *rows);
-const char *pg_rows_column(const struct pg_rows *rows, int column);
 /* NULL for SQL NULL; ret_len may be NULL. NUL-terminated. */
 const char *pg_rows_get(const struct pg_rows *rows, int row, int column, size_t *ret_len);
 
