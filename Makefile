@@ -2,6 +2,9 @@
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share/pgusher
 DESTDIR ?=
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -10,29 +13,40 @@ B ?= build
 PACKAGES := libpq hiredis jansson libxxhash
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
             -Wwrite-strings -Wvla -Wundef -fno-common
-HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
+VERSION := $(shell sed -n 's/.*PGUSHER_VERSION "\(.*\)"/\1/p' common/version.h)
 # Asked for late, so that `make deps` can run first on a bare machine. libev has no pkg-config file on Debian.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
+QUEUE_LIBS = $(shell pkg-config --libs hiredis jansson) -lev -lm
 
-COMMON := $(wildcard common/*.c)
-QUEUE := $(wildcard queue/*.c)
+# The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
+QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_url.c rlink.c script.c status.c utf8.c) \
+                 $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c wait.c)
+QUEUE_MAIN := queue/pgusher_queue.c
+QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c \
+              $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
 DAEMON_ONLY := cdc/worker.c cdc/worker_session.c cdc/feed.c cdc/expand.c
 TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_sql.c cdc/needs.c cdc/install.c \
              cdc/backfill.c cdc/progress.c cdc/status_verb.c
-CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c))
+CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c)) $(wildcard common/*.c) \
+       queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))
 LUA := $(sort $(wildcard lua/*.lua))
-GENERATED := $(B)/gen/sql.c $(B)/gen/lua.c
+LUA_OVERRIDE ?= lua
+LUA_WHOLE := $(LUA:%=$(B)/%)
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
-LIB_OBJECTS := $(call objects,$(COMMON) $(QUEUE) $(CDC)) $(GENERATED:.c=.o)
-DAEMON_OBJECTS := $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(LIB_OBJECTS)
-TOOL_OBJECTS := $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(LIB_OBJECTS)
-PROGRAMS := $(B)/pgusherd $(B)/pgusher
+QUEUE_LIBRARY_OBJECTS := $(call objects,$(QUEUE_LIBRARY)) $(B)/gen/lua.o
+QUEUE_TOOL_OBJECTS := $(call objects,$(QUEUE_TOOL)) $(QUEUE_LIBRARY_OBJECTS)
+CDC_OBJECTS := $(call objects,$(CDC)) $(B)/gen/sql.o $(B)/gen/lua.o
+UNIT_OBJECTS := $(sort $(CDC_OBJECTS) $(QUEUE_TOOL_OBJECTS))
+LIBRARY := libpgusher-queue
+PROGRAMS := $(B)/pgusherd $(B)/pgusher $(B)/pgusher-queue
+LIBRARIES := $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so $(B)/$(LIBRARY).a
 
 PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
@@ -42,13 +56,28 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_
 .DEFAULT_GOAL := all
 .SECONDARY:
 
-all: $(PROGRAMS) ## build the programs
+all: $(PROGRAMS) $(LIBRARIES) ## build the programs and the library
 
-$(B)/pgusherd: $(DAEMON_OBJECTS)
+$(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(CDC_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(B)/pgusher: $(TOOL_OBJECTS)
+$(B)/pgusher: $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(CDC_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/pgusher-queue: $(call objects,$(QUEUE_MAIN)) $(QUEUE_TOOL_OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(QUEUE_LIBS)
+
+$(B)/$(LIBRARY).so.$(VERSION): $(QUEUE_LIBRARY_OBJECTS)
+	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs hiredis)
+
+$(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so: $(B)/$(LIBRARY).so.$(VERSION)
+	ln -sf $(<F) $@
+
+# One object whose only global names are the public ones, so that it clashes with nothing in a program.
+$(B)/$(LIBRARY).a: $(QUEUE_LIBRARY_OBJECTS)
+	$(LD) -r -o $(B)/$(LIBRARY).o $^
+	objcopy --wildcard --keep-global-symbol='pgusher_queue_*' $(B)/$(LIBRARY).o
+	rm -f $@ && $(AR) rcs $@ $(B)/$(LIBRARY).o
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -61,14 +90,19 @@ $(B)/gen/sql.c: $(SQL) common/embed.sh
 	@mkdir -p $(@D)
 	common/embed.sh sql $(SQL) > $@.new && mv $@.new $@
 
-$(B)/gen/lua.c: $(LUA) common/embed.sh
+$(B)/gen/lua.c: $(LUA_WHOLE) common/embed.sh
 	@mkdir -p $(@D)
-	common/embed.sh lua $(LUA) > $@.new && mv $@.new $@
+	common/embed.sh lua $(LUA_WHOLE) > $@.new && mv $@.new $@
 
-$(B)/tests/%: tests/unit/%.c $(LIB_OBJECTS) Makefile
+# The scripts with their shared parts in place, as redis-cli --eval wants them.
+$(B)/lua/%.lua: lua/%.lua $(wildcard lua/parts/*.lua $(LUA_OVERRIDE)/parts/*.lua) lua/include.sh
+	@mkdir -p $(@D)
+	lua/include.sh $< $(LUA_OVERRIDE) > $@.new && mv $@.new $@
+
+$(B)/tests/%: tests/unit/%.c $(UNIT_OBJECTS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< \
-		$(LIB_OBJECTS) $(PKG_LIBS) $(shell pkg-config --libs check)
+		$(UNIT_OBJECTS) $(PKG_LIBS) $(shell pkg-config --libs check)
 
 unit: $(UNIT_TESTS)
 
@@ -93,15 +127,24 @@ asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks 
 		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit
 	@PGUSHER_BUILD=$(CURDIR)/build/asan tests/run.sh
 
-install: all ## into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(BINDIR)
+install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DATADIR)/lua)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
+	install -m 644 $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).a $(DESTDIR)$(LIBDIR)
+	ln -sf $(LIBRARY).so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(LIBRARY).so.0
+	ln -sf $(LIBRARY).so.0 $(DESTDIR)$(LIBDIR)/$(LIBRARY).so
+	install -m 644 queue/pgusher-queue.h $(DESTDIR)$(INCLUDEDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
+	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
 
 uninstall: ## what install put there
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS)))
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIBRARIES))) \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc $(DESTDIR)$(INCLUDEDIR)/pgusher-queue.h
+	rm -rf $(DESTDIR)$(DATADIR)/lua
 
-lint: ## luacheck, shellcheck, cppcheck, where they are
-	luacheck -q lua
+lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
+	luacheck -q $(LUA_WHOLE)
 	shellcheck common/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
 		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples

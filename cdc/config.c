@@ -1,7 +1,6 @@
 #include "cdc/config.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +8,12 @@
 #include "common/jconf.h"
 #include "common/mem.h"
 
-enum {
-    DEFAULT_MAX_FAILURES = 8,
-    DEFAULT_MAX_CRASHES = 3,
-    DEFAULT_LEASE_MS = 30000,
-    MIN_LEASE_MS = 100,
-    MAX_FLEET_NAME = 48
-};
+enum { MAX_FLEET_NAME = 48 };
 
 static const char *const root_keys[] = {"fleet", "postgres", "redis", "http", "projections", "queues", NULL};
 static const char *const projection_keys[] = {"source", "id",     "key",   "expire_at", "expire_grace",
                                               "rows",   "queues", "watch", NULL};
 static const char *const watch_keys[] = {"column", "lookup", NULL};
-static const char *const queue_keys[] = {"max_failures", "max_crashes", "lease", "coalesce", NULL};
 
 /* ---- watches ---- */
 
@@ -243,131 +235,18 @@ static void read_projections(const struct jnode *root, struct config *config)
     check_patterns_differ(&node, config);
 }
 
-/* ---- queues ---- */
-
-static void add_queue(struct config *config, const char *name)
-{
-    struct queue_config *queue;
-
-    config->queues = mem_resize(config->queues, sizeof(*queue) * (config->nqueues + 1));
-    queue = &config->queues[config->nqueues++];
-    *queue = (struct queue_config){mem_strdup(name), DEFAULT_MAX_FAILURES, DEFAULT_MAX_CRASHES,
-                                   DEFAULT_LEASE_MS, true};
-}
-
-static void read_queue(const struct jnode *object, const char *name, struct config *config)
-{
-    struct queue_config *queue;
-
-    add_queue(config, name);
-    if (!jconf_is_object(object))
-        return;
-    queue = &config->queues[config->nqueues - 1];
-    jconf_known(object, queue_keys);
-    queue->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, DEFAULT_MAX_FAILURES);
-    queue->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, DEFAULT_MAX_CRASHES);
-    queue->lease_ms = jconf_duration_ms(object, "lease", DEFAULT_LEASE_MS);
-    if (queue->lease_ms < MIN_LEASE_MS) {
-        struct jnode lease = jconf_member(object, "lease");
-
-        jconf_problem(&lease, "must be at least %d ms", MIN_LEASE_MS);
-    }
-    queue->coalesce = jconf_bool(object, "coalesce", true);
-}
-
-static void read_queues(const struct jnode *root, struct config *config)
-{
-    struct jnode node = jconf_member(root, "queues");
-    const char *name;
-    json_t *value;
-
-    if (!node.value || !jconf_is_object(&node))
-        return;
-    json_object_foreach (node.value, name, value) {
-        struct jnode member = jconf_member(&node, name);
-
-        if (name[0])
-            read_queue(&member, name, config);
-        else
-            jconf_problem(&node, "a queue needs a name");
-    }
-}
+/* ---- all of it ---- */
 
 const struct queue_config *config_queue(const struct config *config, const char *name)
 {
-    for (size_t i = 0; i < config->nqueues; i++)
-        if (strcmp(config->queues[i].name, name) == 0)
-            return &config->queues[i];
-    return NULL;
+    return queue_config_find(config->queues, config->nqueues, name);
 }
 
 static void add_default_queues(struct config *config)
 {
     for (size_t i = 0; i < config->nprojections; i++)
         for (size_t j = 0; j < config->projections[i].nqueues; j++)
-            if (!config_queue(config, config->projections[i].queues[j]))
-                add_queue(config, config->projections[i].queues[j]);
-}
-
-/* ---- servers ---- */
-
-static char *read_password_file(const struct jnode *object)
-{
-    struct jnode node = jconf_member(object, "password_file");
-    char *file = jconf_string(object, "password_file", false);
-    char *line = NULL;
-    size_t size = 0;
-    FILE *stream;
-    char *password = NULL;
-
-    if (!file)
-        return NULL;
-    stream = fopen(file, "re");
-    if (!stream) {
-        jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
-    } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
-        jconf_problem(&node, "%s is empty", file);
-    } else {
-        line[strcspn(line, "\r\n")] = '\0';
-        password = mem_strdup(line);
-    }
-    if (stream)
-        fclose(stream);
-    free(line);
-    free(file);
-    return password;
-}
-
-/* "postgres" and "redis" are a string, or an object of the string and a password_file. */
-static char *read_server(const struct jnode *root, const char *name, const char *member, char **ret_password)
-{
-    struct jnode node = jconf_member(root, name);
-    const char *const known[] = {member, "password_file", NULL};
-
-    *ret_password = NULL;
-    if (!json_is_object(node.value))
-        return jconf_string(root, name, true);
-    jconf_known(&node, known);
-    *ret_password = read_password_file(&node);
-    return jconf_string(&node, member, true);
-}
-
-static void read_redis(const struct jnode *root, struct config *config)
-{
-    struct jnode node = jconf_member(root, "redis");
-    struct err err = ERR_NONE;
-    char *password;
-    char *url = read_server(root, "redis", "url", &password);
-
-    if (json_is_object(node.value))
-        node = jconf_member(&node, "url");
-    if (url && redis_url_parse(url, &config->redis, &err) != 0)
-        jconf_problem(&node, "%s", err.text);
-    if (password) {
-        free(config->redis.password);
-        config->redis.password = password;
-    }
-    free(url);
+            queue_config_add(&config->queues, &config->nqueues, config->projections[i].queues[j]);
 }
 
 #define FLEET_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -402,11 +281,11 @@ struct config *config_load(const char *file, const char *fleet, struct problems 
     root = jconf_root(document, problems);
     jconf_known(&root, root_keys);
     read_fleet(&root, fleet, config);
-    config->postgres = read_server(&root, "postgres", "conninfo", &config->postgres_password);
-    read_redis(&root, config);
+    config->postgres = queue_config_server(&root, "postgres", "conninfo", &config->postgres_password);
+    free(queue_config_redis(&root, &config->redis));
     config->http = jconf_string(&root, "http", false);
     read_projections(&root, config);
-    read_queues(&root, config);
+    queue_config_read(&root, &config->queues, &config->nqueues);
     add_default_queues(config);
     json_decref(document);
     if (problems->errors > errors) {
@@ -446,11 +325,9 @@ void config_free(struct config *config)
         return;
     for (size_t i = 0; i < config->nprojections; i++)
         free_projection(&config->projections[i]);
-    for (size_t i = 0; i < config->nqueues; i++)
-        free(config->queues[i].name);
+    queue_config_free(config->queues, config->nqueues);
     redis_url_free(&config->redis);
     free(config->projections);
-    free(config->queues);
     free(config->http);
     free(config->postgres);
     free(config->postgres_password);
@@ -465,11 +342,4 @@ const struct projection *config_projection(const struct config *config, const ch
         if (strcmp(config->projections[i].name, name) == 0)
             return &config->projections[i];
     return NULL;
-}
-
-const char *config_default_file(void)
-{
-    const char *file = getenv("PGUSHER_CONFIG");
-
-    return file && file[0] ? file : "/etc/pgusher/pgusher.json";
 }

@@ -14,6 +14,7 @@
 #include "cdc/template.h"
 #include "common/problems.h"
 #include "common/redis_url.h"
+#include "queue/queue_config.h"
 
 enum { MAX_ID_COLUMNS = 8 };
 
@@ -41,14 +42,6 @@ struct projection {
     size_t nwatches;
 };
 
-struct queue_config {
-    char *name;
-    int max_failures;
-    int max_crashes;
-    int64_t lease_ms;
-    bool coalesce;
-};
-
 struct config {
     char *file;
     char *fleet;
@@ -71,8 +64,5 @@ void config_free(struct config *config); /* NULL-safe */
  * queue of a projection. */
 const struct queue_config *config_queue(const struct config *config, const char *name);
 const struct projection *config_projection(const struct config *config, const char *name); /* NULL: none */
-
-/* $PGUSHER_CONFIG or /etc/pgusher/pgusher.json. */
-const char *config_default_file(void);
 
 #endif

@@ -8,8 +8,9 @@
 #include "cdc/sql/texts.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/script.h"
+#include "common/script_send.h"
 #include "lua/scripts.h"
+#include "queue/enqueue.h"
 
 enum {
     STATE_VERSION,
@@ -227,6 +228,17 @@ static int load_epoch(struct session *session, const char *identity, struct err 
     return -1;
 }
 
+static int configure_queues(struct session *session, struct err *err)
+{
+    for (size_t i = 0; i < session->config->nqueues; i++) {
+        const struct queue_config *queue = &session->config->queues[i];
+
+        if (queue->configured && enqueue_configure(session->rconn, queue, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int prepare(struct session *session, const char *application, struct err *err)
 {
     struct pg_query listen = {.sql = "LISTEN pgusher"};
@@ -235,7 +247,7 @@ static int prepare(struct session *session, const char *application, struct err 
 
     if (session_connect_pg(session, application, err) == 0 && load_state(session, &identity, err) == 0 &&
         load_plan(session, err) == 0 && session_connect_redis(session, err) == 0 &&
-        load_epoch(session, identity, err) == 0)
+        load_epoch(session, identity, err) == 0 && configure_queues(session, err) == 0)
         result = pg_run(session->pg, &listen, NULL, err);
     free(identity);
     return result;

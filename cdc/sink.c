@@ -7,6 +7,7 @@
 
 #include "common/arena.h"
 #include "common/mem.h"
+#include "common/redis_error.h"
 #include "lua/scripts.h"
 #include "queue/enqueue.h"
 
@@ -123,7 +124,7 @@ static void take_outcome(struct sink *sink, const struct plan_projection *projec
 
     if (rreply_type(reply) == RREPLY_ERROR) {
         const char *text = rreply_string(reply, NULL);
-        enum status status = rconn_classify(text);
+        enum status status = redis_error_classify(text);
 
         if (status != ST_REFUSED) {
             err_set(&sink->err, status, "Redis: %s", text);

@@ -59,6 +59,6 @@ int duration_parse(const char *text, int64_t *ret_ms)
     unit = *end ? unit_ms(end) : (number == 0 ? 1 : -1);
     if (unit < 0 || !isfinite(number) || number * unit > MAX_MS)
         return -1;
-    *ret_ms = (int64_t)llround(number * unit);
+    *ret_ms = (int64_t)(number * unit + 0.5);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/redis_error.h"
 
 #define ERROR_PREFIX "Redis: "
 
@@ -37,33 +38,6 @@ struct rconn {
     bool going_down;
     bool freed;
 };
-
-static const struct {
-    const char *word;
-    enum status status;
-} words[] = {
-    {"LOADING", ST_AGAIN},     {"BUSY", ST_AGAIN},       {"OOM", ST_AGAIN},        {"TRYAGAIN", ST_AGAIN},
-    {"CLUSTERDOWN", ST_AGAIN}, {"NOREPLICAS", ST_AGAIN}, {"UNKILLABLE", ST_AGAIN}, {"READONLY", ST_LOST},
-    {"MOVED", ST_LOST},        {"ASK", ST_LOST},         {"MASTERDOWN", ST_LOST},  {"NOAUTH", ST_CONFIG},
-    {"WRONGPASS", ST_CONFIG},  {"NOPERM", ST_CONFIG},    {"MISCONF", ST_CONFIG},   {"NOPROTO", ST_CONFIG},
-    {"DENIED", ST_CONFIG},
-};
-
-enum status rconn_classify(const char *error_text)
-{
-    size_t len = strcspn(error_text, " ");
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strlen(words[i].word) == len && strncmp(words[i].word, error_text, len) == 0)
-            return words[i].status;
-    if (strncmp(error_text, "ERR unknown command", 19) == 0 || strncmp(error_text, "ERR DB index", 12) == 0 ||
-        strncmp(error_text, "ERR The user executing the script", 33) == 0 ||
-        strncmp(error_text, "ERR invalid DB", 14) == 0 || strncmp(error_text, "ERR AUTH", 8) == 0)
-        return ST_CONFIG;
-    if (strncmp(error_text, "ERR max number of clients", 25) == 0)
-        return ST_AGAIN;
-    return ST_REFUSED;
-}
 
 /* ---- the event loop under hiredis ---- */
 
@@ -371,7 +345,7 @@ static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
     if (!reply)
         set_lost(rconn, context, &err);
     else if (reply->type == REDIS_REPLY_ERROR)
-        err_set(&err, rconn_classify(reply->str), ERROR_PREFIX "%s", reply->str);
+        err_set(&err, redis_error_classify(reply->str), ERROR_PREFIX "%s", reply->str);
     if (rconn->state != CLOSED)
         watch_progress(rconn);
     pending->fn(pending->arg, err.status == ST_OK ? (const struct rreply *)reply : NULL,

@@ -2,17 +2,11 @@
  *
  * It does not reconnect: when it goes down it says why, once, and its owner opens it again. Every command's
  * callback is called exactly once; an error with ST_LOST means the outcome is unknown. A reply is valid only
- * during the callback. An error *inside* an array is left to the reader of that array (rconn_classify).
+ * during the callback. An error *inside* an array is left to the reader of that array.
  *
  * Deadline: if commands are outstanding and no reply arrives for RCONN_DEADLINE_MS, the connection is
  * dropped, never reused. The deadline is ours because hiredis before 1.0 has none for asynchronous
  * connections.
- *
- * Replies are classified by their error word:
- *   ST_AGAIN   LOADING, BUSY, OOM, TRYAGAIN, CLUSTERDOWN, NOREPLICAS
- *   ST_LOST    READONLY, MOVED, ASK, MASTERDOWN: this is not (any more) the primary
- *   ST_CONFIG  NOAUTH, WRONGPASS, NOPERM, MISCONF, unknown command
- *   ST_REFUSED anything else, WRONGTYPE first: this document or item only
  */
 #ifndef PGUSHER_RCONN_H
 #define PGUSHER_RCONN_H
@@ -56,6 +50,7 @@ void rconn_send_raw(struct rconn *rconn, const char *command, size_t len, rconn_
  * of the reply is freed with rreply_free. NULL with err set on failure. */
 struct loop *rconn_loop(const struct rconn *rconn);
 struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err);
+struct rreply *rconn_run_raw(struct rconn *rconn, const char *command, size_t len, struct err *err);
 void rreply_free(struct rreply *reply);
 
 enum rreply_type { RREPLY_NIL, RREPLY_INTEGER, RREPLY_STRING, RREPLY_ARRAY, RREPLY_ERROR };
@@ -66,7 +61,5 @@ int64_t rreply_integer(const struct rreply *reply);
 const char *rreply_string(const struct rreply *reply, size_t *ret_len);
 size_t rreply_count(const struct rreply *reply);
 const struct rreply *rreply_at(const struct rreply *reply, size_t index);
-
-enum status rconn_classify(const char *error_text);
 
 #endif

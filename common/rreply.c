@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/script.h"
 #include "common/rconn.h"
 
 static const redisReply *raw(const struct rreply *reply)
@@ -97,15 +98,22 @@ static void on_waited(void *arg, const struct rreply *reply, const struct err *e
         waiting->reply = copy_reply(raw(reply));
 }
 
-struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err)
+struct rreply *rconn_run_raw(struct rconn *rconn, const char *command, size_t len, struct err *err)
 {
-    size_t *lens = mem_alloc((size_t)argc * sizeof(*lens));
     struct waiting waiting = {false, NULL, err};
 
-    for (int i = 0; i < argc; i++)
-        lens[i] = strlen(argv[i]);
-    rconn_send(rconn, argc, argv, lens, on_waited, &waiting);
-    free(lens);
+    rconn_send_raw(rconn, command, len, on_waited, &waiting);
     loop_run_until(rconn_loop(rconn), &waiting.done);
     return (struct rreply *)waiting.reply;
+}
+
+struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err)
+{
+    struct buf command = BUF_NONE;
+    struct rreply *reply;
+
+    resp_put_command(&command, argc, argv);
+    reply = rconn_run_raw(rconn, command.data, command.len, err);
+    buf_free(&command);
+    return reply;
 }

@@ -12,9 +12,6 @@ struct script_call {
     struct buf args;
     size_t nkeys;
     size_t nargs;
-    struct rconn *rconn;
-    rconn_fn *fn;
-    void *arg;
 };
 
 struct script_call *script_call_new(const struct script *script)
@@ -75,44 +72,24 @@ size_t script_call_bytes(const struct script_call *call)
     return call->keys.len + call->args.len;
 }
 
-static void send_words(struct script_call *call, const char *verb, const char *script, rconn_fn *fn)
+void resp_put_command(struct buf *buf, int argc, const char *const *argv)
 {
-    struct buf command = BUF_NONE;
+    buf_printf(buf, "*%d\r\n", argc);
+    for (int i = 0; i < argc; i++)
+        resp_put_bulk(buf, argv[i], strlen(argv[i]));
+}
+
+void script_encode(const struct script_call *call, enum script_verb verb, struct buf *command)
+{
+    const char *script = verb == SCRIPT_EVAL ? call->script->text : call->script->sha1;
+    const char *word = verb == SCRIPT_EVAL ? "EVAL" : "EVALSHA";
     char nkeys[24];
 
     snprintf(nkeys, sizeof(nkeys), "%zu", call->nkeys);
-    buf_printf(&command, "*%zu\r\n", 3 + call->nkeys + call->nargs);
-    resp_put_bulk(&command, verb, strlen(verb));
-    resp_put_bulk(&command, script, strlen(script));
-    resp_put_bulk(&command, nkeys, strlen(nkeys));
-    buf_add(&command, call->keys.data, call->keys.len);
-    buf_add(&command, call->args.data, call->args.len);
-    rconn_send_raw(call->rconn, command.data, command.len, fn, call);
-    buf_free(&command);
-}
-
-static void on_answer(void *arg, const struct rreply *reply, const struct err *err)
-{
-    struct script_call *call = arg;
-
-    call->fn(call->arg, reply, err);
-    script_call_free(call);
-}
-
-static void on_first_answer(void *arg, const struct rreply *reply, const struct err *err)
-{
-    struct script_call *call = arg;
-
-    if (err && strncmp(err->text, "Redis: NOSCRIPT", 15) == 0)
-        send_words(call, "EVAL", call->script->text, on_answer);
-    else
-        on_answer(call, reply, err);
-}
-
-void script_send(struct script_call *call, struct rconn *rconn, rconn_fn *fn, void *arg)
-{
-    call->rconn = rconn;
-    call->fn = fn;
-    call->arg = arg;
-    send_words(call, "EVALSHA", call->script->sha1, on_first_answer);
+    buf_printf(command, "*%zu\r\n", 3 + call->nkeys + call->nargs);
+    resp_put_bulk(command, word, strlen(word));
+    resp_put_bulk(command, script, strlen(script));
+    resp_put_bulk(command, nkeys, strlen(nkeys));
+    buf_add(command, call->keys.data, call->keys.len);
+    buf_add(command, call->args.data, call->args.len);
 }

@@ -1,9 +1,5 @@
-/* Calling the Lua scripts that Redis runs: EVALSHA, and EVAL when Redis does not know the script (any more).
- *
- * After a restart or a failover NOSCRIPT is normal, in the middle of a pipeline too. The call keeps its words
- * until its answer, and on NOSCRIPT sends itself again with the text: then it comes behind what was pipelined
- * after it, which the callers of scripts must not mind.
- */
+/* Calls of the Lua scripts that Redis runs, as commands in the wire format. Pure: sending them is for
+ * script_send.h (asynchronous) and the queue library (blocking). */
 #ifndef PGUSHER_SCRIPT_H
 #define PGUSHER_SCRIPT_H
 
@@ -11,7 +7,6 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "common/rconn.h"
 
 struct script {
     const char *name;
@@ -22,7 +17,7 @@ struct script {
 struct script_call;
 
 struct script_call *script_call_new(const struct script *script);
-void script_call_free(struct script_call *call); /* only a call that was not sent; NULL-safe */
+void script_call_free(struct script_call *call); /* NULL-safe */
 void script_key(struct script_call *call, const char *key, size_t len);
 void script_arg(struct script_call *call, const char *arg, size_t len);
 void script_arg_int(struct script_call *call, int64_t arg);
@@ -30,10 +25,14 @@ void script_arg_int(struct script_call *call, int64_t arg);
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count);
 size_t script_call_bytes(const struct script_call *call); /* keys and arguments so far */
 
+/* Adds the command to `command`: EVALSHA, which Redis answers with NOSCRIPT when it does not know the script
+ * (any more); or EVAL with the text. */
+enum script_verb { SCRIPT_EVALSHA, SCRIPT_EVAL };
+void script_encode(const struct script_call *call, enum script_verb verb, struct buf *command);
+
 /* One word in the wire format: $length, the bytes. */
 void resp_put_bulk(struct buf *buf, const char *data, size_t len);
-
-/* Gives the call away. fn is called exactly once, as with rconn_send. */
-void script_send(struct script_call *call, struct rconn *rconn, rconn_fn *fn, void *arg);
+/* A command of NUL-terminated words. */
+void resp_put_command(struct buf *buf, int argc, const char *const *argv);
 
 #endif

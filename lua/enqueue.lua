@@ -1,89 +1,63 @@
+#!lua
 -- enqueue: puts items on a queue; an item that waits already is not queued twice.
 --
--- KEYS   Q, Q:marks, Q:inflight, Q:dirty, Q:meta, Q:delayed, Q:dead, Q:failures
--- ARGV   [1] '1' to coalesce, '0' to push always (queues that plain producers LPUSH to)
+-- KEYS   the nine of the queue (parts/keys.lua)
+-- ARGV   [1] '1' to coalesce, '0' to push always (queues that plain programs LPUSH to), '' as Q:meta says
 --        then the items, 1,000 at most
 -- Reply  per item an integer: 0 queued, 1 coalesced (it waits already), 2 dirty (in flight: it goes round once
 --        more after the ack), 3 joined (it was delayed and its time will come), 4 revived (it was dead)
--- Cost   O(items)
+-- Cost   O(items). Refused (OOM) while Redis is above maxmemory: that is the back-pressure.
 -- Never  loses an item, queues an item twice, or stays silent about a change of an item in flight.
---
--- Waiting, exactly, in O(1): every insert increments seq; removals so far are seq - LLEN(Q), because items leave
--- only at the tail. An item whose mark (its insert number) is greater than that count is still waiting.
 
-local Q, MARKS, INFLIGHT, DIRTY = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local META, DELAYED, DEAD, FAILURES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+--@include parts/keys.lua
 local QUEUED, COALESCED, MARKED_DIRTY, JOINED, REVIVED = 0, 1, 2, 3, 4
-local MAX_ITEMS = 1000
 
-local TYPES = {'list', 'hash', 'hash', 'set', 'hash', 'zset', 'zset', 'hash'}
-
--- Redis does not roll a script back: everything that can fail is looked at before the first write.
-local function check()
-  if #KEYS ~= #TYPES then
-    return 'ERR enqueue needs ' .. #TYPES .. ' keys'
-  end
-  if ARGV[1] ~= '0' and ARGV[1] ~= '1' or #ARGV > MAX_ITEMS + 1 then
-    return 'ERR enqueue needs the coalesce flag and at most ' .. MAX_ITEMS .. ' items'
-  end
-  for i, expected in ipairs(TYPES) do
-    local found = redis.call('TYPE', KEYS[i]).ok
-    if found ~= 'none' and found ~= expected then
-      return 'WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found .. ', not a ' .. expected ..
-        ': another program uses the name of this queue'
-    end
+local failed = check_call('enqueue', {}, 2)
+if not failed and ARGV[1] ~= '0' and ARGV[1] ~= '1' and ARGV[1] ~= '' then
+  failed = 'ERR enqueue needs 1, 0 or nothing as its first argument'
+end
+for i = 2, #ARGV do
+  if ARGV[i] == '' then
+    failed = failed or 'ERR item ' .. (i - 1) .. ' is empty'
   end
 end
-
-local failed = check()
 if failed then
   return redis.error_reply(failed)
 end
 
-local coalesce = ARGV[1] == '1'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local seq = tonumber(redis.call('HGET', META, 'seq') or 0)
-local length = redis.call('LLEN', Q)
-local first_seq = seq
+--@include parts/time.lua
+--@include parts/waiting.lua
 
-if coalesce and length == 0 then
-  redis.call('UNLINK', MARKS) -- nothing waits: all marks are of the past
+local wanted = ARGV[1] == '' and coalesce or ARGV[1] == '1'
+if wanted ~= coalesce then
+  coalesce = wanted
+  redis.call('HSET', key.meta, 'coalesce', wanted and '1' or '0')
 end
 
-local function push(item)
-  seq = seq + 1
-  length = redis.call('LPUSH', Q, item)
-  if coalesce then
-    redis.call('HSET', MARKS, item, seq .. ':' .. now)
-  end
-end
-
-local function is_waiting(item)
-  local mark = redis.call('HGET', MARKS, item)
-  return mark and tonumber(string.match(mark, '^%d+')) > seq - length
+if length == 0 then
+  redis.call('UNLINK', key.marks) -- plain consumers, who drop none, have taken everything
 end
 
 local function enqueue(item)
   if not coalesce then
-    push(item)
+    waiting.push_back(item)
     return QUEUED
   end
-  if redis.call('HEXISTS', INFLIGHT, item) == 1 then
-    redis.call('SADD', DIRTY, item)
+  if size[key.inflight] > 0 and redis.call('HEXISTS', key.inflight, item) == 1 then
+    redis.call('SADD', key.dirty, item)
     return MARKED_DIRTY
   end
-  if is_waiting(item) then
+  if waiting.has(item) then
     return COALESCED
   end
-  if redis.call('ZSCORE', DELAYED, item) then
+  if size[key.delayed] > 0 and redis.call('ZSCORE', key.delayed, item) then
     return JOINED
   end
-  local revived = redis.call('ZREM', DEAD, item) == 1
+  local revived = size[key.dead] > 0 and redis.call('ZREM', key.dead, item) == 1
   if revived then
-    redis.call('HDEL', FAILURES, item)
+    redis.call('HDEL', key.failures, item)
   end
-  push(item)
+  waiting.push_back(item)
   return revived and REVIVED or QUEUED
 end
 
@@ -91,7 +65,12 @@ local replies = {}
 for i = 2, #ARGV do
   replies[#replies + 1] = enqueue(ARGV[i])
 end
-if seq ~= first_seq then
-  redis.call('HSET', META, 'seq', seq)
+waiting.save()
+local queued = seq - first_seq
+if queued > 0 then
+  redis.call('HINCRBY', key.meta, 'queued', queued)
+end
+if queued < #replies then
+  redis.call('HINCRBY', key.meta, 'coalesced', #replies - queued)
 end
 return replies

@@ -4,9 +4,24 @@
 
 #include "common/script.h"
 
-extern const struct script script_enqueue;
+/* documents */
 extern const struct script script_epoch;
 extern const struct script script_put;
 extern const struct script script_remove;
+
+/* the queue */
+extern const struct script script_ack;
+extern const struct script script_enqueue;
+extern const struct script script_heartbeat;
+extern const struct script script_nack;
+extern const struct script script_purge;
+extern const struct script script_recover;
+extern const struct script script_recover_plain;
+extern const struct script script_release;
+extern const struct script script_replay;
+extern const struct script script_reserve;
+extern const struct script script_rm;
+extern const struct script script_stats;
+extern const struct script script_sweep;
 
 #endif

@@ -1,27 +1,38 @@
 #include "queue/enqueue.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/mem.h"
 #include "lua/scripts.h"
-
-/* In the order of the script's KEYS; the queue's name itself is the first. */
-static const char *const side_keys[] = {"marks", "inflight", "dirty", "meta", "delayed", "dead", "failures"};
+#include "queue/keys.h"
+#include "queue/settings.h"
 
 struct script_call *enqueue_call_new(const char *queue, bool coalesce)
 {
-    struct script_call *call = script_call_new(&script_enqueue);
+    struct queue_keys keys;
+    struct script_call *call;
 
-    script_key(call, queue, strlen(queue));
-    for (size_t i = 0; i < sizeof(side_keys) / sizeof(side_keys[0]); i++) {
-        char *key = mem_printf("%s:%s", queue, side_keys[i]);
-
-        script_key(call, key, strlen(key));
-        free(key);
-    }
+    queue_keys_init(&keys, queue);
+    call = queue_call_new(&keys, &script_enqueue);
     script_arg(call, coalesce ? "1" : "0", 1);
+    queue_keys_free(&keys);
     return call;
+}
+
+int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, struct err *err)
+{
+    const struct queue_settings settings = {queue->max_failures, queue->max_crashes, queue->plain_timeout_ms,
+                                            queue->coalesce ? 1 : -1};
+    struct buf command = BUF_NONE;
+    struct err failed = ERR_NONE;
+    struct queue_keys keys;
+
+    queue_keys_init(&keys, queue->name);
+    queue_settings_put(&settings, keys.name[KEY_META], &command);
+    rreply_free(rconn_run_raw(rconn, command.data, command.len, &failed));
+    queue_keys_free(&keys);
+    buf_free(&command);
+    if (failed.status == ST_OK || failed.status == ST_AGAIN)
+        return 0;
+    err_copy(err, &failed);
+    return -1;
 }
 
 enum outcome { QUEUED = 0, REVIVED = 4 };

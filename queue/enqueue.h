@@ -6,13 +6,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/script.h"
+#include "common/script_send.h"
+#include "queue/queue_config.h"
 
 enum { ENQUEUE_MAX_ITEMS = 500 };
 
 /* A call of the enqueue script without items: add them with script_arg, at most ENQUEUE_MAX_ITEMS. coalesce
  * false: push even what waits already, for a queue that plain programs LPUSH to. */
 struct script_call *enqueue_call_new(const char *queue, bool coalesce);
+
+/* Tells the queue the settings that the configuration gives it, for all who use it. A full Redis (maxmemory)
+ * is not told, which is no error. */
+int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, struct err *err);
 
 /* How many items the reply says were put on the list: they did not wait already. */
 int64_t enqueue_count_new(const struct rreply *reply);

@@ -1,5 +1,5 @@
-/* The pure part of common/rconn.h. */
-#include "common/rconn.h"
+/* common/redis_error.h */
+#include "common/redis_error.h"
 
 #include "unit.h"
 
@@ -36,8 +36,8 @@ static const struct {
 
 START_TEST(error_words)
 {
-    ck_assert_msg(rconn_classify(replies[_i].text) == replies[_i].status, "%s", replies[_i].text);
+    ck_assert_msg(redis_error_classify(replies[_i].text) == replies[_i].status, "%s", replies[_i].text);
 }
 END_TEST
 
-UNIT_MAIN("rconn", UNIT_ROWS(error_words, replies))
+UNIT_MAIN("redis_error", UNIT_ROWS(error_words, replies))

@@ -1,0 +1,45 @@
+/* One blocking Redis connection, for programs and libraries that wait for each answer.
+ *
+ * It connects when it is first needed and again after it failed; every exchange has a deadline, and a
+ * connection whose answers are not complete is closed, never reused. MOVED is left to the caller, who may ask
+ * for the node it names. Errors: ST_AGAIN nothing was sent; ST_LOST it may have been done; ST_CONFIG
+ * password, privileges, database.
+ */
+#ifndef PGUSHER_RLINK_H
+#define PGUSHER_RLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hiredis/hiredis.h>
+
+#include "common/redis_url.h"
+#include "common/status.h"
+
+struct rlink;
+
+struct rlink *rlink_new(const struct redis_url *url, int timeout_ms); /* copies the URL; does not connect */
+void rlink_free(struct rlink *rlink);                                 /* NULL-safe */
+int rlink_open(struct rlink *rlink, struct err *err);                 /* unless it is open */
+void rlink_close(struct rlink *rlink);
+bool rlink_is_open(const struct rlink *rlink);
+int rlink_fd(const struct rlink *rlink); /* -1 while closed */
+/* From now on talks to this address, with the same credentials: "host:port" as MOVED names it. An empty host
+ * is the one in use. */
+void rlink_redirect(struct rlink *rlink, const char *address);
+
+/* Sends `count` commands in the wire format as one pipeline and reads as many replies into ret_replies; the
+ * caller frees each with freeReplyObject. An error reply is a reply. 0; or -1, and then there are no replies.
+ */
+int rlink_exchange(struct rlink *rlink, const char *commands, size_t len, size_t count,
+                   redisReply **ret_replies, struct err *err);
+/* One command of NUL-terminated words. NULL with err when it failed or Redis answered with an error. */
+redisReply *rlink_run(struct rlink *rlink, int argc, const char *const *argv, struct err *err);
+
+/* In two steps: the answer of a command that blocks in Redis is read when rlink_fd is readable, or waited
+ * for. */
+int rlink_send(struct rlink *rlink, const char *command, size_t len, struct err *err);
+redisReply *rlink_receive(struct rlink *rlink, struct err *err);
+
+#endif

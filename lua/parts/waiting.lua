@@ -1,0 +1,103 @@
+-- waiting: whether an item waits, exactly; and putting it at either end of the list.
+--
+-- Places are numbered so that an item keeps its number while others come and go: the next one pushed at the back gets seq +
+-- 1, the last that left had seq - LLEN(Q). An item's mark is the place of its newest copy, as six bytes, because each
+-- waiting item has one. It waits if it stands there: so a mark that is out of date can at worst let an item be queued
+-- twice, never be forgotten, whatever programs that know nothing of marks push and pop.
+--
+-- Since when things wait is kept for some places only: `clock` in Q:meta, "place:ms place:ms ...", a new one every second,
+-- and every other one forgotten when there are many.
+--
+-- Queues to which plain programs LPUSH ("coalesce": false) have no marks, and every push is one.
+
+local stored = redis.call('HMGET', key.meta, 'seq', 'coalesce', 'clock')
+local seq = tonumber(stored[1] or 0)
+local coalesce = stored[2] ~= '0'
+local clock = stored[3] or ''
+local length = size[key.waiting]
+local first_seq = seq
+local waiting = {PLACE_OFFSET = 2 ^ 40, CLOCK_MS = 1000, CLOCK_BYTES = 2048}
+
+-- `mark` is what Q:marks holds for the item, or false.
+function waiting.by_mark(item, mark)
+  local left = seq - length
+  local place = mark and struct.unpack('>I6', mark) - waiting.PLACE_OFFSET
+  return place and place > left and redis.call('LINDEX', key.waiting, left - place) == item
+end
+
+function waiting.has(item)
+  return coalesce and waiting.by_mark(item, redis.call('HGET', key.marks, item))
+end
+
+local function set_mark(item, place)
+  if coalesce then
+    redis.call('HSET', key.marks, item, struct.pack('>I6', place + waiting.PLACE_OFFSET))
+  end
+end
+
+function waiting.push_back(item)
+  seq = seq + 1
+  length = redis.call('LPUSH', key.waiting, item)
+  set_mark(item, seq)
+end
+
+-- What a plain program pushed again may be delayed or dead as well; a dead one starts anew.
+function waiting.forget_other_places(items)
+  if size[key.delayed] > 0 then
+    redis.call('ZREM', key.delayed, unpack(items))
+  end
+  if size[key.dead] == 0 then
+    return
+  end
+  for _, item in ipairs(items) do
+    if redis.call('ZREM', key.dead, item) == 1 then
+      redis.call('HDEL', key.failures, item)
+    end
+  end
+end
+
+-- Where it is the next to leave. An item that waits stays where it is.
+function waiting.push_front(item)
+  if not waiting.has(item) then
+    waiting.forget_other_places({item})
+    set_mark(item, seq - length)
+    length = redis.call('RPUSH', key.waiting, item)
+  end
+end
+
+local function forget_every_other()
+  local kept, keep = {}, true
+  for entry in string.gmatch(clock, '%S+') do
+    if keep then
+      kept[#kept + 1] = entry
+    end
+    keep = not keep
+  end
+  clock = table.concat(kept, ' ')
+end
+
+-- The first of what was pushed by this call waits since now.
+local function save_clock()
+  local last = string.match(clock, '(%d+)$')
+  if length == seq - first_seq then
+    clock = '' -- nothing else waits
+  elseif last and now - last < waiting.CLOCK_MS then
+    return
+  end
+  if #clock > waiting.CLOCK_BYTES then
+    forget_every_other()
+  end
+  clock = clock .. (clock == '' and '' or ' ') .. string.format('%.0f:%.0f', first_seq + 1, now)
+  redis.call('HSET', key.meta, 'clock', clock)
+end
+
+-- Call it once, after the last change. When nothing waits, all marks are of the past.
+function waiting.save()
+  if length == 0 then
+    redis.call('UNLINK', key.marks)
+  end
+  if seq ~= first_seq then
+    redis.call('HSET', key.meta, 'seq', seq)
+    save_clock()
+  end
+end

@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- purge: throws away the dead letters, or everything.
+--
+-- KEYS   the nine of the queue (parts/keys.lua), [10] Q-processing, [11] Q:seen, then for 'all'
+--        Q:processing:<consumer> of every registered consumer
+-- ARGV   [1] 'dead' or 'all'
+-- Reply  how many items were thrown away
+-- Cost   dead: O(dead letters, 1,000 a call; call again until 0). all: O(consumers). Works above maxmemory.
+--
+-- The counters, the settings, and the registry stay. What consumers are handling is handled to the end; their acks will
+-- be stale.
+
+--@include parts/keys.lua
+
+local failed = check_call('purge', {'LLEN', 'ZCARD'}, 2)
+if not failed and ARGV[1] ~= 'dead' and ARGV[1] ~= 'all' then
+  failed = 'ERR purge needs "dead" or "all"'
+end
+if failed then
+  return redis.error_reply(failed)
+end
+
+local function purge_dead()
+  local items = redis.call('ZRANGE', key.dead, 0, MAX_ITEMS - 1)
+  if #items > 0 then
+    redis.call('ZREM', key.dead, unpack(items))
+    redis.call('HDEL', key.failures, unpack(items))
+  end
+  return #items
+end
+
+local function purge_all()
+  local count = size[key.waiting] + size[key.delayed] + size[key.dead] + size[KEYS[10]]
+  for i = 12, #KEYS do
+    count = count + size[KEYS[i]]
+    redis.call('UNLINK', KEYS[i])
+  end
+  redis.call('UNLINK', key.waiting, key.marks, key.inflight, key.dirty, key.delayed, key.dead, key.failures,
+    KEYS[10], KEYS[11])
+  return count
+end
+
+return ARGV[1] == 'dead' and purge_dead() or purge_all()

@@ -1,0 +1,176 @@
+#!lua flags=allow-oom
+-- reserve: gives a consumer the items at the front, under a token of their own, and renews its lease.
+--
+-- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
+-- ARGV   [1] consumer: a name that no other incarnation ever had  [2] lease, ms  [3] how many items, 0 to 1,000
+--        [4] the last token it was given, 0 at first: what a later one gave, in a reply that was lost, is given again
+-- Reply  [1] token, '' without items     [2] how many items wait still
+--        [3] ms until something falls due (a delayed item, another's lease), -1 nothing
+--        [4] 1 while the queue is paused
+--        [5] name of a consumer whose lease has run out, to be recovered, or ''
+--        [6] 1 when the caller is elected to do the maintenance (recover_plain) now
+--        [7] the items  [8] their attempts (1: the first), empty when all are first ones
+-- Cost   O(items), and of what the consumer holds already. Works above maxmemory: draining makes room.
+-- Never  gives an item that is in flight: such a copy carries a newer change and is marked dirty. Never loses what a
+--        blocking move (BLMOVE Q Q:processing:<consumer> RIGHT LEFT) brought: it is adopted, even if its reply was
+--        lost, unless it waits again meanwhile; and put back while the queue is paused. Never gives more than it
+--        was asked for.
+--
+-- Q:processing:<consumer>, left to right: what blocking moves brought, then what it holds, oldest first.
+-- Q:inflight maps item to "token consumer". Tokens grow with every reservation, across restarts too.
+
+--@include parts/keys.lua
+
+local consumer, lease, wanted, last_known = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local held = KEYS[10]
+local MAINTENANCE_MS = 5000
+local CHUNK = 500 -- items in one command: unpack fails above 7,999 values
+
+local failed = check_call('reserve', {'LLEN'}, 5)
+if not failed and (consumer == '' or not lease or lease < 1 or not wanted or wanted < 0 or wanted > MAX_ITEMS or
+    not last_known) then
+  failed = 'ERR reserve needs a consumer, a lease in ms, 0 to ' .. MAX_ITEMS .. ' items to give, and the last token'
+end
+if failed then
+  return redis.error_reply(failed)
+end
+
+--@include parts/time.lua
+--@include parts/waiting.lua
+
+local meta = redis.call('HMGET', key.meta, 'token', 'paused', 'grace_until', 'next_maintenance')
+local token = string.format('%.0f', math.max(tonumber(meta[1] or 0) + 1, now * 1000))
+local paused = meta[2] == '1'
+local accepted = {}
+
+-- Takes copies that have left the waiting list into the consumer's hands, but for those in flight.
+local function deliver(items)
+  local anything_held = size[key.inflight] > 0 or #accepted > 0
+  local holders = anything_held and redis.call('HMGET', key.inflight, unpack(items)) or {}
+  local fresh, pairs_of_fresh, twice = {}, {}, {}
+  for i, item in ipairs(items) do
+    if holders[i] or twice[item] then
+      redis.call('SADD', key.dirty, item)
+    else
+      twice[item] = true
+      fresh[#fresh + 1] = item
+      accepted[#accepted + 1] = item
+      pairs_of_fresh[#pairs_of_fresh + 1] = item
+      pairs_of_fresh[#pairs_of_fresh + 1] = token .. ' ' .. consumer
+    end
+  end
+  if coalesce then
+    redis.call('HDEL', key.marks, unpack(items))
+  end
+  if #fresh > 0 then
+    waiting.forget_other_places(fresh)
+    redis.call('RPUSH', held, unpack(fresh))
+    redis.call('HSET', key.inflight, unpack(pairs_of_fresh))
+  end
+end
+
+-- What the consumer's list holds and the consumer does not know of, oldest first: what blocking moves brought, and what
+-- a reservation gave whose reply was lost (such items are let go of here).
+local function unknown_to_consumer()
+  local list = redis.call('LRANGE', held, 0, -1)
+  local known, found = {}, {}
+  for i = #list, 1, -1 do
+    local item = list[i]
+    local given, holder = string.match(redis.call('HGET', key.inflight, item) or '', '^(%d+) (.*)$')
+    local own = holder == consumer and not known[item]
+    if own and tonumber(given) <= last_known then
+      known[item] = true
+    else
+      found[#found + 1] = item
+      if own then
+        redis.call('HDEL', key.inflight, item)
+      end
+    end
+  end
+  return found
+end
+
+local function adopt()
+  for _, item in ipairs(unknown_to_consumer()) do
+    redis.call('LREM', held, 1, item)
+    if redis.call('HEXISTS', key.inflight, item) == 1 then
+      redis.call('SADD', key.dirty, item)
+    elseif paused or #accepted >= wanted or waiting.has(item) then
+      redis.call('SREM', key.dirty, item)
+      waiting.push_front(item)
+    else
+      deliver({item})
+    end
+  end
+end
+
+local function promote_due()
+  for _, item in ipairs(redis.call('ZRANGEBYSCORE', key.delayed, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
+    redis.call('ZREM', key.delayed, item)
+    if not waiting.has(item) then
+      waiting.push_back(item)
+    end
+  end
+end
+
+local function pop()
+  local rounds = 0
+  while #accepted < wanted and length > 0 and rounds < 10 do
+    local items = redis.call('RPOP', key.waiting, math.min(wanted - #accepted, CHUNK))
+    length = length - #items
+    deliver(items)
+    rounds = rounds + 1
+  end
+end
+
+local function attempts_of(items)
+  local attempts = {}
+  if #items == 0 or size[key.failures] == 0 then
+    return attempts
+  end
+  for i, record in ipairs(redis.call('HMGET', key.failures, unpack(items))) do
+    local failures, crashes = string.match(record or '', '^(%d+) (%d+) ')
+    attempts[i] = 1 + (failures or 0) + (crashes or 0)
+  end
+  return attempts
+end
+
+-- The consumer whose lease ends first, but for the caller.
+local function first_to_expire(alone)
+  local list = alone and {} or redis.call('ZRANGE', key.consumers, 0, 1, 'WITHSCORES')
+  for i = 1, #list, 2 do
+    if list[i] ~= consumer then
+      return list[i], math.max(tonumber(list[i + 1]), tonumber(meta[3] or 0))
+    end
+  end
+end
+
+local function next_due(expires)
+  local first = size[key.delayed] > 0 and redis.call('ZRANGE', key.delayed, 0, 0, 'WITHSCORES') or {}
+  local due = math.min(tonumber(first[2] or math.huge), expires or math.huge)
+  return due < math.huge and math.max(due - now, 0) or -1
+end
+
+local added = redis.call('ZADD', key.consumers, now + lease, consumer)
+if size[held] > 0 then
+  adopt()
+end
+if size[key.delayed] > 0 then
+  promote_due()
+end
+if not paused then
+  pop()
+end
+waiting.save()
+if #accepted > 0 then
+  redis.call('HSET', key.meta, 'token', token)
+end
+local elected = now >= tonumber(meta[4] or 0)
+if elected then
+  redis.call('HSET', key.meta, 'next_maintenance', now + MAINTENANCE_MS)
+end
+local other, expires = first_to_expire(size[key.consumers] + added == 1)
+return {
+  #accepted > 0 and token or '', length, next_due(expires), paused and 1 or 0,
+  expires and expires < now and other or '', elected and 1 or 0, accepted, attempts_of(accepted),
+}

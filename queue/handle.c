@@ -1,0 +1,291 @@
+#include "queue/handle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/redis_error.h"
+#include "lua/scripts.h"
+
+enum { DEFAULT_LEASE_MS = 30000, DEFAULT_TIMEOUT_MS = 5000, MIN_LEASE_MS = 100, MAX_REDIRECTS = 5 };
+
+/* ---- opening and closing ---- */
+
+/* Unique for ever: a name that is used again would adopt what the old one left. */
+static char *consumer_name(const char *prefix)
+{
+    char host[65] = "";
+    uint32_t chance = 0;
+
+    if (!prefix && gethostname(host, sizeof(host) - 1) != 0)
+        snprintf(host, sizeof(host), "localhost");
+    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+        chance = (uint32_t)(uintptr_t)&chance;
+    return mem_printf("%s:%ld:%08x", prefix ? prefix : host, (long)getpid(), chance);
+}
+
+static int check_options(const struct pgusher_queue_options *options, struct err *err)
+{
+    if (!options->redis || !options->queue || !options->queue[0])
+        err_set(err, ST_REFUSED, "options.redis and options.queue must be set");
+    else if (options->lease_ms < 0 || (options->lease_ms > 0 && options->lease_ms < MIN_LEASE_MS))
+        err_set(err, ST_REFUSED, "options.lease_ms must be at least %d", MIN_LEASE_MS);
+    else if (options->timeout_ms < 0 || options->max_failures < 0 || options->max_crashes < 0 ||
+             options->plain_timeout_ms < 0)
+        err_set(err, ST_REFUSED, "a limit or timeout in the options is negative");
+    return err->status == ST_OK ? 0 : -1;
+}
+
+static struct pgusher_queue *handle_new(const struct pgusher_queue_options *options,
+                                        const struct redis_url *url)
+{
+    struct pgusher_queue *queue = mem_zalloc(sizeof(*queue));
+
+    queue->url = *url;
+    queue_keys_init(&queue->keys, options->queue);
+    queue->consumer = consumer_name(options->consumer);
+    queue->lease_ms = options->lease_ms ? options->lease_ms : DEFAULT_LEASE_MS;
+    queue->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+    queue->settings = (struct queue_settings){options->max_failures, options->max_crashes,
+                                              options->plain_timeout_ms, options->coalesce};
+    if (options->password) {
+        free(queue->url.password);
+        queue->url.password = mem_strdup(options->password);
+    }
+    queue->link = rlink_new(&queue->url, queue->timeout_ms);
+    queue->waiter = rlink_new(&queue->url, queue->timeout_ms);
+    queue->due_ms = -1;
+    snprintf(queue->last_token, sizeof(queue->last_token), "0");
+    return queue;
+}
+
+static struct pgusher_queue *fail(const struct err *err, char *error, size_t error_size)
+{
+    if (error && error_size)
+        snprintf(error, error_size, "%s", err->text);
+    return NULL;
+}
+
+struct pgusher_queue *pgusher_queue_new(const struct pgusher_queue_options *options, char *error,
+                                        size_t error_size)
+{
+    struct err err = ERR_NONE;
+    struct redis_url url;
+
+    if (check_options(options, &err) != 0 || redis_url_parse(options->redis, &url, &err) != 0)
+        return fail(&err, error, error_size);
+    return handle_new(options, &url);
+}
+
+struct pgusher_queue *pgusher_queue_open(const struct pgusher_queue_options *options, char *error,
+                                         size_t error_size)
+{
+    struct pgusher_queue *queue = pgusher_queue_new(options, error, error_size);
+    struct err err = ERR_NONE;
+
+    if (!queue || rlink_open(queue->link, &err) == 0)
+        return queue;
+    pgusher_queue_close(queue);
+    return fail(&err, error, error_size);
+}
+
+/* A blocking move that outlives its consumer's registration would strand what it brings: then the end of the
+ * lease does the leaving. */
+static void leave(struct pgusher_queue *queue)
+{
+    struct script_call *call;
+
+    if (!queue->registered || pgusher_queue_wait_cancel(queue) != 0 ||
+        clock_mono_ms() < queue->wait_lost_until_ms)
+        return;
+    call = queue_call_new(&queue->keys, &script_release);
+    queue_call_processing_key(call, &queue->keys, queue->consumer);
+    script_arg(call, queue->consumer, strlen(queue->consumer));
+    script_arg(call, "*", 1);
+    freeReplyObject(handle_call(queue, call));
+}
+
+void pgusher_queue_close(struct pgusher_queue *queue)
+{
+    if (!queue)
+        return;
+    leave(queue);
+    rlink_free(queue->link);
+    rlink_free(queue->waiter);
+    redis_url_free(&queue->url);
+    queue_keys_free(&queue->keys);
+    free(queue->consumer);
+    free(queue);
+}
+
+const char *pgusher_queue_name(const struct pgusher_queue *queue)
+{
+    return queue->keys.name[KEY_WAITING];
+}
+
+const char *pgusher_queue_consumer(const struct pgusher_queue *queue)
+{
+    return queue->consumer;
+}
+
+/* ---- errors ---- */
+
+const char *pgusher_queue_error(const struct pgusher_queue *queue)
+{
+    return queue->err.text;
+}
+
+enum pgusher_queue_status pgusher_queue_status(const struct pgusher_queue *queue)
+{
+    static const enum pgusher_queue_status statuses[] = {
+        [ST_OK] = PGUSHER_QUEUE_OK,         [ST_AGAIN] = PGUSHER_QUEUE_AGAIN,
+        [ST_LOST] = PGUSHER_QUEUE_LOST,     [ST_REFUSED] = PGUSHER_QUEUE_REFUSED,
+        [ST_CONFIG] = PGUSHER_QUEUE_CONFIG,
+    };
+
+    return statuses[queue->err.status];
+}
+
+void handle_begin(struct pgusher_queue *queue)
+{
+    err_clear(&queue->err);
+}
+
+int handle_refuse(struct pgusher_queue *queue, const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = mem_vprintf(format, args);
+    va_end(args);
+    err_set(&queue->err, ST_REFUSED, "%s", text);
+    free(text);
+    return -1;
+}
+
+static void take_error(struct pgusher_queue *queue, const char *text)
+{
+    if (strncmp(text, "CROSSSLOT", 9) == 0)
+        err_set(&queue->err, ST_CONFIG,
+                "this is a Redis Cluster: the name of a queue must hold a hash tag there, such as {%s}",
+                pgusher_queue_name(queue));
+    else if (strncmp(text, "ASK ", 4) == 0)
+        err_set(&queue->err, ST_AGAIN, "Redis: the queue's slot is being moved to another node");
+    else
+        err_set(&queue->err, redis_error_classify(text), "Redis: %s", text);
+}
+
+/* ---- calls ---- */
+
+static bool is_error(const redisReply *reply, const char *word)
+{
+    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, word, strlen(word)) == 0;
+}
+
+static redisReply *exchange(struct pgusher_queue *queue, const struct buf *command)
+{
+    redisReply *reply = NULL;
+
+    if (!rlink_is_open(queue->link))
+        queue->introduced = false;
+    if (rlink_exchange(queue->link, command->data, command->len, 1, &reply, &queue->err) != 0)
+        return NULL;
+    return reply;
+}
+
+/* "MOVED 3999 127.0.0.1:6381": both connections go there. */
+static redisReply *exchange_where_it_is(struct pgusher_queue *queue, const struct buf *command)
+{
+    redisReply *reply = exchange(queue, command);
+
+    for (int i = 0; i < MAX_REDIRECTS && reply && is_error(reply, "MOVED "); i++) {
+        const char *address = strrchr(reply->str, ' ') + 1;
+
+        rlink_redirect(queue->link, address);
+        rlink_redirect(queue->waiter, address);
+        freeReplyObject(reply);
+        reply = exchange(queue, command);
+    }
+    return reply;
+}
+
+static redisReply *without_error(struct pgusher_queue *queue, redisReply *reply)
+{
+    if (!reply || reply->type != REDIS_REPLY_ERROR)
+        return reply;
+    take_error(queue, reply->str);
+    if (queue->err.status == ST_LOST)
+        rlink_close(queue->link); /* not the primary any more: look for it again */
+    freeReplyObject(reply);
+    return NULL;
+}
+
+/* `reply` is the answer to EVALSHA; takes it over, and the call. */
+static redisReply *with_text_if_unknown(struct pgusher_queue *queue, struct script_call *call,
+                                        redisReply *reply)
+{
+    if (reply && is_error(reply, "NOSCRIPT")) {
+        struct buf command = BUF_NONE;
+
+        freeReplyObject(reply);
+        script_encode(call, SCRIPT_EVAL, &command);
+        reply = exchange_where_it_is(queue, &command);
+        buf_free(&command);
+    }
+    script_call_free(call);
+    return without_error(queue, reply);
+}
+
+redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call)
+{
+    struct buf command = BUF_NONE;
+    redisReply *reply;
+
+    script_encode(call, SCRIPT_EVALSHA, &command);
+    reply = exchange_where_it_is(queue, &command);
+    buf_free(&command);
+    return with_text_if_unknown(queue, call, reply);
+}
+
+void handle_call_both(struct pgusher_queue *queue, struct script_call *calls[2], redisReply *ret_replies[2])
+{
+    struct buf commands = BUF_NONE;
+    int failed;
+
+    script_encode(calls[0], SCRIPT_EVALSHA, &commands);
+    script_encode(calls[1], SCRIPT_EVALSHA, &commands);
+    failed = rlink_exchange(queue->link, commands.data, commands.len, 2, ret_replies, &queue->err);
+    buf_free(&commands);
+    for (int i = 0; i < 2; i++) {
+        if (failed) {
+            script_call_free(calls[i]);
+            ret_replies[i] = NULL;
+        } else if (is_error(ret_replies[i], "MOVED ")) {
+            freeReplyObject(ret_replies[i]);
+            ret_replies[i] = handle_call(queue, calls[i]);
+        } else {
+            ret_replies[i] = with_text_if_unknown(queue, calls[i], ret_replies[i]);
+        }
+    }
+}
+
+redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command)
+{
+    return without_error(queue, exchange_where_it_is(queue, command));
+}
+
+redisReply *handle_command(struct pgusher_queue *queue, int argc, const char *const *argv)
+{
+    struct buf command = BUF_NONE;
+    redisReply *reply;
+
+    resp_put_command(&command, argc, argv);
+    reply = handle_raw(queue, &command);
+    buf_free(&command);
+    return reply;
+}

@@ -1,0 +1,69 @@
+/* What is behind struct pgusher_queue, for the files of the library; and the parts of it that pgusher-queue
+ * needs beyond the public API. */
+#ifndef PGUSHER_QUEUE_HANDLE_H
+#define PGUSHER_QUEUE_HANDLE_H
+
+#include "common/buf.h"
+#include "common/rlink.h"
+#include "queue/keys.h"
+#include "queue/pgusher-queue.h"
+#include "queue/settings.h"
+
+struct pgusher_queue {
+    struct redis_url url;
+    struct queue_keys keys;
+    char *consumer;
+    struct err err;
+    struct queue_settings settings;
+    int64_t lease_ms;
+    int timeout_ms;
+
+    struct rlink *link;
+    bool introduced; /* on this connection: the settings are in the queue's meta, run_id is known */
+    char run_id[64];
+    bool registered; /* reserve has made it known: leave when closing */
+
+    struct rlink *waiter;       /* BLMOVE has a connection of its own */
+    int64_t waiter_id;          /* as CLIENT UNBLOCK wants it */
+    bool waiting;               /* BLMOVE is under way */
+    int64_t wait_lost_until_ms; /* its answer was lost, and it may go on for so long */
+    int64_t reserved_at_ms;
+    int64_t no_wait_until_ms; /* Redis refuses blocking moves (maxmemory) */
+
+    char last_token[24]; /* of the last reservation whose reply came */
+
+    /* what the last reserve said */
+    size_t left;
+    int64_t due_ms;
+    bool paused;
+};
+
+/* Runs the call and frees it. A reply that is no error, or NULL with the handle's error set. Follows MOVED.
+ */
+redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call);
+/* Two calls in one round trip, in this order; the first reply may be NULL and the second not, or the other
+ * way. */
+void handle_call_both(struct pgusher_queue *queue, struct script_call *calls[2], redisReply *ret_replies[2]);
+/* A plain command about the queue's keys. */
+redisReply *handle_command(struct pgusher_queue *queue, int argc, const char *const *argv);
+redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); /* in the wire format */
+/* 0 if each key of the queue is of its type; an error that names the one that is not. Commands that look at
+ * one key only would not notice. */
+int handle_check_types(struct pgusher_queue *queue);
+/* -1; an error of Redis that says only "wrong type" is replaced by one that names the key. */
+int handle_name_key(struct pgusher_queue *queue);
+/* Begins a public function: forgets the last error. */
+void handle_begin(struct pgusher_queue *queue);
+int handle_refuse(struct pgusher_queue *queue, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sees to it, once per connection, that the settings of the options stand in the queue's meta. */
+int handle_introduce(struct pgusher_queue *queue);
+
+/* One consumer by name. How many items came back or died; 0 too when its lease has not run out. */
+int64_t handle_recover_consumer(struct pgusher_queue *queue, const char *consumer);
+int64_t handle_recover_plain(struct pgusher_queue *queue);
+/* The names in the registry; the caller frees the reply. */
+redisReply *handle_consumers(struct pgusher_queue *queue);
+/* Counts leaked marks; removes them, too, if told to. */
+int64_t handle_sweep(struct pgusher_queue *queue, bool remove);
+
+#endif

@@ -1,0 +1,37 @@
+/* What one reservation gave: the reply of the reserve script, and which of its items are settled. */
+#ifndef PGUSHER_QUEUE_BATCH_H
+#define PGUSHER_QUEUE_BATCH_H
+
+#include <hiredis/hiredis.h>
+
+#include "common/script.h"
+#include "queue/pgusher-queue.h"
+
+/* The places of these arrays in the reply of lua/reserve.lua. */
+enum reserve_reply {
+    RESERVED_TOKEN,
+    RESERVED_LEFT,
+    RESERVED_DUE,
+    RESERVED_PAUSED,
+    RESERVED_EXPIRED,
+    RESERVED_ELECTED,
+    RESERVED_ITEMS,
+    RESERVED_ATTEMPTS,
+    RESERVED_PARTS
+};
+
+struct pgusher_queue_batch {
+    redisReply *reply;
+    bool *settled;
+};
+
+/* Takes the reply over. */
+struct pgusher_queue_batch *queue_batch_new(redisReply *reply);
+/* The call that acks all that is not settled, and what its reply means for the batch; the reply is freed. */
+struct script_call *queue_batch_ack_call(const struct pgusher_queue *queue,
+                                   const struct pgusher_queue_batch *batch);
+void queue_batch_take_acked(struct pgusher_queue_batch *batch, redisReply *reply,
+                      struct pgusher_queue_acked *ret_acked);
+const redisReply *queue_batch_item(const struct pgusher_queue_batch *batch, size_t index);
+
+#endif

@@ -1,0 +1,209 @@
+#include "queue/queue_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+enum {
+    DEFAULT_MAX_FAILURES = 8,
+    DEFAULT_MAX_CRASHES = 3,
+    DEFAULT_LEASE_MS = 30000,
+    MIN_LEASE_MS = 100,
+    MIN_PLAIN_TIMEOUT_MS = 1
+};
+
+static const char *const queue_keys[] = {"max_failures",  "max_crashes", "lease",
+                                         "plain_timeout", "coalesce",    NULL};
+
+/* ---- queues ---- */
+
+const struct queue_config *queue_config_find(const struct queue_config *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return &list[i];
+    return NULL;
+}
+
+static struct queue_config *append(struct queue_config **list, size_t *count, const char *name)
+{
+    struct queue_config *queue;
+
+    *list = mem_resize(*list, sizeof(**list) * (*count + 1));
+    queue = &(*list)[(*count)++];
+    *queue = (struct queue_config){.name = mem_strdup(name),
+                                   .max_failures = DEFAULT_MAX_FAILURES,
+                                   .max_crashes = DEFAULT_MAX_CRASHES,
+                                   .lease_ms = DEFAULT_LEASE_MS,
+                                   .coalesce = true};
+    return queue;
+}
+
+void queue_config_add(struct queue_config **list, size_t *count, const char *name)
+{
+    if (!queue_config_find(*list, *count, name))
+        append(list, count, name);
+}
+
+static int64_t read_duration(const struct jnode *object, const char *name, int64_t min_ms, int64_t otherwise)
+{
+    struct jnode node = jconf_member(object, name);
+    int64_t ms = jconf_duration_ms(object, name, min_ms);
+
+    if (!node.value)
+        return otherwise;
+    if (ms < min_ms)
+        jconf_problem(&node, "must be at least %lld ms", (long long)min_ms);
+    return ms;
+}
+
+static void read_queue(const struct jnode *object, struct queue_config *queue)
+{
+    if (!jconf_is_object(object))
+        return;
+    jconf_known(object, queue_keys);
+    queue->configured = true;
+    queue->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, DEFAULT_MAX_FAILURES);
+    queue->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, DEFAULT_MAX_CRASHES);
+    queue->lease_ms = read_duration(object, "lease", MIN_LEASE_MS, DEFAULT_LEASE_MS);
+    queue->plain_timeout_ms = read_duration(object, "plain_timeout", MIN_PLAIN_TIMEOUT_MS, 0);
+    queue->coalesce = jconf_bool(object, "coalesce", true);
+}
+
+void queue_config_read(const struct jnode *root, struct queue_config **list, size_t *count)
+{
+    struct jnode node = jconf_member(root, "queues");
+    const char *name;
+    json_t *value;
+
+    if (!node.value || !jconf_is_object(&node))
+        return;
+    json_object_foreach (node.value, name, value) {
+        struct jnode member = jconf_member(&node, name);
+
+        if (name[0])
+            read_queue(&member, append(list, count, name));
+        else
+            jconf_problem(&node, "a queue needs a name");
+    }
+}
+
+void queue_config_free(struct queue_config *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(list[i].name);
+    free(list);
+}
+
+/* ---- servers ---- */
+
+static char *read_password_file(const struct jnode *object)
+{
+    struct jnode node = jconf_member(object, "password_file");
+    char *file = jconf_string(object, "password_file", false);
+    char *line = NULL;
+    size_t size = 0;
+    FILE *stream;
+    char *password = NULL;
+
+    if (!file)
+        return NULL;
+    stream = fopen(file, "re");
+    if (!stream) {
+        jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
+    } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
+        jconf_problem(&node, "%s is empty", file);
+    } else {
+        line[strcspn(line, "\r\n")] = '\0';
+        password = mem_strdup(line);
+    }
+    if (stream)
+        fclose(stream);
+    free(line);
+    free(file);
+    return password;
+}
+
+char *queue_config_server(const struct jnode *root, const char *name, const char *member, char **ret_password)
+{
+    struct jnode node = jconf_member(root, name);
+    const char *const known[] = {member, "password_file", NULL};
+
+    *ret_password = NULL;
+    if (!json_is_object(node.value))
+        return jconf_string(root, name, true);
+    jconf_known(&node, known);
+    *ret_password = read_password_file(&node);
+    return jconf_string(&node, member, true);
+}
+
+char *queue_config_redis(const struct jnode *root, struct redis_url *ret_url)
+{
+    struct jnode node = jconf_member(root, "redis");
+    struct err err = ERR_NONE;
+    char *password;
+    char *address = queue_config_server(root, "redis", "url", &password);
+
+    if (json_is_object(node.value))
+        node = jconf_member(&node, "url");
+    if (address && redis_url_parse(address, ret_url, &err) != 0)
+        jconf_problem(&node, "%s", err.text);
+    if (password) {
+        free(ret_url->password);
+        ret_url->password = password;
+    }
+    return address;
+}
+
+/* ---- the file, as pgusher-queue reads it ---- */
+
+static void add_queues_of(const json_t *projection, struct queue_host *host)
+{
+    const json_t *queues = json_object_get(projection, "queues");
+    const json_t *name;
+    size_t i;
+
+    if (json_string_length(queues))
+        queue_config_add(&host->queues, &host->nqueues, json_string_value(queues));
+    json_array_foreach (queues, i, name)
+        if (json_string_length(name))
+            queue_config_add(&host->queues, &host->nqueues, json_string_value(name));
+}
+
+int queue_host_load(const char *file, bool with_redis, struct queue_host *ret_host, struct problems *problems)
+{
+    size_t errors = problems->errors;
+    json_t *document = jconf_load(file, problems);
+    struct jnode root = jconf_root(document, problems);
+    const char *name;
+    json_t *projection;
+
+    *ret_host = (struct queue_host){0};
+    if (!document)
+        return -1;
+    if (with_redis)
+        ret_host->redis = queue_config_redis(&root, &ret_host->url);
+    queue_config_read(&root, &ret_host->queues, &ret_host->nqueues);
+    json_object_foreach (json_object_get(document, "projections"), name, projection)
+        add_queues_of(projection, ret_host);
+    json_decref(document);
+    return problems->errors > errors ? -1 : 0;
+}
+
+void queue_host_free(struct queue_host *host)
+{
+    free(host->redis);
+    redis_url_free(&host->url);
+    queue_config_free(host->queues, host->nqueues);
+    *host = (struct queue_host){0};
+}
+
+const char *config_default_file(void)
+{
+    const char *file = getenv("PGUSHER_CONFIG");
+
+    return file && file[0] ? file : "/etc/pgusher/pgusher.json";
+}

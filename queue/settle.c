@@ -1,0 +1,184 @@
+/* Settling items of a batch: ack, nack, release. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/backoff.h"
+#include "common/mem.h"
+#include "lua/scripts.h"
+#include "queue/queue_batch.h"
+#include "queue/handle.h"
+
+enum { BACKOFF_BASE_MS = 1000, BACKOFF_CAP_MS = 600000, BACKOFF_DOUBLINGS = 10 };
+
+/* The items that one call is about, as numbers in the batch. */
+struct chosen {
+    size_t *index;
+    size_t count;
+};
+
+static int choose(struct pgusher_queue *queue, const struct pgusher_queue_batch *batch, const size_t *indexes,
+                  size_t count, struct chosen *chosen)
+{
+    size_t total = pgusher_queue_batch_count(batch);
+
+    if (!indexes)
+        count = total;
+    chosen->index = mem_alloc(sizeof(size_t) * (count + 1));
+    chosen->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t index = indexes ? indexes[i] : i;
+
+        if (index >= total) {
+            free(chosen->index);
+            return handle_refuse(queue, "the batch has no item %zu; it has %zu", index, total);
+        }
+        if (!batch->settled[index])
+            chosen->index[chosen->count++] = index;
+    }
+    return 0;
+}
+
+static struct script_call *settle_call(const struct pgusher_queue *queue, const struct script *script,
+                                       const struct pgusher_queue_batch *batch)
+{
+    const redisReply *token = batch->reply->element[RESERVED_TOKEN];
+    struct script_call *call = queue_call_new(&queue->keys, script);
+
+    queue_call_processing_key(call, &queue->keys, queue->consumer);
+    script_arg(call, queue->consumer, strlen(queue->consumer));
+    script_arg(call, token->str, (size_t)token->len);
+    return call;
+}
+
+static void add_item(struct script_call *call, const struct pgusher_queue_batch *batch, size_t index)
+{
+    const redisReply *item = queue_batch_item(batch, index);
+
+    script_arg(call, item->str, (size_t)item->len);
+}
+
+static redisReply *settle(struct pgusher_queue *queue, struct script_call *call,
+                          struct pgusher_queue_batch *batch, struct chosen *chosen)
+{
+    redisReply *reply = handle_call(queue, call);
+
+    for (size_t i = 0; reply && i < chosen->count; i++)
+        batch->settled[chosen->index[i]] = true;
+    free(chosen->index);
+    return reply;
+}
+
+static struct pgusher_queue_acked read_acked(redisReply *reply)
+{
+    struct pgusher_queue_acked acked = {(size_t)reply->element[0]->integer,
+                                        (size_t)reply->element[1]->integer,
+                                        (size_t)reply->element[2]->integer};
+
+    freeReplyObject(reply);
+    return acked;
+}
+
+int pgusher_queue_ack(struct pgusher_queue *queue, struct pgusher_queue_batch *batch, const size_t *indexes,
+                      size_t count, struct pgusher_queue_acked *ret_acked)
+{
+    struct pgusher_queue_acked acked;
+    struct script_call *call;
+    struct chosen chosen;
+    redisReply *reply;
+
+    handle_begin(queue);
+    if (choose(queue, batch, indexes, count, &chosen) != 0)
+        return -1;
+    call = settle_call(queue, &script_ack, batch);
+    for (size_t i = 0; i < chosen.count; i++)
+        add_item(call, batch, chosen.index[i]);
+    reply = settle(queue, call, batch, &chosen);
+    if (!reply)
+        return -1;
+    acked = read_acked(reply);
+    if (ret_acked)
+        *ret_acked = acked;
+    return (int)acked.acked;
+}
+
+struct script_call *queue_batch_ack_call(const struct pgusher_queue *queue, const struct pgusher_queue_batch *batch)
+{
+    struct script_call *call = settle_call(queue, &script_ack, batch);
+
+    for (size_t i = 0; i < pgusher_queue_batch_count(batch); i++)
+        if (!batch->settled[i])
+            add_item(call, batch, i);
+    return call;
+}
+
+void queue_batch_take_acked(struct pgusher_queue_batch *batch, redisReply *reply,
+                      struct pgusher_queue_acked *ret_acked)
+{
+    struct pgusher_queue_acked acked = read_acked(reply);
+
+    memset(batch->settled, true, pgusher_queue_batch_count(batch));
+    if (ret_acked)
+        *ret_acked = acked;
+}
+
+static int64_t delay_of(const struct pgusher_queue_batch *batch, size_t index, int64_t delay_ms)
+{
+    struct backoff backoff;
+
+    if (delay_ms == PGUSHER_QUEUE_BURY)
+        return -1;
+    if (delay_ms >= 0)
+        return delay_ms;
+    backoff_init(&backoff, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+    for (int i = 1; i < pgusher_queue_batch_attempt(batch, index) && i < BACKOFF_DOUBLINGS; i++)
+        backoff_next(&backoff);
+    return backoff_next(&backoff);
+}
+
+int pgusher_queue_nack(struct pgusher_queue *queue, struct pgusher_queue_batch *batch, const size_t *indexes,
+                       size_t count, const char *reason, int64_t delay_ms)
+{
+    struct script_call *call;
+    struct chosen chosen;
+    redisReply *reply;
+    int held = 0;
+
+    handle_begin(queue);
+    if (choose(queue, batch, indexes, count, &chosen) != 0)
+        return -1;
+    call = settle_call(queue, &script_nack, batch);
+    for (size_t i = 0; i < chosen.count; i++) {
+        add_item(call, batch, chosen.index[i]);
+        script_arg_int(call, delay_of(batch, chosen.index[i], delay_ms));
+        script_arg(call, reason ? reason : "", reason ? strlen(reason) : 0);
+    }
+    reply = settle(queue, call, batch, &chosen);
+    if (!reply)
+        return -1;
+    for (size_t i = 0; i < reply->elements; i++)
+        held += reply->element[i]->integer != 0;
+    freeReplyObject(reply);
+    return held;
+}
+
+int pgusher_queue_release(struct pgusher_queue *queue, struct pgusher_queue_batch *batch,
+                          const size_t *indexes, size_t count)
+{
+    struct script_call *call;
+    struct chosen chosen;
+    redisReply *reply;
+    int held;
+
+    handle_begin(queue);
+    if (choose(queue, batch, indexes, count, &chosen) != 0)
+        return -1;
+    call = settle_call(queue, &script_release, batch);
+    for (size_t i = 0; i < chosen.count; i++)
+        add_item(call, batch, chosen.index[i]);
+    reply = settle(queue, call, batch, &chosen);
+    if (!reply)
+        return -1;
+    held = (int)reply->integer;
+    freeReplyObject(reply);
+    return held;
+}
