@@ -52,7 +52,7 @@ PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check asan install uninstall clean lint format help
+.PHONY: all unit deps demo check bench asan install uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -121,6 +121,9 @@ demo: ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traff
 check: deps ## all tests
 	@$(MAKE) --no-print-directory -s all unit
 	@tests/run.sh
+
+bench: all ## measure against what one would use instead (BENCH=name for one of them)
+	@tests/bench/run.sh $(BENCH)
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \

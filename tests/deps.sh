@@ -8,6 +8,7 @@ set -eu
 missing_apt=
 missing_dnf=
 missing_apk=
+optional_apt= # what is tested with it is skipped without it
 
 need() { # need APT DNF APK: all three are missing
     missing_apt="$missing_apt $1"
@@ -51,11 +52,13 @@ if [ "${1:-}" != demo ]; then
     python_module psycopg2 || need python3-psycopg2 python3-psycopg2 py3-psycopg2
     python_module redis || need python3-redis python3-redis py3-redis
     have spin || need spin spin spin
+    have groonga || optional_apt=" groonga-bin"
 fi
 
-[ -n "$missing_apt" ] || exit 0
+[ -n "$missing_apt$optional_apt" ] || exit 0
 
 if ! have apt-get; then
+    [ -n "$missing_apt" ] || exit 0
     echo "These packages are missing; install them and run make again (or DEPS=skip make …):"
     ! have dnf || echo "  dnf install$missing_dnf"
     ! have apk || echo "  apk add$missing_apk"
@@ -65,11 +68,15 @@ fi
 
 sudo=
 if [ "$(id -u)" != 0 ]; then
-    have sudo || { echo "Missing packages and neither root nor sudo; as root: apt-get install$missing_apt"; exit 1; }
+    if ! have sudo; then
+        [ -n "$missing_apt" ] || exit 0
+        echo "Missing packages and neither root nor sudo; as root: apt-get install$missing_apt"
+        exit 1
+    fi
     sudo=sudo
     echo "Missing packages will be installed with sudo; it may ask for your password (DEPS=skip turns this off)."
 fi
-echo "Installing:$missing_apt"
+echo "Installing:$missing_apt$optional_apt"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The server packages shall neither create a cluster nor start anything: tests and demo start their own servers.
@@ -79,10 +86,13 @@ keep_quiet() {
 }
 # shellcheck disable=SC2086 # a list of words
 install_all() {
-    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing_apt
+    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1
 }
-if ! { keep_quiet && $sudo apt-get update -qq && install_all; } >"$log" 2>&1; then
+if ! { keep_quiet && $sudo apt-get update -qq && { [ -z "$missing_apt" ] || install_all "$missing_apt"; }; } >"$log" 2>&1; then
+    [ -n "$missing_apt" ] || exit 0
     cat "$log"
     echo "The packages could not be installed."
     exit 1
 fi
+[ -z "$optional_apt" ] || install_all "$optional_apt" >"$log" 2>&1 ||
+    echo "$optional_apt could not be installed; what is tested with it will be skipped."

@@ -1,12 +1,14 @@
 #!/bin/bash
-# `make demo`: from an application's tables to Redis hashes and a queue for search indexers, in about half a minute.
-# PostgreSQL and Redis are the demo's own: one temporary folder, unix sockets only, gone at the end, whatever the end
-# is. KEEP=1 leaves all of it running and says how to look around.
+# `make demo`: from an application's tables to Redis hashes and a search engine, in about half a minute. PostgreSQL,
+# Redis and, if it is installed, Groonga are the demo's own: one temporary folder, unix sockets (Groonga: a loopback
+# port), gone at the end, whatever the end is. KEEP=1 leaves all of it running and says how to look around.
 # Exit status: 0 all is as it should be, 1 something is not.
 set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=demo_servers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/demo_servers.sh"
+# shellcheck source-path=SCRIPTDIR source=demo_search.sh
+. "$here/demo_search.sh"
 
 # ---- words and numbers ----
 
@@ -92,12 +94,15 @@ pick_event() {
 # ---- the steps ----
 
 start_servers() {
-    step 'A PostgreSQL and a Redis of our own' 'On unix sockets in one temporary folder; nothing else here is touched.'
+    step 'Servers of our own' \
+        'In one temporary folder, on unix sockets, the search engine on a loopback port; nothing else here is touched.'
     make_folder
     start_postgres
     start_redis
+    start_groonga
     say "PostgreSQL $(sql -d postgres -c 'SHOW server_version')," \
-        "Redis $(redis INFO server | sed -n 's/^redis_version:\([0-9.]*\).*/\1/p')," "in $dir"
+        "Redis $(redis INFO server | sed -n 's/^redis_version:\([0-9.]*\).*/\1/p')," \
+        "${groonga:+$(groonga --version | sed -n '1s/ \[.*//p'), }in $dir"
 }
 
 load_application() {
@@ -110,7 +115,7 @@ load_application() {
         "$(grouped "$(sql -c 'SELECT count(*) FROM event')") events," \
         "$(grouped "$(sql -c 'SELECT count(*) FROM ticket')") tickets"
     sed -e "s|dbname=box_office|host=$PGHOST user=postgres &|" -e "s|unix:[^\"]*|unix://$dir/redis.sock|" \
-        "$here/pgusher.json" >"$PGUSHER_CONFIG"
+        -e "/\"ticket\": {/,\$ s/{search}/$tickets/" "$here/pgusher.json" >"$PGUSHER_CONFIG"
 }
 
 set_up_pgusher() {
@@ -119,12 +124,9 @@ set_up_pgusher() {
     try pgusher check
     step 'Capture' 'Triggers note which rows changed, within the transaction that changes them.'
     try pgusher install
-    step 'Backfill' 'Each row becomes a hash, and the key of each hash an item in the queue for the search indexers.'
+    step 'Backfill' 'Each row becomes a hash, and the key of each hash an item in a queue.'
     say '$ pgusher backfill'
     pgusher backfill | indented # its progress goes to stderr, and is drawn if that is a terminal
-    say "The queue holds $(grouped "$(redis LLEN '{search}')") items. We play the indexer and take them all:" \
-        'from now on it holds what changes.'
-    redis RPOP '{search}' 10000000 >/dev/null
     step 'The worker' 'From now on what is committed in PostgreSQL appears in Redis.'
     say '$ pgusherd &'
     start_pgusherd
@@ -143,17 +145,17 @@ change_and_measure() {
     redis HGET "event:$id" notice | indented
     echo
     say '200 prices change every second; the time from when COMMIT has returned until the hash shows the price:'
-    "$build/demo/probe" latency '' "$dir/redis.sock" 200 5 | indented
+    "$build/demo/probe" latency '' "$dir/redis.sock" 200 4 | indented
 }
 
 sell_at_full_speed() {
     local changes written began ended ms
     step 'How much can it take?' 'Eight clients sell, refund, change prices, postpone, rename, as fast as they can.'
-    say '$ pgbench -n -c 8 -j 2 -T 6 -M prepared -f sale.sql box_office'
+    say '$ pgbench -n -c 8 -j 2 -T 5 -M prepared -f sale.sql box_office'
     changes=$(changes_captured) written=$(documents_written) began=$(now_ms)
-    pgbench -n -c 8 -j 2 -T 6 -M prepared --random-seed=1 -f "$here/sale.sql" >"$dir/pgbench.log" 2>&1 &
+    pgbench -n -c 8 -j 2 -T 5 -M prepared --random-seed=1 -f "$here/sale.sql" >"$dir/pgbench.log" 2>&1 &
     echo $! >"$dir/pgbench.pid"
-    for second in 1 2 3 4 5; do
+    for second in 1 2 3 4; do
         sleep 1
         say "$second s   pgusher status: $(pgusher status | sed -n 's/^ *lag */lag /p')"
     done
@@ -164,7 +166,9 @@ sell_at_full_speed() {
     say "$(grouped "$(sed -n 's/.*actually processed: //p' "$dir/pgbench.log")") transactions," \
         "$(grouped "$changes") changed rows, $(grouped "$written") documents written:" \
         "$(grouped $((changes * 1000 / ms))) changes and $(grouped $((written * 1000 / ms))) documents a second."
-    say "All of it was in Redis $(seconds $((began + ms - ended))) after the last transaction."
+    say "All of it was in Redis $(seconds $((began + ms - ended))) after the last transaction,"
+    until_indexed
+    say "and handled by the indexer $(seconds $(($(now_ms) - ended))) after it."
 }
 
 show_event() {
@@ -185,31 +189,18 @@ show_event() {
     row TTL '  starts_at + 10 days' "$(redis TTL "event:$id") s, until $(date -u -d "@$ends" '+%F %T+00')"
 }
 
-show_queue() {
-    local item
-    step 'What the search indexers find' \
-        'Every document that has changed since waits once, however often it changed; the oldest is that of step 7.' \
-        'Any program can consume it:'
-    say '$ redis-cli LLEN {search}'
-    redis LLEN '{search}' | indented
-    item=$(redis RPOPLPUSH '{search}' '{search}-processing')
-    say '$ redis-cli RPOPLPUSH {search} {search}-processing'
-    say "$item"
-    say "\$ redis-cli HGETALL $item"
-    redis HGETALL "$item" | paste -sd '=|' | sed 's/|/, /g' | fold -s -w 100 | indented
-    say "\$ redis-cli LREM {search}-processing -1 $item"
-    redis LREM '{search}-processing' -1 "$item" | indented
-}
-
 compare_and_stop() {
-    step 'Is Redis equal to the database?' \
+    step 'Is all equal to the database?' \
         'Every row with its hash, field by field, with its date of expiry; and every hash must have a row.'
     "$build/demo/probe" compare '' "$dir/redis.sock" '10 days' 0 | indented
-    ! grep -E 'level=(error|warn)' "$dir/pgusherd.log" || fail 'pgusherd complained'
+    until_indexed
+    compare_search
+    ! grep -E 'level=(error|warn)' "$dir/pgusherd.log" "$dir/indexer.log" || fail 'pgusherd or pgusher-queue complained'
     kill -0 "$daemon" 2>/dev/null || fail 'pgusherd has ended'
     [ "$keep" != 1 ] || return 0
-    kill "$daemon"
+    kill "$daemon" "$indexer"
     wait "$daemon" || fail "pgusherd was told to stop and ended with status $?"
+    wait "$indexer" || fail "pgusher-queue was told to stop and ended with status $?"
 }
 
 if [ ! -x "$build/pgusherd" ] || [ ! -x "$build/demo/probe" ]; then
@@ -220,8 +211,10 @@ start_servers
 load_application
 set_up_pgusher
 change_and_measure
+start_indexer
+rename_event
 sell_at_full_speed
 show_event
-show_queue
+show_queues
 compare_and_stop
 printf '\n%sAll is as it should be, in %s.%s\n' "$bold" "$(seconds $(($(now_ms) - began)))" "$plain"

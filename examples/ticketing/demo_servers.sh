@@ -93,6 +93,8 @@ stop() { # stop NAME WORD-OF-ITS-COMMAND-LINE
 }
 stop pgbench pgbench
 stop pgusherd "$dir"
+stop indexer pgusher-queue
+stop groonga "$dir"
 stop redis "$dir"
 [ ! -s "$dir/data/postmaster.pid" ] || $as_server "$(command -v pg_ctl)" -D "$dir/data" -s -m immediate stop
 rm -rf "$dir"
@@ -100,12 +102,15 @@ EOF
 }
 
 explain_kept() {
+    local search=''
+    [ -z "$groonga" ] || printf -v search "\n    curl '%s'" "$groonga/d/select?table=Events&match_columns=name&query=Serenade"
     cat <<EOF
 
 ${bold}It is still running.$plain
     psql -h $dir/run -U postgres box_office
     redis-cli -s $dir/redis.sock HGETALL event:77
     $build/pgusher -c $PGUSHER_CONFIG status
+    $build/pgusher-queue -c $PGUSHER_CONFIG stats '{search}' --watch$search
     pgbench -h $dir/run -U postgres -n -c 4 -T 60 -R 200 -M prepared -f $here/sale.sql box_office
     tail -f $dir/pgusherd.log
 This one command stops it and removes all of it:
