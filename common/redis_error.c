@@ -22,7 +22,10 @@ enum status redis_error_classify(const char *text)
             return words[i].status;
     if (strncmp(text, "ERR unknown command", 19) == 0 || strncmp(text, "ERR DB index", 12) == 0 ||
         strncmp(text, "ERR The user executing the script", 33) == 0 ||
-        strncmp(text, "ERR invalid DB", 14) == 0 || strncmp(text, "ERR AUTH", 8) == 0)
+        strncmp(text, "ERR Protocol error: unauthenticated", 35) ==
+            0 || /* a long command without a password */
+        strncmp(text, "ERR invalid DB", 14) == 0 ||
+        strncmp(text, "ERR AUTH", 8) == 0)
         return ST_CONFIG;
     if (strncmp(text, "ERR max number of clients", 25) == 0)
         return ST_AGAIN;

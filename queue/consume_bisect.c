@@ -30,10 +30,11 @@ struct bisect *bisect_new(const size_t *items, size_t count)
 {
     struct bisect *bisect = mem_zalloc(sizeof(*bisect));
 
-    bisect->order = mem_alloc((count + 1) * sizeof(*items));
+    if (count == 0)
+        return bisect;
+    bisect->order = mem_alloc(count * sizeof(*items));
     memcpy(bisect->order, items, count * sizeof(*items));
-    if (count)
-        push(bisect, 0, count);
+    push(bisect, 0, count);
     return bisect;
 }
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +23,8 @@ enum ending {
 struct child {
     struct child_handlers handlers;
     void *arg;
-    pid_t pid; /* of the guard; -1 once it is waited for */
-    int process;
+    pid_t pid;    /* of the guard; -1 once it is waited for */
+    int alive_fd; /* is at its end when the guard has ended */
     int input_fd; /* -1 once all is written, or nobody reads */
     int verdicts_fd;
     struct io *on_end;
@@ -151,6 +150,15 @@ static int wait_for(struct child *child)
     return status;
 }
 
+/* Then nobody has looked after what is left of the group. */
+static bool was_killed(const struct child *child)
+{
+    siginfo_t info = {0};
+
+    waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT);
+    return info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+}
+
 static void on_end(void *arg, bool readable, bool writable)
 {
     struct child *child = arg;
@@ -186,36 +194,35 @@ static int pipe_for(int *ret_ours, int *ret_theirs, bool we_write)
     return fcntl(*ret_ours, F_SETFL, O_NONBLOCK);
 }
 
-/* The other ends of the pipes are needed until then only. */
-static int start_process(struct child *child, const struct child_task *task, int input, int verdicts)
+/* Our ends, and in the task the others. */
+static int open_pipes(struct child *child, struct guard_task *task)
+{
+    if (pipe_for(&child->input_fd, &task->input, true) != 0 ||
+        pipe_for(&child->verdicts_fd, &task->verdicts, false) != 0)
+        return -1;
+    return pipe_for(&child->alive_fd, &task->alive, false);
+}
+
+static int start_guard(struct child *child, const struct child_task *task, struct err *err)
 {
     struct guard_task guard = {
         .command = task->command,
         .queue = task->queue,
         .token = task->token,
         .attempt = task->attempt,
-        .input = input,
-        .verdicts = verdicts,
+        .input = -1,
+        .verdicts = -1,
+        .alive = -1,
     };
 
-    child->pid = guard_start(&guard);
+    if (open_pipes(child, &guard) == 0)
+        child->pid = guard_start(&guard);
     if (child->pid < 0)
-        return -1;
-    child->process = (int)syscall(SYS_pidfd_open, child->pid, 0);
-    return child->process < 0 ? -1 : 0;
-}
-
-static int open_all(struct child *child, const struct child_task *task)
-{
-    int input = -1, verdicts = -1, failed = -1, error;
-
-    if (pipe_for(&child->input_fd, &input, true) == 0 && pipe_for(&child->verdicts_fd, &verdicts, false) == 0)
-        failed = start_process(child, task, input, verdicts);
-    error = errno;
-    close_fd(&input);
-    close_fd(&verdicts);
-    errno = error;
-    return failed;
+        err_set(err, ST_AGAIN, "cannot start a process: %s", strerror(errno));
+    close_fd(&guard.input);
+    close_fd(&guard.verdicts);
+    close_fd(&guard.alive);
+    return child->pid < 0 ? -1 : 0;
 }
 
 static void watch_it(struct child *child, struct loop *loop, int64_t timeout_ms)
@@ -224,7 +231,7 @@ static void watch_it(struct child *child, struct loop *loop, int64_t timeout_ms)
     child->on_input = io_new(loop, on_input, child);
     child->on_verdicts = io_new(loop, on_verdicts, child);
     child->timer = timer_new(loop, on_time, child);
-    io_set(child->on_end, child->process, true, false);
+    io_set(child->on_end, child->alive_fd, true, false);
     io_set(child->on_input, child->input_fd, false, true);
     io_set(child->on_verdicts, child->verdicts_fd, true, false);
     if (timeout_ms)
@@ -240,9 +247,8 @@ struct child *child_start(struct loop *loop, const struct child_task *task, stru
     child->arg = arg;
     child->input = *input;
     *input = (struct buf)BUF_NONE;
-    child->pid = child->process = child->input_fd = child->verdicts_fd = -1;
-    if (open_all(child, task) != 0) {
-        err_set(err, ST_AGAIN, "cannot start a process: %s", strerror(errno));
+    child->pid = child->alive_fd = child->input_fd = child->verdicts_fd = -1;
+    if (start_guard(child, task, err) != 0) {
         child_free(child);
         return NULL;
     }
@@ -262,7 +268,7 @@ void child_free(struct child *child)
     io_free(child->on_input);
     io_free(child->on_verdicts);
     timer_free(child->timer);
-    close_fd(&child->process);
+    close_fd(&child->alive_fd);
     close_fd(&child->input_fd);
     close_fd(&child->verdicts_fd);
     buf_free(&child->input);

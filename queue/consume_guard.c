@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -87,22 +88,70 @@ static _Noreturn void end_like(int wait_status)
     _exit(128 + WTERMSIG(wait_status));
 }
 
-/* All signals are blocked: what is sent to the group must not end the guard before the shell. */
-static _Noreturn void watch(pid_t shell, pid_t parent)
+/* Whether the group was told to end by us; by itself it may have been, too (`kill 0` is a common way to clean
+ * up). */
+static bool asked_to_end(pid_t parent)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t term;
+    siginfo_t info;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    return sigtimedwait(&term, &info, &at_once) == SIGTERM && info.si_pid == parent;
+}
+
+/* Its orphans have become our children, see PR_SET_CHILD_SUBREAPER. */
+static bool group_is_empty(void)
+{
+    pid_t pid;
+
+    do
+        pid = waitpid(0, NULL, WNOHANG);
+    while (pid > 0);
+    return pid < 0;
+}
+
+/* Whether the shell has ended. */
+static bool reap(pid_t shell, int *ret_status)
+{
+    bool ended = false;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == shell) {
+            *ret_status = status;
+            ended = true;
+        }
+    return ended;
+}
+
+/* Until something may have changed. */
+static void wait_for_signal(pid_t parent)
 {
     sigset_t wanted;
-    int status;
 
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
     sigaddset(&wanted, PARENT_DIED);
-    for (;;) {
-        if (getppid() != parent)
-            kill(0, SIGKILL);
-        if (waitpid(shell, &status, WNOHANG) == shell)
-            end_like(status);
+    if (getppid() == parent)
         sigwaitinfo(&wanted, NULL);
-    }
+    if (getppid() != parent)
+        kill(0, SIGKILL);
+}
+
+/* All signals are blocked: what is sent to the group must not end the guard before the shell. */
+static _Noreturn void watch(pid_t shell, pid_t parent)
+{
+    int status;
+
+    while (!reap(shell, &status))
+        wait_for_signal(parent);
+    if (asked_to_end(parent))
+        while (!group_is_empty())
+            wait_for_signal(parent);
+    end_like(status);
 }
 
 static _Noreturn void be_guard(const struct guard_task *task, pid_t parent, const sigset_t *mask)
@@ -112,13 +161,15 @@ static _Noreturn void be_guard(const struct guard_task *task, pid_t parent, cons
 
     setpgid(0, 0);
     die_with(parent, PARENT_DIED);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGCHLD, SIG_DFL);
     shell = fork();
     if (shell == 0)
         run_shell(task, guard, mask);
     if (shell < 0)
         _exit(EXIT_LATER);
-    closefrom(0); /* above all the pipes: their ends must show what the command does */
+    dup2(task->alive, 0);
+    closefrom(1); /* above all the other pipes: their ends must show what the command does */
     signal(PARENT_DIED, SIG_DFL);
     watch(shell, parent);
 }

@@ -174,6 +174,8 @@ static void take_error(struct pgusher_queue *queue, const char *text)
         err_set(&queue->err, ST_CONFIG,
                 "this is a Redis Cluster: the name of a queue must hold a hash tag there, such as {%s}",
                 pgusher_queue_name(queue));
+    else if (strncmp(text, "ERR Protocol error: unauthenticated", 35) == 0)
+        err_set(&queue->err, ST_CONFIG, "Redis: NOAUTH Authentication required.");
     else if (strncmp(text, "ASK ", 4) == 0)
         err_set(&queue->err, ST_AGAIN, "Redis: the queue's slot is being moved to another node");
     else

@@ -42,29 +42,26 @@ static int learn_run_id(struct pgusher_queue *queue)
     return 0;
 }
 
-/* Only the first to come says it; a difference is for `recover` to notice. In a cluster this first command,
- * which has a key, finds the queue's node for those that have none. */
+/* Only the first to come says it; a difference is for `recover` to notice. */
 static int save_run_id(struct pgusher_queue *queue)
 {
     const char *const argv[] = {"HSETNX", queue->keys.name[KEY_META], "run_id", queue->run_id};
-    redisReply *known = handle_command(queue, 3, (const char *const[]){"HGET", argv[1], argv[2]});
 
-    if (!known || learn_run_id(queue) != 0) {
-        freeReplyObject(known);
+    if (learn_run_id(queue) != 0)
         return -1;
-    }
-    if (known->type == REDIS_REPLY_NIL && queue->run_id[0])
+    if (queue->run_id[0])
         freeReplyObject(handle_command(queue, 4, argv));
-    freeReplyObject(known);
     return allow_full(queue);
 }
 
+/* The types first: nothing is written where the name is occupied, or does not fit a cluster; and in a cluster
+ * that call, which has keys, finds the node for INFO, which has none. */
 int handle_introduce(struct pgusher_queue *queue)
 {
     if (queue->introduced && rlink_is_open(queue->link))
         return 0;
-    if (save_run_id(queue) != 0 || save_settings(queue) != 0)
-        return handle_name_key(queue);
+    if (handle_check_types(queue) != 0 || save_run_id(queue) != 0 || save_settings(queue) != 0)
+        return -1;
     queue->introduced = true;
     return 0;
 }

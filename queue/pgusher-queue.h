@@ -59,20 +59,23 @@ enum pgusher_queue_status {
 struct pgusher_queue;
 struct pgusher_queue_batch; /* what one reservation gave */
 
+/* Zero or NULL means the default. What stands in the queue itself, in its meta hash, holds for all who use
+ * it. */
 struct pgusher_queue_options {
     const char *redis;    /* redis://[user:pass@]host[:port][/db] or unix:///path[?db=n] */
-    const char *password; /* instead of one in the address; NULL: none */
-    const char *queue;    /* name of the queue: the Redis key of its waiting list */
-    const char
-        *consumer; /* the name's beginning, for humans; NULL: host name. pid and a random part are added */
-    int64_t
-        lease_ms; /* how long after its last sign of life a consumer's items are given to others; 0: 30,000 */
-    int timeout_ms;   /* of a call; 0: 5,000 */
-    int max_failures; /* refusals until an item is a dead letter; kept in the queue for all; 0: as it is there
-                         (8) */
-    int max_crashes;  /* deaths of its consumers until an item is a dead letter; 0: as it is there (3) */
-    int64_t plain_timeout_ms; /* how long plain consumers may hold an item; 0: as it is there (1 h) */
-    int coalesce;             /* 1 yes; -1 no: plain programs LPUSH to the queue; 0: as it is there (yes) */
+    const char *password; /* instead of one in the address */
+    const char *queue;    /* its name: the Redis key of its waiting list */
+    const char *consumer; /* beginning of the consumer's name, for humans (host name); made unique by more */
+
+    /* How long after its last sign of life a consumer's items are given to others: at least 100, 30,000. */
+    int64_t lease_ms;
+    int timeout_ms; /* of a call: 5,000 */
+
+    /* Told to the queue: */
+    int max_failures;         /* refusals until an item is a dead letter: as in the queue (8) */
+    int max_crashes;          /* deaths of its consumers until then: as in the queue (3) */
+    int64_t plain_timeout_ms; /* how long plain consumers may hold an item: as in the queue (1 h) */
+    int coalesce;             /* 1 yes; -1 no, plain programs LPUSH to it: as in the queue (yes) */
 };
 
 /* Opens a handle and connects. NULL on failure, with the reason in `error` (cut to error_size; may be NULL).
@@ -175,8 +178,9 @@ PGUSHER_QUEUE_API int pgusher_queue_heartbeat(struct pgusher_queue *queue);
 /* For programs with an event loop: the wait of reserve in two steps. wait_begin starts a blocking move of at
  * most wait_ms (and a quarter of the lease) on a connection of its own and returns its file descriptor; when
  * that is readable, wait_end returns 1 (something came: reserve adopts it), or 0 (time is up). wait_cancel
- * ends it early. Call reserve with wait_ms 0 before each wait_begin. While the queue is paused, or wait_ms is
- * 0: returns -2, wait by yourself. */
+ * ends it early. Call reserve with wait_ms 0 before each wait_begin. It returns -2, and the caller waits by
+ * itself, while the queue is paused, while Redis is full, when wait_ms is 0, and when the last reserve is so
+ * long ago that the lease would not outlive the wait. */
 PGUSHER_QUEUE_API int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms);
 PGUSHER_QUEUE_API int pgusher_queue_wait_end(struct pgusher_queue *queue);
 PGUSHER_QUEUE_API int pgusher_queue_wait_cancel(struct pgusher_queue *queue);

@@ -26,7 +26,7 @@ static enum exit_code verb_consume(const struct tool *tool)
         .once = tool_given(tool, OPTION_ONCE),
     };
 
-    if (!tool->command) {
+    if (!tool->command || !tool->command[strspn(tool->command, " \t\n")]) {
         tool_say("consume needs --exec COMMAND: what shall be done with the items?");
         return EX_BAD_USAGE;
     }

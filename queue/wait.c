@@ -13,7 +13,7 @@
 #include "common/mem.h"
 #include "queue/handle.h"
 
-enum { REFUSED_PAUSE_MS = 500 };
+enum { REFUSED_PAUSE_MS = 500, UNBLOCK_RETRY_MS = 10 };
 
 static int learn_waiter_id(struct pgusher_queue *queue)
 {
@@ -121,18 +121,28 @@ int pgusher_queue_wait_end(struct pgusher_queue *queue)
     return came;
 }
 
-int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
+/* 1 when the move has ended. It may not even have begun: the two connections know nothing of each other. */
+static int unblock(struct pgusher_queue *queue)
 {
+    struct pollfd ended = {.fd = rlink_fd(queue->waiter), .events = POLLIN};
     char id[24];
     redisReply *reply;
+
+    snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
+    reply = handle_command(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
+    freeReplyObject(reply);
+    return reply ? poll(&ended, 1, UNBLOCK_RETRY_MS) : -1;
+}
+
+int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
+{
+    int64_t deadline_ms = clock_mono_ms() + queue->timeout_ms;
+    int ended = 0;
 
     handle_begin(queue);
     if (!queue->waiting)
         return 0;
-    snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
-    reply = handle_command(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
-    if (!reply)
-        return -1;
-    freeReplyObject(reply);
-    return pgusher_queue_wait_end(queue) < 0 ? -1 : 0;
+    while (ended == 0 && clock_mono_ms() < deadline_ms)
+        ended = unblock(queue);
+    return ended < 0 || pgusher_queue_wait_end(queue) < 0 ? -1 : 0;
 }

@@ -142,7 +142,7 @@ START_TEST(what_is_no_line_is_buried)
     work_add(work, "good", 4, 1);
     work_add(work, "nul\0", 4, 1);
     work_add(work, "", 0, 1);
-    work_add(work, "tab\tand \xff", 10, 1);
+    work_add(work, "tab\tand \xff", 9, 1);
     work_bury_empty(work);
     work_put_items(work);
     work_begin(work);

@@ -24,6 +24,7 @@ static const struct {
     {"MISCONF Redis is configured to save RDB snapshots, but it can't persist on disk.", ST_CONFIG},
     {"ERR unknown command 'HSET', with args beginning with: 'a'", ST_CONFIG},
     {"ERR unknown command `HSET`", ST_CONFIG},
+    {"ERR Protocol error: unauthenticated multibulk length", ST_CONFIG},
     {"WRONGTYPE Operation against a key holding the wrong kind of value", ST_REFUSED},
     {"ERR value is not an integer or out of range", ST_REFUSED},
     {"BUSYKEY Target key name already exists.", ST_REFUSED},
