@@ -148,7 +148,7 @@ uninstall: ## what install put there
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q $(LUA_WHOLE)
-	shellcheck common/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
+	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
 		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples
 

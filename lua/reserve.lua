@@ -69,38 +69,48 @@ local function deliver(items)
   end
 end
 
--- What the consumer's list holds and the consumer does not know of, oldest first: what blocking moves brought, and what
--- a reservation gave whose reply was lost (such items are let go of here).
+-- What the consumer's list holds and the consumer does not know of, oldest first: what a reservation gave whose reply
+-- was lost (it is let go of here), and what blocking moves brought.
 local function unknown_to_consumer()
   local list = redis.call('LRANGE', held, 0, -1)
-  local known, found = {}, {}
+  local known, lost, found = {}, {}, {}
   for i = #list, 1, -1 do
     local item = list[i]
     local given, holder = string.match(redis.call('HGET', key.inflight, item) or '', '^(%d+) (.*)$')
-    local own = holder == consumer and not known[item]
-    if own and tonumber(given) <= last_known then
+    if holder ~= consumer or known[item] then
+      found[#found + 1] = item
+    elseif tonumber(given) <= last_known then
       known[item] = true
     else
-      found[#found + 1] = item
-      if own then
-        redis.call('HDEL', key.inflight, item)
-      end
+      lost[#lost + 1] = item
+      redis.call('HDEL', key.inflight, item)
     end
   end
-  return found
+  local unknown = {}
+  for i = #lost, 1, -1 do
+    unknown[#unknown + 1] = lost[i]
+  end
+  for _, item in ipairs(found) do
+    unknown[#unknown + 1] = item
+  end
+  return unknown
 end
 
 local function adopt()
+  local back = {}
   for _, item in ipairs(unknown_to_consumer()) do
     redis.call('LREM', held, 1, item)
     if redis.call('HEXISTS', key.inflight, item) == 1 then
       redis.call('SADD', key.dirty, item)
     elseif paused or #accepted >= wanted or waiting.has(item) then
       redis.call('SREM', key.dirty, item)
-      waiting.push_front(item)
+      back[#back + 1] = item
     else
       deliver({item})
     end
+  end
+  for i = #back, 1, -1 do
+    waiting.push_front(back[i])
   end
 end
 
@@ -165,7 +175,8 @@ waiting.save()
 if #accepted > 0 then
   redis.call('HSET', key.meta, 'token', token)
 end
-local elected = now >= tonumber(meta[4] or 0)
+local next_maintenance = tonumber(meta[4] or 0)
+local elected = now >= next_maintenance or next_maintenance > now + MAINTENANCE_MS -- the clock was set back
 if elected then
   redis.call('HSET', key.meta, 'next_maintenance', now + MAINTENANCE_MS)
 end

@@ -166,9 +166,8 @@ static void on_end(void *arg, bool readable, bool writable)
 
     (void)readable;
     (void)writable;
-    if (child->ending != LIVES)
-        signal_group(child,
-                     SIGKILL); /* while the group's number is still ours: whoever did not heed SIGTERM */
+    if (child->ending != LIVES || was_killed(child))
+        signal_group(child, SIGKILL); /* while its number is still ours */
     end = run_end_of(wait_for(child));
     if (child->ending == TOO_LONG)
         end = (struct run_end){END_TIMED_OUT, 0};

@@ -6,7 +6,7 @@
 #include "lua/scripts.h"
 #include "queue/handle.h"
 
-enum { RECOVER_CALL = 500, PLAIN_WINDOW = 1000, REMOVE_TRIES = 5 };
+enum { RECOVER_CALL = 250, PLAIN_WINDOW = 1000, REMOVE_TRIES = 5 };
 
 redisReply *handle_consumers(struct pgusher_queue *queue)
 {

@@ -144,5 +144,9 @@ int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
         return 0;
     while (ended == 0 && clock_mono_ms() < deadline_ms)
         ended = unblock(queue);
-    return ended < 0 || pgusher_queue_wait_end(queue) < 0 ? -1 : 0;
+    if (ended >= 0)
+        return pgusher_queue_wait_end(queue) < 0 ? -1 : 0;
+    rlink_close(queue->waiter); /* Redis cannot be reached; the move ends by itself */
+    queue->waiting = false;
+    return -1;
 }

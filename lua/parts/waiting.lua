@@ -5,8 +5,7 @@
 -- waiting item has one. It waits if it stands there: so a mark that is out of date can at worst let an item be queued
 -- twice, never be forgotten, whatever programs that know nothing of marks push and pop.
 --
--- Since when things wait is kept for some places only: `clock` in Q:meta, "place:ms place:ms ...", a new one every second,
--- and every other one forgotten when there are many.
+-- Since when things wait is kept for some places only: `clock` in Q:meta, "place:ms place:ms ...", a new one every second.
 --
 -- Queues to which plain programs LPUSH ("coalesce": false) have no marks, and every push is one.
 
@@ -65,13 +64,19 @@ function waiting.push_front(item)
   end
 end
 
-local function forget_every_other()
-  local kept, keep = {}, true
-  for entry in string.gmatch(clock, '%S+') do
-    if keep then
+-- What stood before the front has left. When there are many entries, the gaps between them may be an eighth of their
+-- age, so that a backlog of days has no more than a hundred.
+local function thin_clock()
+  local front = seq - length + 1
+  local kept, last, many = {}, 0, #clock > waiting.CLOCK_BYTES
+  for entry, place, ms in string.gmatch(clock, '((%-?%d+):(%d+))') do
+    if tonumber(place) <= front then
+      kept = {entry}
+      last = ms
+    elseif not many or (ms - last) * 8 >= now - ms then
       kept[#kept + 1] = entry
+      last = ms
     end
-    keep = not keep
   end
   clock = table.concat(kept, ' ')
 end
@@ -84,9 +89,7 @@ local function save_clock()
   elseif last and now - last < waiting.CLOCK_MS then
     return
   end
-  if #clock > waiting.CLOCK_BYTES then
-    forget_every_other()
-  end
+  thin_clock()
   clock = clock .. (clock == '' and '' or ' ') .. string.format('%.0f:%.0f', first_seq + 1, now)
   redis.call('HSET', key.meta, 'clock', clock)
 end
