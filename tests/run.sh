@@ -28,9 +28,9 @@ run_unit() {
     done
 }
 
-run_model() {
-    echo "== model"
-    tests/model/run.sh 2>&1 | tee "$log"
+run_model() { # run_model NAME: tests/NAME/run.sh speaks TAP
+    echo "== $1"
+    "tests/$1/run.sh" 2>&1 | tee "$log"
     passed=$((passed + $(grep -c '^ok ' "$log")))
     failed=$((failed + $(grep -c '^not ok ' "$log")))
     ! grep -q '^1\.\.0 # SKIP' "$log" || skipped=$((skipped + 1))
@@ -50,7 +50,8 @@ run_integration() {
 }
 
 run_unit
-run_model
+run_model model
+run_model queue_model
 run_integration
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

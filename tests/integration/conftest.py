@@ -9,9 +9,11 @@ sys.dont_write_bytecode = True
 
 import pytest  # noqa: E402
 
-from harness import ticketing  # noqa: E402
+from harness import queue_library, ticketing  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
+from harness.programs import SANITIZED  # noqa: E402
+from harness.queue import Native, QueueBox  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 
 
@@ -28,6 +30,9 @@ def pytest_runtest_makereport(item, call):
     if report.failed and box:
         report.sections += list(box.report())
         report.sections.append(("PostgreSQL", "".join(box.db.cluster.complaints(box.log_start)[-20:])))
+    queue = item.funcargs.get("queue") if hasattr(item, "funcargs") else None
+    if report.failed and queue:
+        report.sections += list(queue.report())
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +74,73 @@ def redis_server(workspace):
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def queue_redis(workspace):
+    """The Redis that tests of the queue share; those that disturb it ask for redis_server instead."""
+    server = RedisServer(os.path.join(workspace, "queue-redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def queue(workspace, request):
+    """An empty Redis and a folder for what consumers leave behind."""
+    own = "redis_server" in request.fixturenames
+    server = request.getfixturevalue("redis_server" if own else "queue_redis")
+    server.client.flushall()
+    folder = os.path.join(workspace, "queue")
+    os.mkdir(folder)
+    queue = QueueBox(folder, server)
+    yield queue
+    try:
+        queue.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def mixed(queue):
+    """a, b wait; c is in flight and dirty, d in flight; e is delayed; f and g are dead."""
+    consumer = Native(queue.client)
+    queue.push("e", "f", "g", "c", "d")
+    consumer.reserve(3)
+    consumer.nack("e", reason="busy")
+    consumer.bury("f", reason="bad f")
+    consumer.bury("g", reason="bad\ng")
+    consumer.reserve(2)
+    queue.push("c", "a", "b")
+    return queue
+
+
+@pytest.fixture(scope="session")
+def library():
+    if SANITIZED:
+        pytest.skip("a sanitized library cannot be loaded into this Python")
+    return queue_library.load()
+
+
+@pytest.fixture
+def opened(queue, library):
+    """Opens handles of the library and closes them after the test."""
+    handles = []
+
+    def open_handle(**more):
+        handles.append(queue_library.Handle(library, queue.redis.url, **more))
+        assert handles[-1].pointer, handles[-1].opening_error
+        return handles[-1]
+    yield open_handle
+    for handle in handles:
+        handle.close()
+
+
+@pytest.fixture
+def handle(opened):
+    return opened()
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""consume and a Redis that goes, hangs, forgets, or is not what it was."""
+import signal
+
+import pytest
+
+from harness.queue import QUEUE
+from harness.waiting import stays
+
+
+def test_redis_comes_later(queue, redis_server):
+    queue.redis.save_and_stop()
+    consumer = queue.consume(queue.handler())
+    consumer.says("redis", queue.redis.socket)
+    assert consumer.alive()
+    queue.redis.start()
+    queue.push("a")
+    queue.until_counted(acked=1, seconds=20)
+    consumer.stop()
+    assert consumer.said("level=err") + consumer.said("level=warn") <= 3, "once per outage"
+
+
+def test_redis_goes_while_the_command_runs(queue, redis_server):
+    """What it found out is settled when Redis is back, though it restarted."""
+    gate = queue.file("gate")
+    consumer = queue.consume(queue.handler(f'until [ -e {gate} ]; do sleep 0.02; done; printf "fail\\tb\\tno\\n" >&3'))
+    queue.push("a", "b")
+    queue.until(lambda: queue.runs())
+    queue.redis.save_and_stop()
+    queue.file("gate", "")
+    consumer.says("redis")
+    queue.redis.start()
+    queue.until_counted(acked=1, failed=1, seconds=20)
+    assert queue.runs() == [["a", "b"]] and queue.stats()["in_flight"] == 0
+    consumer.stop()
+
+
+def test_redis_hangs(queue, redis_server):
+    consumer = queue.consume(queue.handler())
+    queue.until_idle()
+    queue.redis.process.send_signal(signal.SIGSTOP)
+    stays(consumer.alive, 0.3)
+    queue.redis.process.send_signal(signal.SIGCONT)
+    queue.push("a")
+    queue.until_counted(acked=1, seconds=20)
+    consumer.stop()
+
+
+@pytest.mark.parametrize("loss", ["flushall", "restart"])
+def test_redis_forgets_everything(queue, redis_server, loss):
+    """What was in hand is stale, what comes now is handled."""
+    consumer = queue.consume(queue.handler('[ "$1" != a ] || until [ -e %s ]; do sleep 0.02; done' % queue.file("gate")))
+    queue.push("a")
+    queue.until(lambda: queue.runs())
+    if loss == "flushall":
+        queue.client.flushall()
+    else:
+        redis_server.stop()
+        redis_server.start()
+    queue.file("gate", "")
+    queue.push("b")
+    queue.until_counted(acked=1, seconds=15)
+    assert queue.runs() == [["a"], ["b"]]
+    consumer.stop()
+    assert queue.empty()
+
+
+def test_redis_becomes_a_replica_for_a_while(queue, redis_server):
+    """A failover, seen by who is still connected to the old primary: it waits, and loses nothing."""
+    consumer = queue.consume(queue.handler())
+    queue.until_idle()
+    queue.push("a")
+    queue.until_counted(acked=1)
+    queue.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    consumer.says("level=w")
+    stays(consumer.alive, 0.5)
+    result = queue.run("push", QUEUE, "b").must((69, 78))
+    assert "read" in result.err.lower()
+    queue.client.execute_command("REPLICAOF", "NO", "ONE")
+    queue.push("b")
+    queue.until_counted(acked=2, seconds=15)
+    consumer.stop()
+
+
+def test_a_consumer_is_deregistered_by_hand(queue):
+    """DEL of the registry: it registers again, and goes on."""
+    consumer = queue.consume(queue.handler(), "--lease", "1 s")
+    queue.until_idle()
+    queue.client.delete(f"{QUEUE}:consumers")
+    queue.push("a")
+    queue.until_counted(acked=1)
+    queue.until_registered()
+    consumer.stop()
