@@ -122,8 +122,8 @@ check: deps ## all tests
 	@$(MAKE) --no-print-directory -s all unit
 	@tests/run.sh
 
-bench: all ## measure against what one would use instead (BENCH=name for one of them)
-	@tests/bench/run.sh $(BENCH)
+bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick); writes tests/bench/RESULTS.md
+	@PGUSHER_BUILD=$(abspath $(B)) tests/bench/run.sh $(BENCH)
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \
