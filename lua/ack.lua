@@ -15,40 +15,14 @@ if failed then
   return redis.error_reply(failed)
 end
 
---@include parts/held.lua
-
-local held = KEYS[10]
-local places = places_held(ARGV[2] .. ' ' .. ARGV[1], 3, 1)
-local requeued = 0
-
-local function forget_failures()
-  for from = 1, #places, CHUNK do
-    redis.call('HDEL', key.failures, unpack(items_at(places, from, from + CHUNK - 1)))
-  end
-end
-
-if #places == 0 then
-  return {0, 0, #ARGV - 2}
-end
-let_go(held, places)
-if size[key.failures] > 0 then
-  forget_failures()
-end
-if size[key.dirty] > 0 then
 --@include parts/time.lua
 --@include parts/waiting.lua
-  for _, place in ipairs(places) do
-    if redis.call('SREM', key.dirty, ARGV[place]) == 1 then
-      requeued = requeued + 1
-      if not waiting.has(ARGV[place]) then
-        waiting.push_back(ARGV[place])
-      end
-    end
-  end
+--@include parts/holder.lua
+--@include parts/held.lua
+--@include parts/done.lua
+
+local acked, requeued = ack_items(KEYS[10], holder.of(ARGV[2], ARGV[1]), 3)
+if requeued > 0 then
   waiting.save()
 end
-redis.call('HINCRBY', key.meta, 'acked', #places)
-if requeued > 0 then
-  redis.call('HINCRBY', key.meta, 'requeued', requeued)
-end
-return {#places, requeued, #ARGV - 2 - #places}
+return {acked, requeued, #ARGV - 2 - acked}

@@ -34,7 +34,7 @@ if wanted ~= coalesce then
   redis.call('HSET', key.meta, 'coalesce', wanted and '1' or '0')
 end
 
-if length == 0 then
+if length == 0 and size[key.marks] > 0 then
   redis.call('UNLINK', key.marks) -- plain consumers, who drop none, have taken everything
 end
 

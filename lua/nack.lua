@@ -27,11 +27,12 @@ if failed then
 end
 
 --@include parts/time.lua
+--@include parts/holder.lua
 --@include parts/held.lua
 --@include parts/failures.lua
 
 local max_failures = failures.limit('max_failures')
-local places = places_held(ARGV[2] .. ' ' .. ARGV[1], 3, STEP)
+local places = places_held(holder.of(ARGV[2], ARGV[1]), 3, STEP)
 local replies, dead = {}, 0
 
 local function refuse(item, delay, reason)

@@ -25,6 +25,7 @@ end
 --@include parts/time.lua
 --@include parts/waiting.lua
 --@include parts/failures.lua
+--@include parts/holder.lua
 
 local held = KEYS[10]
 local requeued, died = 0, 0
@@ -79,8 +80,7 @@ local function recover_all()
     if not item then
       break
     end
-    local holder = redis.call('HGET', key.inflight, item)
-    if holder and string.match(holder, '^%d+ (.*)$') == dead_consumer then
+    if holder.consumer(redis.call('HGET', key.inflight, item)) == dead_consumer then
       recover_delivered(item, max_crashes)
     else
       recover_copy(item)

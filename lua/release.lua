@@ -20,12 +20,13 @@ end
 
 --@include parts/time.lua
 --@include parts/waiting.lua
+--@include parts/holder.lua
 --@include parts/held.lua
 
 local consumer, token, held = ARGV[1], ARGV[2], KEYS[10]
 
 local function release_held()
-  local places = places_held(token .. ' ' .. consumer, 3, 1)
+  local places = places_held(holder.of(token, consumer), 3, 1)
   if #places == 0 then
     return 0
   end
@@ -39,8 +40,8 @@ end
 
 -- A copy that another consumer holds carries a newer change.
 local function release_copy(item)
-  local holder = redis.call('HGET', key.inflight, item)
-  if holder and string.match(holder, '^%d+ (.*)$') ~= consumer then
+  local other = holder.consumer(redis.call('HGET', key.inflight, item))
+  if other and other ~= consumer then
     redis.call('SADD', key.dirty, item)
     return
   end

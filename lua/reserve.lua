@@ -4,12 +4,14 @@
 -- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
 -- ARGV   [1] consumer: a name that no other incarnation ever had  [2] lease, ms  [3] how many items, 0 to 1,000
 --        [4] the last token it was given, 0 at first: what a later one gave, in a reply that was lost, is given again
+--        [5] '', or a token of its own under which the items that follow, 1,000 at most, are acked before (lua/ack.lua)
 -- Reply  [1] token, '' without items     [2] how many items wait still
 --        [3] ms until something falls due (a delayed item, another's lease), -1 nothing
 --        [4] 1 while the queue is paused
 --        [5] name of a consumer whose lease has run out, to be recovered, or ''
 --        [6] 1 when the caller is elected to do the maintenance (recover_plain) now
 --        [7] the items  [8] their attempts (1: the first), empty when all are first ones
+--        [9] of the ack: acked, queued again, stale
 -- Cost   O(items), and of what the consumer holds already. Works above maxmemory: draining makes room.
 -- Never  gives an item that is in flight: such a copy carries a newer change and is marked dirty. Never loses what a
 --        blocking move (BLMOVE Q Q:processing:<consumer> RIGHT LEFT) brought: it is adopted, even if its reply was
@@ -17,16 +19,15 @@
 --        was asked for.
 --
 -- Q:processing:<consumer>, left to right: what blocking moves brought, then what it holds, oldest first.
--- Q:inflight maps item to "token consumer". Tokens grow with every reservation, across restarts too.
+-- Tokens grow with every reservation, across restarts too.
 
 --@include parts/keys.lua
 
 local consumer, lease, wanted, last_known = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local held = KEYS[10]
 local MAINTENANCE_MS = 5000
-local CHUNK = 500 -- items in one command: unpack fails above 7,999 values
 
-local failed = check_call('reserve', {'LLEN'}, 5)
+local failed = check_call('reserve', {'LLEN'}, 6)
 if not failed and (consumer == '' or not lease or lease < 1 or not wanted or wanted < 0 or wanted > MAX_ITEMS or
     not last_known) then
   failed = 'ERR reserve needs a consumer, a lease in ms, 0 to ' .. MAX_ITEMS .. ' items to give, and the last token'
@@ -37,10 +38,12 @@ end
 
 --@include parts/time.lua
 --@include parts/waiting.lua
+--@include parts/holder.lua
+--@include parts/held.lua
+--@include parts/done.lua
 
-local meta = redis.call('HMGET', key.meta, 'token', 'paused', 'grace_until', 'next_maintenance')
-local token = string.format('%.0f', math.max(tonumber(meta[1] or 0) + 1, now * 1000))
-local paused = meta[2] == '1'
+local token = string.format('%.0f', math.max(tonumber(meta.token or 0) + 1, now * 1000))
+local paused = meta.paused == '1'
 local accepted = {}
 
 -- Takes copies that have left the waiting list into the consumer's hands, but for those in flight.
@@ -56,7 +59,7 @@ local function deliver(items)
       fresh[#fresh + 1] = item
       accepted[#accepted + 1] = item
       pairs_of_fresh[#pairs_of_fresh + 1] = item
-      pairs_of_fresh[#pairs_of_fresh + 1] = token .. ' ' .. consumer
+      pairs_of_fresh[#pairs_of_fresh + 1] = holder.of(token, consumer)
     end
   end
   if coalesce then
@@ -76,8 +79,8 @@ local function unknown_to_consumer()
   local known, lost, found = {}, {}, {}
   for i = #list, 1, -1 do
     local item = list[i]
-    local given, holder = string.match(redis.call('HGET', key.inflight, item) or '', '^(%d+) (.*)$')
-    if holder ~= consumer or known[item] then
+    local given, owner = holder.read(redis.call('HGET', key.inflight, item))
+    if owner ~= consumer or known[item] then
       found[#found + 1] = item
     elseif tonumber(given) <= last_known then
       known[item] = true
@@ -150,7 +153,7 @@ local function first_to_expire(alone)
   local list = alone and {} or redis.call('ZRANGE', key.consumers, 0, 1, 'WITHSCORES')
   for i = 1, #list, 2 do
     if list[i] ~= consumer then
-      return list[i], math.max(tonumber(list[i + 1]), tonumber(meta[3] or 0))
+      return list[i], math.max(tonumber(list[i + 1]), tonumber(meta.grace_until or 0))
     end
   end
 end
@@ -161,6 +164,10 @@ local function next_due(expires)
   return due < math.huge and math.max(due - now, 0) or -1
 end
 
+local acked, requeued = 0, 0
+if ARGV[5] ~= '' then
+  acked, requeued = ack_items(held, holder.of(ARGV[5], consumer), 6)
+end
 local added = redis.call('ZADD', key.consumers, now + lease, consumer)
 if size[held] > 0 then
   adopt()
@@ -175,7 +182,7 @@ waiting.save()
 if #accepted > 0 then
   redis.call('HSET', key.meta, 'token', token)
 end
-local next_maintenance = tonumber(meta[4] or 0)
+local next_maintenance = tonumber(meta.next_maintenance or 0)
 local elected = now >= next_maintenance or next_maintenance > now + MAINTENANCE_MS -- the clock was set back
 if elected then
   redis.call('HSET', key.meta, 'next_maintenance', now + MAINTENANCE_MS)
@@ -184,4 +191,5 @@ local other, expires = first_to_expire(size[key.consumers] + added == 1)
 return {
   #accepted > 0 and token or '', length, next_due(expires), paused and 1 or 0,
   expires and expires < now and other or '', elected and 1 or 0, accepted, attempts_of(accepted),
+  {acked, requeued, #ARGV - 5 - acked},
 }

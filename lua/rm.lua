@@ -24,6 +24,7 @@ end
 
 --@include parts/time.lua
 --@include parts/waiting.lua
+--@include parts/holder.lua
 
 local list_of = {}
 for i = 1, consumers do
@@ -50,8 +51,7 @@ local function rm(item)
 end
 
 local function held_by_unnamed(item)
-  local holder = redis.call('HGET', key.inflight, item)
-  local name = holder and string.match(holder, '^%d+ (.*)$')
+  local name = holder.consumer(redis.call('HGET', key.inflight, item))
   return name and not list_of[name] and redis.call('ZSCORE', key.consumers, name)
 end
 

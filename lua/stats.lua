@@ -23,6 +23,7 @@ if failed then
 end
 
 --@include parts/time.lua
+--@include parts/holder.lua
 
 -- Since when something stands at `place`, as parts/waiting.lua keeps it.
 local function since(place)
@@ -46,9 +47,9 @@ end
 -- What blocking moves brought stands left of the oldest that is held.
 local function age_of_held(list)
   for _, item in ipairs(redis.call('LRANGE', list, 0, 3)) do
-    local holder = redis.call('HGET', key.inflight, item)
-    if holder then
-      return math.max(now - math.floor(string.match(holder, '^%d+') / 1000), 0)
+    local token = holder.read(redis.call('HGET', key.inflight, item))
+    if token then
+      return math.max(now - math.floor(token / 1000), 0)
     end
   end
   return -1

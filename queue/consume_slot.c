@@ -7,7 +7,6 @@
 
 enum {
     NAP_MS = 500,
-    WAIT_GUARD_MS = 5000, /* beyond the end of a wait */
     REDIS_BACKOFF_BASE_MS = 100,
     REDIS_BACKOFF_CAP_MS = 5000,
     TARGET_BACKOFF_BASE_MS = 1000,
@@ -183,7 +182,7 @@ static void wait_for_items(struct slot *slot)
     } else if (fd < 0) {
         on_trouble(slot, &slot->queue->err);
     } else {
-        enter_for(slot, WAITING, quarter_ms + WAIT_GUARD_MS);
+        enter_for(slot, WAITING, pgusher_queue_wait_ms(slot->queue));
         io_set(slot->wait, fd, true, false);
     }
 }

@@ -100,7 +100,7 @@ static void leave(struct pgusher_queue *queue)
     struct script_call *call;
 
     if (!queue->registered || pgusher_queue_wait_cancel(queue) != 0 ||
-        clock_mono_ms() < queue->wait_lost_until_ms)
+        (queue->wait_lost && clock_mono_ms() < queue->wait_until_ms))
         return;
     call = queue_call_new(&queue->keys, &script_release);
     queue_call_processing_key(call, &queue->keys, queue->consumer);
@@ -227,22 +227,6 @@ static redisReply *without_error(struct pgusher_queue *queue, redisReply *reply)
     return NULL;
 }
 
-/* `reply` is the answer to EVALSHA; takes it over, and the call. */
-static redisReply *with_text_if_unknown(struct pgusher_queue *queue, struct script_call *call,
-                                        redisReply *reply)
-{
-    if (reply && is_error(reply, "NOSCRIPT")) {
-        struct buf command = BUF_NONE;
-
-        freeReplyObject(reply);
-        script_encode(call, SCRIPT_EVAL, &command);
-        reply = exchange_where_it_is(queue, &command);
-        buf_free(&command);
-    }
-    script_call_free(call);
-    return without_error(queue, reply);
-}
-
 redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call)
 {
     struct buf command = BUF_NONE;
@@ -250,30 +234,15 @@ redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call)
 
     script_encode(call, SCRIPT_EVALSHA, &command);
     reply = exchange_where_it_is(queue, &command);
-    buf_free(&command);
-    return with_text_if_unknown(queue, call, reply);
-}
-
-void handle_call_both(struct pgusher_queue *queue, struct script_call *calls[2], redisReply *ret_replies[2])
-{
-    struct buf commands = BUF_NONE;
-    int failed;
-
-    script_encode(calls[0], SCRIPT_EVALSHA, &commands);
-    script_encode(calls[1], SCRIPT_EVALSHA, &commands);
-    failed = rlink_exchange(queue->link, commands.data, commands.len, 2, ret_replies, &queue->err);
-    buf_free(&commands);
-    for (int i = 0; i < 2; i++) {
-        if (failed) {
-            script_call_free(calls[i]);
-            ret_replies[i] = NULL;
-        } else if (is_error(ret_replies[i], "MOVED ")) {
-            freeReplyObject(ret_replies[i]);
-            ret_replies[i] = handle_call(queue, calls[i]);
-        } else {
-            ret_replies[i] = with_text_if_unknown(queue, calls[i], ret_replies[i]);
-        }
+    if (reply && is_error(reply, "NOSCRIPT")) {
+        freeReplyObject(reply);
+        buf_clear(&command);
+        script_encode(call, SCRIPT_EVAL, &command);
+        reply = exchange_where_it_is(queue, &command);
     }
+    buf_free(&command);
+    script_call_free(call);
+    return without_error(queue, reply);
 }
 
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command)

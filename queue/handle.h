@@ -23,10 +23,11 @@ struct pgusher_queue {
     char run_id[64];
     bool registered; /* reserve has made it known: leave when closing */
 
-    struct rlink *waiter;       /* BLMOVE has a connection of its own */
-    int64_t waiter_id;          /* as CLIENT UNBLOCK wants it */
-    bool waiting;               /* BLMOVE is under way */
-    int64_t wait_lost_until_ms; /* its answer was lost, and it may go on for so long */
+    struct rlink *waiter;  /* BLMOVE has a connection of its own */
+    int64_t waiter_id;     /* as CLIENT UNBLOCK wants it */
+    bool waiting;          /* BLMOVE is under way */
+    int64_t wait_until_ms; /* when it ends, at the latest */
+    bool wait_lost;        /* its answer has not come: until then it may bring something */
     int64_t reserved_at_ms;
     int64_t no_wait_until_ms; /* Redis refuses blocking moves (maxmemory) */
 
@@ -41,9 +42,6 @@ struct pgusher_queue {
 /* Runs the call and frees it. A reply that is no error, or NULL with the handle's error set. Follows MOVED.
  */
 redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call);
-/* Two calls in one round trip, in this order; the first reply may be NULL and the second not, or the other
- * way. */
-void handle_call_both(struct pgusher_queue *queue, struct script_call *calls[2], redisReply *ret_replies[2]);
 /* A plain command about the queue's keys. */
 redisReply *handle_command(struct pgusher_queue *queue, int argc, const char *const *argv);
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); /* in the wire format */
@@ -57,6 +55,10 @@ void handle_begin(struct pgusher_queue *queue);
 int handle_refuse(struct pgusher_queue *queue, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sees to it, once per connection, that the settings of the options stand in the queue's meta. */
 int handle_introduce(struct pgusher_queue *queue);
+
+/* A wait that is followed by another command, whose reply is behind that of the wait; NULL: by none. Returns
+ * as pgusher_queue_wait_begin does. */
+int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct buf *then);
 
 /* One consumer by name. How many items came back or died; 0 too when its lease has not run out. */
 int64_t handle_recover_consumer(struct pgusher_queue *queue, const char *consumer);

@@ -183,6 +183,8 @@ PGUSHER_QUEUE_API int pgusher_queue_heartbeat(struct pgusher_queue *queue);
  * long ago that the lease would not outlive the wait. */
 PGUSHER_QUEUE_API int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms);
 PGUSHER_QUEUE_API int pgusher_queue_wait_end(struct pgusher_queue *queue);
+/* In how many ms wait_end should be called if nothing is readable before: it then ends the wait in time. */
+PGUSHER_QUEUE_API int64_t pgusher_queue_wait_ms(const struct pgusher_queue *queue);
 PGUSHER_QUEUE_API int pgusher_queue_wait_cancel(struct pgusher_queue *queue);
 /* What the last reserve said: how many items wait still, and in how many ms something falls due (-1:
  * nothing). */

@@ -17,6 +17,7 @@ enum reserve_reply {
     RESERVED_ELECTED,
     RESERVED_ITEMS,
     RESERVED_ATTEMPTS,
+    RESERVED_ACKED,
     RESERVED_PARTS
 };
 
@@ -27,11 +28,11 @@ struct pgusher_queue_batch {
 
 /* Takes the reply over. */
 struct pgusher_queue_batch *queue_batch_new(redisReply *reply);
-/* The call that acks all that is not settled, and what its reply means for the batch; the reply is freed. */
-struct script_call *queue_batch_ack_call(const struct pgusher_queue *queue,
-                                   const struct pgusher_queue_batch *batch);
-void queue_batch_take_acked(struct pgusher_queue_batch *batch, redisReply *reply,
-                      struct pgusher_queue_acked *ret_acked);
+/* Adds to the call the token, and the items that are not settled. */
+void queue_batch_add_unsettled(struct script_call *call, const struct pgusher_queue_batch *batch);
+/* They are acked; `reply` says how many of them. */
+void queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
+                            struct pgusher_queue_acked *ret_acked);
 const redisReply *queue_batch_item(const struct pgusher_queue_batch *batch, size_t index);
 
 #endif

@@ -12,7 +12,9 @@
 
 enum { PAUSE_MS = 100 };
 
-static struct script_call *reserve_call(const struct pgusher_queue *queue, size_t max)
+/* `done`: a batch of which all that is not settled is acked on the way; or NULL. */
+static struct script_call *reserve_call(const struct pgusher_queue *queue, size_t max,
+                                        const struct pgusher_queue_batch *done)
 {
     struct script_call *call = queue_call_new(&queue->keys, &script_reserve);
 
@@ -21,13 +23,18 @@ static struct script_call *reserve_call(const struct pgusher_queue *queue, size_
     script_arg_int(call, queue->lease_ms);
     script_arg_int(call, (int64_t)max);
     script_arg(call, queue->last_token, strlen(queue->last_token));
+    if (done)
+        queue_batch_add_unsettled(call, done);
+    else
+        script_arg(call, "", 0);
     return call;
 }
 
 static bool is_reservation(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ARRAY && reply->elements == RESERVED_PARTS &&
-           reply->element[RESERVED_ITEMS]->type == REDIS_REPLY_ARRAY;
+           reply->element[RESERVED_ITEMS]->type == REDIS_REPLY_ARRAY &&
+           reply->element[RESERVED_ACKED]->elements == 3;
 }
 
 /* Takes back what others left. Failing at it must not cost the caller its items: the next reserve tries
@@ -42,7 +49,7 @@ static int64_t keep_up(struct pgusher_queue *queue, const redisReply *reply)
     if (reply->element[RESERVED_ELECTED]->integer)
         recovered += handle_recover_plain(queue);
     handle_begin(queue);
-    return recovered;
+    return recovered > 0 ? recovered : 0;
 }
 
 /* Takes the reply over. How many came back to the queue is told so that an empty-handed caller looks again.
@@ -75,7 +82,7 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
 static int reserve_now(struct pgusher_queue *queue, size_t max, struct pgusher_queue_batch **ret_batch,
                        int64_t *ret_recovered)
 {
-    redisReply *reply = handle_call(queue, reserve_call(queue, max));
+    redisReply *reply = handle_call(queue, reserve_call(queue, max, NULL));
 
     return reply ? take_reservation(queue, reply, ret_batch, ret_recovered) : -1;
 }
@@ -89,58 +96,82 @@ static int begin_reserve(struct pgusher_queue *queue, size_t max, struct pgusher
     return handle_introduce(queue);
 }
 
-/* A reservation whose ack failed is left as if its reply had been lost: the next one gives its items again.
- */
 int pgusher_queue_ack_reserve(struct pgusher_queue *queue, struct pgusher_queue_batch *done, size_t max,
                               struct pgusher_queue_batch **ret_batch, struct pgusher_queue_acked *ret_acked)
 {
-    struct script_call *calls[2];
-    redisReply *replies[2];
+    redisReply *reply;
     int64_t recovered;
 
     if (begin_reserve(queue, max, ret_batch) != 0)
         return -1;
-    calls[0] = queue_batch_ack_call(queue, done);
-    calls[1] = reserve_call(queue, max);
-    handle_call_both(queue, calls, replies);
-    if (replies[0])
-        queue_batch_take_acked(done, replies[0], ret_acked);
-    if (replies[0] && replies[1])
-        return take_reservation(queue, replies[1], ret_batch, &recovered);
-    freeReplyObject(replies[1]);
-    return -1;
+    reply = handle_call(queue, reserve_call(queue, max, done));
+    if (!reply)
+        return -1;
+    if (is_reservation(reply))
+        queue_batch_settle_all(done, reply->element[RESERVED_ACKED], ret_acked);
+    return take_reservation(queue, reply, ret_batch, &recovered);
 }
 
-static int wait_some(struct pgusher_queue *queue, int64_t wait_ms)
+/* NULL when there is none, or it is an error: then a reserve by itself will find out what is wrong. */
+static redisReply *receive_reservation(struct pgusher_queue *queue)
 {
-    int fd = pgusher_queue_wait_begin(queue, wait_ms);
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    struct err ignored = ERR_NONE;
+    redisReply *reply = rlink_receive(queue->waiter, &ignored);
+
+    if (reply && is_reservation(reply))
+        return reply;
+    freeReplyObject(reply);
+    return NULL;
+}
+
+static int begin_wait_and_reserve(struct pgusher_queue *queue, size_t max, int64_t wait_ms)
+{
+    struct script_call *call = reserve_call(queue, max, NULL);
+    struct buf command = BUF_NONE;
+    int fd;
+
+    script_encode(call, SCRIPT_EVALSHA, &command);
+    fd = handle_wait_begin(queue, wait_ms, &command);
+    buf_free(&command);
+    script_call_free(call);
+    return fd;
+}
+
+/* The reservation stands behind the wait in one pipeline: that saves a round trip between push and handler.
+ */
+static int wait_and_reserve(struct pgusher_queue *queue, size_t max, int64_t wait_ms,
+                            struct pgusher_queue_batch **ret_batch, int64_t *ret_recovered)
+{
+    int fd = begin_wait_and_reserve(queue, max, wait_ms);
+    redisReply *reply;
 
     if (fd == -1)
         return -1;
-    if (fd >= 0)
-        return pgusher_queue_wait_end(queue);
-    poll(&ready, 0, (int)(wait_ms < PAUSE_MS ? wait_ms : PAUSE_MS));
-    return 0;
+    if (fd == -2)
+        poll(NULL, 0, (int)(wait_ms < PAUSE_MS ? wait_ms : PAUSE_MS));
+    else if (pgusher_queue_wait_end(queue) < 0)
+        return -1;
+    reply = fd == -2 ? NULL : receive_reservation(queue);
+    return reply ? take_reservation(queue, reply, ret_batch, ret_recovered)
+                 : reserve_now(queue, max, ret_batch, ret_recovered);
 }
 
 int pgusher_queue_reserve(struct pgusher_queue *queue, size_t max, int64_t wait_ms,
                           struct pgusher_queue_batch **ret_batch)
 {
     int64_t deadline_ms = clock_mono_ms() + wait_ms;
+    int64_t left_ms = wait_ms, recovered = 0;
+    int count;
 
     if (begin_reserve(queue, max, ret_batch) != 0)
         return -1;
-    for (;;) {
-        int64_t recovered = 0;
-        int count = reserve_now(queue, max, ret_batch, &recovered);
-        int64_t left_ms = deadline_ms - clock_mono_ms();
-
-        if (count != 0 || (left_ms <= 0 && recovered == 0))
-            return count;
-        if (recovered == 0 && wait_some(queue, left_ms) < 0)
-            return -1;
+    count = reserve_now(queue, max, ret_batch, &recovered);
+    while (count == 0 && (recovered || left_ms > 0)) {
+        count = recovered ? reserve_now(queue, max, ret_batch, &recovered)
+                          : wait_and_reserve(queue, max, left_ms, ret_batch, &recovered);
+        left_ms = deadline_ms - clock_mono_ms();
     }
+    return count;
 }
 
 size_t pgusher_queue_left(const struct pgusher_queue *queue)

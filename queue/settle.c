@@ -38,15 +38,21 @@ static int choose(struct pgusher_queue *queue, const struct pgusher_queue_batch 
     return 0;
 }
 
+static void add_token(struct script_call *call, const struct pgusher_queue_batch *batch)
+{
+    const redisReply *token = batch->reply->element[RESERVED_TOKEN];
+
+    script_arg(call, token->str, (size_t)token->len);
+}
+
 static struct script_call *settle_call(const struct pgusher_queue *queue, const struct script *script,
                                        const struct pgusher_queue_batch *batch)
 {
-    const redisReply *token = batch->reply->element[RESERVED_TOKEN];
     struct script_call *call = queue_call_new(&queue->keys, script);
 
     queue_call_processing_key(call, &queue->keys, queue->consumer);
     script_arg(call, queue->consumer, strlen(queue->consumer));
-    script_arg(call, token->str, (size_t)token->len);
+    add_token(call, batch);
     return call;
 }
 
@@ -68,14 +74,11 @@ static redisReply *settle(struct pgusher_queue *queue, struct script_call *call,
     return reply;
 }
 
-static struct pgusher_queue_acked read_acked(redisReply *reply)
+static struct pgusher_queue_acked read_acked(const redisReply *reply)
 {
-    struct pgusher_queue_acked acked = {(size_t)reply->element[0]->integer,
+    return (struct pgusher_queue_acked){(size_t)reply->element[0]->integer,
                                         (size_t)reply->element[1]->integer,
                                         (size_t)reply->element[2]->integer};
-
-    freeReplyObject(reply);
-    return acked;
 }
 
 int pgusher_queue_ack(struct pgusher_queue *queue, struct pgusher_queue_batch *batch, const size_t *indexes,
@@ -96,29 +99,26 @@ int pgusher_queue_ack(struct pgusher_queue *queue, struct pgusher_queue_batch *b
     if (!reply)
         return -1;
     acked = read_acked(reply);
+    freeReplyObject(reply);
     if (ret_acked)
         *ret_acked = acked;
     return (int)acked.acked;
 }
 
-struct script_call *queue_batch_ack_call(const struct pgusher_queue *queue, const struct pgusher_queue_batch *batch)
+void queue_batch_add_unsettled(struct script_call *call, const struct pgusher_queue_batch *batch)
 {
-    struct script_call *call = settle_call(queue, &script_ack, batch);
-
+    add_token(call, batch);
     for (size_t i = 0; i < pgusher_queue_batch_count(batch); i++)
         if (!batch->settled[i])
             add_item(call, batch, i);
-    return call;
 }
 
-void queue_batch_take_acked(struct pgusher_queue_batch *batch, redisReply *reply,
-                      struct pgusher_queue_acked *ret_acked)
+void queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
+                            struct pgusher_queue_acked *ret_acked)
 {
-    struct pgusher_queue_acked acked = read_acked(reply);
-
     memset(batch->settled, true, pgusher_queue_batch_count(batch));
     if (ret_acked)
-        *ret_acked = acked;
+        *ret_acked = read_acked(reply);
 }
 
 static int64_t delay_of(const struct pgusher_queue_batch *batch, size_t index, int64_t delay_ms)

@@ -37,7 +37,7 @@ static int open_waiter(struct pgusher_queue *queue)
     return 0;
 }
 
-static int send_move(struct pgusher_queue *queue, int64_t wait_ms)
+static int send_move(struct pgusher_queue *queue, int64_t wait_ms, const struct buf *then)
 {
     char *list = queue_processing_key(&queue->keys, queue->consumer);
     struct buf command = BUF_NONE;
@@ -48,6 +48,8 @@ static int send_move(struct pgusher_queue *queue, int64_t wait_ms)
     resp_put_command(
         &command, 6,
         (const char *const[]){"BLMOVE", queue->keys.name[KEY_WAITING], list, "RIGHT", "LEFT", seconds});
+    if (then)
+        buf_add(&command, then->data, then->len);
     failed = rlink_send(queue->waiter, command.data, command.len, &queue->err);
     buf_free(&command);
     free(list);
@@ -72,21 +74,34 @@ static int64_t allowed_wait(const struct pgusher_queue *queue, int64_t wait_ms)
     return queue->due_ms < 0 ? wait_ms : at_most(wait_ms, queue->due_ms + 1);
 }
 
-int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms)
+int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct buf *then)
 {
-    handle_begin(queue);
-    if (queue->waiting)
-        return handle_refuse(queue, "a wait is under way already");
     wait_ms = allowed_wait(queue, wait_ms);
     if (wait_ms <= 0)
         return -2;
     if (open_waiter(queue) != 0)
         return -1;
-    queue->wait_lost_until_ms = clock_mono_ms() + wait_ms;
-    if (send_move(queue, wait_ms) != 0)
+    queue->wait_until_ms = clock_mono_ms() + wait_ms;
+    queue->wait_lost = true;
+    if (send_move(queue, wait_ms, then) != 0)
         return -1;
     queue->waiting = true;
     return rlink_fd(queue->waiter);
+}
+
+int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms)
+{
+    handle_begin(queue);
+    if (queue->waiting)
+        return handle_refuse(queue, "a wait is under way already");
+    return handle_wait_begin(queue, wait_ms, NULL);
+}
+
+int64_t pgusher_queue_wait_ms(const struct pgusher_queue *queue)
+{
+    int64_t left_ms = queue->wait_until_ms - clock_mono_ms();
+
+    return queue->waiting && left_ms > 0 ? left_ms : 0;
 }
 
 /* At maxmemory Redis refuses blocking moves, though it lets the reserve script drain: look again in a while.
@@ -101,51 +116,65 @@ static int refused(struct pgusher_queue *queue, const char *text)
     return 0;
 }
 
-int pgusher_queue_wait_end(struct pgusher_queue *queue)
+static bool has_ended(const struct pgusher_queue *queue, int64_t ms)
 {
-    struct pollfd ready = {.fd = rlink_fd(queue->waiter), .events = POLLIN};
-    redisReply *reply;
+    struct pollfd ended = {.fd = rlink_fd(queue->waiter), .events = POLLIN};
+
+    return ended.fd < 0 || poll(&ended, 1, (int)at_most(ms, INT_MAX)) != 0;
+}
+
+/* It may not even have begun: the two connections know nothing of each other. */
+static int unblock(struct pgusher_queue *queue)
+{
+    int64_t deadline_ms = clock_mono_ms() + queue->timeout_ms;
+    char id[24];
+
+    snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
+    do {
+        redisReply *reply = handle_command(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
+
+        if (!reply)
+            return -1;
+        freeReplyObject(reply);
+    } while (!has_ended(queue, UNBLOCK_RETRY_MS) && clock_mono_ms() < deadline_ms);
+    return 0;
+}
+
+static int receive_move(struct pgusher_queue *queue)
+{
+    redisReply *reply = rlink_receive(queue->waiter, &queue->err);
     int came;
 
-    handle_begin(queue);
-    if (!queue->waiting)
-        return handle_refuse(queue, "no wait is under way");
     queue->waiting = false;
-    poll(&ready, 1, (int)at_most(queue->lease_ms / 4 + queue->timeout_ms, INT_MAX));
-    reply = rlink_receive(queue->waiter, &queue->err);
     if (!reply)
         return -1;
-    queue->wait_lost_until_ms = 0;
+    queue->wait_lost = false;
     came = reply->type == REDIS_REPLY_ERROR ? refused(queue, reply->str) : reply->type == REDIS_REPLY_STRING;
     freeReplyObject(reply);
     return came;
 }
 
-/* 1 when the move has ended. It may not even have begun: the two connections know nothing of each other. */
-static int unblock(struct pgusher_queue *queue)
+/* An idle Redis looks at its timeouts only ten times a second, so the end is asked for; where that is
+ * forbidden it is waited for. */
+int pgusher_queue_wait_end(struct pgusher_queue *queue)
 {
-    struct pollfd ended = {.fd = rlink_fd(queue->waiter), .events = POLLIN};
-    char id[24];
-    redisReply *reply;
-
-    snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
-    reply = handle_command(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
-    freeReplyObject(reply);
-    return reply ? poll(&ended, 1, UNBLOCK_RETRY_MS) : -1;
+    handle_begin(queue);
+    if (!queue->waiting)
+        return handle_refuse(queue, "no wait is under way");
+    if (!has_ended(queue, pgusher_queue_wait_ms(queue)) && unblock(queue) != 0) {
+        handle_begin(queue);
+        has_ended(queue, queue->timeout_ms);
+    }
+    return receive_move(queue);
 }
 
 int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
 {
-    int64_t deadline_ms = clock_mono_ms() + queue->timeout_ms;
-    int ended = 0;
-
     handle_begin(queue);
     if (!queue->waiting)
         return 0;
-    while (ended == 0 && clock_mono_ms() < deadline_ms)
-        ended = unblock(queue);
-    if (ended >= 0)
-        return pgusher_queue_wait_end(queue) < 0 ? -1 : 0;
+    if (unblock(queue) == 0)
+        return receive_move(queue) < 0 ? -1 : 0;
     rlink_close(queue->waiter); /* Redis cannot be reached; the move ends by itself */
     queue->waiting = false;
     return -1;

@@ -2,8 +2,8 @@
 
 local CHUNK = 500 -- items in one command: unpack fails above 7,999 values
 
--- Of ARGV from `first` in steps of `step`: the places of the items that `holder` ("token consumer") holds, each once.
-local function places_held(holder, first, step)
+-- Of ARGV from `first` in steps of `step`: the places of the items that `held_by` (holder.of) holds, each once.
+local function places_held(held_by, first, step)
   local places, seen = {}, {}
   for from = first, #ARGV, CHUNK * step do
     local items = {}
@@ -11,7 +11,7 @@ local function places_held(holder, first, step)
       items[#items + 1] = ARGV[at]
     end
     for i, found in ipairs(redis.call('HMGET', key.inflight, unpack(items))) do
-      if found == holder and not seen[items[i]] then
+      if found == held_by and not seen[items[i]] then
         seen[items[i]] = true
         places[#places + 1] = from + (i - 1) * step
       end
@@ -34,6 +34,8 @@ local function let_go(list, places)
   if all then
     redis.call('DEL', list)
   end
+  size[list] = size[list] - #places
+  size[key.inflight] = size[key.inflight] - #places
   for from = 1, #places, CHUNK do
     local items = items_at(places, from, from + CHUNK - 1)
     redis.call('HDEL', key.inflight, unpack(items))

@@ -5,14 +5,18 @@
 -- waiting item has one. It waits if it stands there: so a mark that is out of date can at worst let an item be queued
 -- twice, never be forgotten, whatever programs that know nothing of marks push and pop.
 --
--- Since when things wait is kept for some places only: `clock` in Q:meta, "place:ms place:ms ...", a new one every second.
+-- Since when things wait is kept for some places only: `clock` in Q:meta, "place:ms place:ms ...", a new one every second;
+-- `clocked` is the last one's time.
 --
 -- Queues to which plain programs LPUSH ("coalesce": false) have no marks, and every push is one.
 
-local stored = redis.call('HMGET', key.meta, 'seq', 'coalesce', 'clock')
+local stored = redis.call('HMGET', key.meta, 'seq', 'coalesce', 'clocked', 'token', 'paused', 'grace_until',
+  'next_maintenance')
+local meta = {
+  clocked = stored[3], token = stored[4], paused = stored[5], grace_until = stored[6], next_maintenance = stored[7],
+}
 local seq = tonumber(stored[1] or 0)
 local coalesce = stored[2] ~= '0'
-local clock = stored[3] or ''
 local length = size[key.waiting]
 local first_seq = seq
 local waiting = {PLACE_OFFSET = 2 ^ 40, CLOCK_MS = 1000, CLOCK_BYTES = 2048}
@@ -66,7 +70,7 @@ end
 
 -- What stood before the front has left. When there are many entries, the gaps between them may be an eighth of their
 -- age, so that a backlog of days has no more than a hundred.
-local function thin_clock()
+local function thin_clock(clock)
   local front = seq - length + 1
   local kept, last, many = {}, 0, #clock > waiting.CLOCK_BYTES
   for entry, place, ms in string.gmatch(clock, '((%-?%d+):(%d+))') do
@@ -78,25 +82,23 @@ local function thin_clock()
       last = ms
     end
   end
-  clock = table.concat(kept, ' ')
+  return table.concat(kept, ' ')
 end
 
 -- The first of what was pushed by this call waits since now.
 local function save_clock()
-  local last = string.match(clock, '(%d+)$')
-  if length == seq - first_seq then
-    clock = '' -- nothing else waits
-  elseif last and now - last < waiting.CLOCK_MS then
+  local alone = length == seq - first_seq -- nothing else waits
+  if not alone and now - (meta.clocked or 0) < waiting.CLOCK_MS then
     return
   end
-  thin_clock()
+  local clock = alone and '' or thin_clock(redis.call('HGET', key.meta, 'clock') or '')
   clock = clock .. (clock == '' and '' or ' ') .. string.format('%.0f:%.0f', first_seq + 1, now)
-  redis.call('HSET', key.meta, 'clock', clock)
+  redis.call('HSET', key.meta, 'clock', clock, 'clocked', now)
 end
 
 -- Call it once, after the last change. When nothing waits, all marks are of the past.
 function waiting.save()
-  if length == 0 then
+  if length == 0 and size[key.marks] > 0 then
     redis.call('UNLINK', key.marks)
   end
   if seq ~= first_seq then

@@ -188,12 +188,12 @@ static void tokens_grow(struct world *world)
 /* Two handles never have one name; a program that uses one again, by itself, is given what it left. */
 static void a_name_used_again(struct world *world)
 {
-    const char *const words[] = {"again", "1000", "5", "0"};
+    const char *const words[] = {"again", "1000", "5", "0", ""};
     redisReply *reply;
 
     push_range(world, 0, 1);
-    freeReplyObject(world_script(world, "reserve", "again", 4, words));
-    reply = world_script(world, "reserve", "again", 4, words);
+    freeReplyObject(world_script(world, "reserve", "again", 5, words));
+    reply = world_script(world, "reserve", "again", 5, words);
     MUST(world, reply->element[6]->elements == 2);
     freeReplyObject(reply);
     look(world);

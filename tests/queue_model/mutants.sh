@@ -76,7 +76,7 @@ control() {
     fi
 }
 
-same_consumer="string.match(found or '', ' (.*)\$') == string.match(holder, ' (.*)\$')"
+same_consumer="holder.consumer(found) == holder.consumer(held_by)"
 
 control
 mutant "a change in flight is not marked dirty" enqueue.lua "s/ *redis.call\('SADD', key.dirty, item\)\n//"
@@ -86,7 +86,7 @@ mutant "a front insert is marked as one at the back" parts/waiting.lua \
     "s/set_mark\(item, seq - length\)/set_mark(item, seq)/"
 mutant "a front insert is marked one place off" parts/waiting.lua \
     "s/set_mark\(item, seq - length\)/set_mark(item, seq - length + 1)/"
-mutant "settling without the token" parts/held.lua "s/if found == holder/if $same_consumer/"
+mutant "settling without the token" parts/held.lua "s/if found == held_by/if $same_consumer/"
 mutant "a copy of what is in flight is dropped" reserve.lua \
     "s/(if holders\[i\] or twice\[item\] then\n *)redis.call\('SADD', key.dirty, item\)/\1local _ = 0/"
 mutant "adoption drops a copy of what another holds" reserve.lua \
@@ -105,10 +105,10 @@ mutant "what was just adopted is given again" reserve.lua "s/ or #accepted > 0//
 mutant "delays are ignored" reserve.lua "s/'-inf', now,/'-inf', '+inf',/"
 mutant "a pause is ignored" reserve.lua "s/if not paused then\n  pop/if true then\n  pop/"
 mutant "marks of what is given stay" reserve.lua "s/if coalesce then\n *redis.call\('HDEL', key.marks/if false then\n redis.call('HDEL', key.marks/"
-mutant "tokens are the clock" reserve.lua "s/math.max\(tonumber\(meta\[1\] or 0\) \+ 1, now \* 1000\)/now * 1000/"
+mutant "tokens are the clock" reserve.lua "s/math.max\(tonumber\(meta.token or 0\) \+ 1, now \* 1000\)/now * 1000/"
 mutant "the dead stay dead when pushed by plain programs" parts/waiting.lua "s/redis.call\('ZREM', key.dead, item\) == 1/false/"
-mutant "an ack forgets what changed" ack.lua "s/waiting.push_back\(ARGV\[place\]\)//"
-mutant "an ack keeps the failures" ack.lua "s/  forget_failures\(\)\n//"
+mutant "an ack forgets what changed" parts/done.lua "s/waiting.push_back\(ARGV\[place\]\)//"
+mutant "an ack keeps the failures" parts/done.lua "s/    forget_failures\(places\)\n//"
 mutant "letting go of one lets go of all" parts/held.lua "s/if all then/if true then/"
 mutant "dirty items die of failures" nack.lua "s/if not dirty and \(/if (/"
 mutant "one failure more is allowed" nack.lua "s/failed_before \+ 1 >= max_failures/failed_before >= max_failures/"

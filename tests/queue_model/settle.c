@@ -44,7 +44,7 @@ static bool is_held(const struct settling *settling, size_t i)
     char expected[160];
     bool same;
 
-    snprintf(expected, sizeof(expected), "%" PRIu64 " %s", settling->holding->token,
+    snprintf(expected, sizeof(expected), "%" PRIu64 " %48s", settling->holding->token,
              pgusher_queue_consumer(settling->handle->queue));
     same = holder->type == REDIS_REPLY_STRING && strcmp(holder->str, expected) == 0;
     freeReplyObject(holder);
