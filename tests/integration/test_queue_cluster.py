@@ -95,6 +95,7 @@ def test_consume_waits_and_wakes_up(queue):
     assert queue.stats()["consumers"] == []
 
 
+@pytest.mark.parametrize("node", [1], indirect=True, ids=["other"])
 def test_recovery(queue):
     victim = queue.consume(queue.handler("sleep 60"), "--lease", "1 s")
     queue.push("a")
@@ -103,6 +104,35 @@ def test_recovery(queue):
     victim.kill()
     queue.until_counted(acked=1, recovered=1, seconds=4)
     survivor.stop()
+
+
+def move_slot(three, slot, source, target):
+    """As redis-cli --cluster reshard does it, in the middle of traffic."""
+    nodes = [server.client for server in three.nodes]
+    ids = [node.execute_command("CLUSTER", "MYID").decode() for node in nodes]
+    host, port = three.addresses[target].split(":")
+    nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+    nodes[source].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+    while (keys := nodes[source].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1)):
+        nodes[source].execute_command("MIGRATE", host, port, "", 0, 5000, "KEYS", *keys)
+    for number in (target, source, 3 - target - source):
+        nodes[number].execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+
+def test_the_queue_moves_to_another_node(three, queue, node):
+    """Its slot is moved to the next node under a consumer and a producer; nothing is lost and nobody has to be restarted."""
+    consumer = queue.consume(queue.handler(), "--parallel", "2", "--batch", "3", "--lease", "2 s")
+    owner, slot = three.slot_owner(QUEUE), three.client.keyslot(QUEUE)
+    target = (owner + 1) % 3
+    queue.run("push", QUEUE, *(f"before:{number}" for number in range(50))).must(0)
+    move_slot(three, slot, owner, target)
+    three.client.nodes_manager.initialize()
+    queue.redis, queue.client = three.nodes[target], three.nodes[target].client
+    queue.run("push", QUEUE, *(f"after:{number}" for number in range(50))).must(0)
+    items = {f"{when}:{number}" for when in ("before", "after") for number in range(50)}
+    queue.until(lambda: set(sum(queue.runs(), [])) == items and not queue.client.hlen(f"{QUEUE}:inflight"), 20)
+    consumer.stop()
+    assert queue.empty() and queue.stats()["counters"]["died"] == 0
 
 
 VERBS = [("stats",), ("peek",), ("push", "x"), ("recover",), ("dead",), ("replay", "x"), ("rm", "x"), ("pause",), ("doctor",),
@@ -147,18 +177,40 @@ def test_scripts_by_hand(three):
         return cli(three, script, [*keys_of(), *more], list(map(str, arguments)))
 
     assert call("enqueue", "", "a", "b", "c", "a") == [0, 0, 0, 1]
-    reply = call("reserve", "me", 30000, 2, 0, more=held)
+    reply = call("reserve", "me", 30000, 2, 0, "", more=held)
     token = reply[0]
     assert reply[6] == ["a", "b"] and reply[1] == 1
     assert call("heartbeat", "me", 30000) == 1
     assert call("ack", "me", token, "a", "z", more=held) == [1, 0, 1]
     assert call("nack", "me", token, "b", -1, "no", more=held) == [2]
     assert call("replay", "b", "z") == [1, 0]
-    token = call("reserve", "me", 1, 2, token, more=held)[0]
-    assert call("release", "me", token, "c", more=held) == 1
-    assert call("recover", "me", 10, "", 0, more=held)[:2] == [1, 1]
+    token = call("reserve", "me", 30000, 1, token, "", more=held)[0]
+    reply = call("reserve", "me", 1, 1, token, token, "c", more=held)
+    assert reply[6] == ["b"] and reply[8] == [1, 0, 0], "acked and reserved in one"
+    assert call("release", "me", reply[0], "b", more=held) == 1
+    assert call("recover", "me", 10, "", 0, more=held)[:2] == [1, 0]
     assert call("recover_plain", 1000, 100, more=plain) == 0
-    assert call("stats", "me", more=[plain[0], *held])[1] == 2
+    assert call("stats", "me", more=[plain[0], *held])[1] == 1
     assert call("sweep", 0, 1) == ["0", 0]
     assert call("rm", 1, "me", "b", "z", more=[*plain, *held]) == [1, 0]
-    assert call("purge", "all", more=plain) == 1
+    assert call("enqueue", "", "d") == [0] and call("purge", "all", more=plain) == 1
+
+
+@pytest.mark.parametrize("node", [0], indirect=True, ids=["owner"])
+def test_a_node_with_documents_is_down(three, queue, node):
+    """Its documents are not taken for deleted ones, nor charged: they wait until it is back."""
+    down = (three.slot_owner(QUEUE) + 1) % 3
+    key = next(f"event:{number}" for number in range(1000) if three.slot_owner(f"event:{number}") == down)
+    three.client.hset(key, mapping={"_v": 7, "n": "back"})
+    consumer = queue.consume(f"cat >>{queue.file('docs')}", "--docs")
+    queue.until_idle()
+    three.nodes[down].stop()
+    queue.push(key)
+    consumer.says("level=warn")
+    assert queue.read("docs") == ""
+    three.nodes[down].start()
+    queue.until(lambda: queue.read("docs"), 30)
+    assert json.loads(queue.read("docs")) == {"key": key, "op": "upsert", "version": 7, "doc": {"n": "back"}}
+    queue.until_counted(acked=1)
+    consumer.stop()
+    assert queue.counters("failed", "died") == [0, 0]

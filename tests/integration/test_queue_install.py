@@ -33,8 +33,8 @@ def test_symbols(argv):
 @pytest.fixture(scope="module")
 def installed(workspace):
     place = os.path.join(workspace, "installed")
-    done = run(["make", "-C", ROOT, f"B={os.environ.get('PGUSHER_BUILD') or 'build'}", f"DESTDIR={place}", "PREFIX=/usr", "install"],
-               seconds=300)
+    done = run(["make", "-C", ROOT, f"B={os.environ.get('PGUSHER_BUILD') or 'build'}", f"DESTDIR={place}", "PREFIX=/usr",
+                "install"], seconds=300)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
     return place
 
@@ -42,8 +42,8 @@ def installed(workspace):
 def test_install(installed):
     files = {os.path.relpath(os.path.join(folder, name), installed) for folder, _, names in os.walk(installed)
              for name in names}
-    assert {"usr/bin/pgusher-queue", "usr/include/pgusher-queue.h", "usr/lib/libpgusher-queue.so.0", "usr/lib/libpgusher-queue.so",
-            "usr/lib/libpgusher-queue.a", "usr/lib/pkgconfig/pgusher-queue.pc"} <= files
+    assert {"usr/bin/pgusher-queue", "usr/include/pgusher-queue.h", "usr/lib/libpgusher-queue.so.0",
+            "usr/lib/libpgusher-queue.so", "usr/lib/libpgusher-queue.a", "usr/lib/pkgconfig/pgusher-queue.pc"} <= files
     scripts = {name for name in files if name.endswith(".lua")}
     assert len(scripts) >= 14
     for name in scripts:

@@ -108,7 +108,7 @@ def test_connections_are_killed(workshop):
             killer.client_kill_filter(_type="normal", skipme=True)
             source.goes_on(40)
     workshop.in_step(30)
-    assert consumer.alive() and source.refused > 0
+    assert consumer.alive()
 
 
 def test_answers_are_lost(workshop):

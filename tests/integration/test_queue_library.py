@@ -3,6 +3,7 @@ import ctypes
 import os
 import re
 import select
+import signal
 import threading
 import time
 
@@ -261,6 +262,21 @@ def test_wait_until_time_is_up(handle):
     handle.reserve()
     descriptor = handle.wait_begin(100)
     assert readable(descriptor, 2 * SLOWER) and handle.wait_end() == 0
+
+
+def test_wait_has_an_end_though_redis_hangs(queue, opened, redis_server):
+    """Whoever calls wait_end when wait_ms is over has waited for nothing, and no longer."""
+    handle = opened(timeout_ms=300)
+    handle.reserve()
+    descriptor = handle.wait_begin(200)
+    assert 200 <= handle.wait_ms() < 2000
+    queue.redis.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    assert not readable(descriptor, handle.wait_ms() / 1000)
+    assert handle.wait_end() in (0, -1) and time.monotonic() - began < 2.5 * SLOWER
+    queue.redis.process.send_signal(signal.SIGCONT)
+    until(lambda: handle.push("a") == [lib.QUEUED])
+    assert until(handle.reserve).items == [b"a"]
 
 
 def test_wait_is_cut_to_a_quarter_of_the_lease(opened):

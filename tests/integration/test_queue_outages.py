@@ -3,7 +3,8 @@ import signal
 
 import pytest
 
-from harness.queue import QUEUE
+from harness.programs import SLOWER
+from harness.queue import QUEUE, Native
 from harness.waiting import stays
 
 
@@ -90,3 +91,56 @@ def test_a_consumer_is_deregistered_by_hand(queue):
     queue.until_counted(acked=1)
     queue.until_registered()
     consumer.stop()
+
+
+def test_a_full_redis_and_nothing_to_do(queue, redis_server):
+    """Above maxmemory Redis refuses the blocking move: it looks now and then instead, and neither spins nor chatters."""
+    queue.push("a")
+    queue.client.config_set("maxmemory", 1)
+    consumer = queue.consume(queue.handler(), "--lease", "1 s")
+    queue.until_counted(acked=1)
+    stays(consumer.alive, 1.0)
+    assert consumer.cpu_seconds() < 0.3 * SLOWER and len(consumer.log.splitlines()) < 6
+    queue.client.config_set("maxmemory", 0)
+    queue.push("b")
+    queue.until_counted(acked=2, seconds=3)
+    consumer.stop()
+
+
+def test_redis_closes_idle_connections(queue, redis_server):
+    """`timeout` of redis.conf: the next call finds its connection closed, and opens another."""
+    queue.client.config_set("timeout", 1)
+    consumer = queue.consume(queue.handler(), "--lease", "8 s")
+    queue.until_idle()
+
+    def of_the_consumer():
+        return [client for client in queue.client.client_list() if client["id"] != str(queue.client.client_id())]
+    assert len(of_the_consumer()) == 2
+    queue.until(lambda: len(of_the_consumer()) == 1, 5, of_the_consumer)
+    queue.push("a")
+    queue.until_counted(acked=1, seconds=3)
+    consumer.stop()
+    assert not consumer.said("level=error")
+
+
+def test_many_dead_consumers(queue):
+    """Each is found by its lease; one living consumer takes over from all of them at once."""
+    queue.push(*(f"event:{number}" for number in range(60)))
+    for number in range(60):
+        Native(queue.client, f"dead:{number}:x", lease_ms=1).reserve(1)
+    consumer = queue.consume(queue.handler(), "--lease", "1 s")
+    queue.until_counted(acked=60, recovered=60, seconds=3)
+    assert len(set(sum(queue.runs(), []))) == 60 and queue.client.zcard(f"{QUEUE}:consumers") == 1
+    consumer.stop()
+
+
+def test_a_dead_consumer_that_held_much(queue):
+    """More than one call may recover."""
+    dead = Native(queue.client, "dead:1:x", lease_ms=1)
+    for start in range(0, 3500, 500):
+        queue.push(*(f"event:{start + number}" for number in range(500)))
+        dead.reserve(500)
+    assert queue.data("recover", QUEUE) == {"recovered": 3500}
+    assert len(queue.waiting()) == len(set(queue.waiting())) == 3500 and queue.stats()["in_flight"] == 0
+    queue.once("cat >/dev/null", "--batch", "1000")
+    queue.settled(acked=3500, recovered=3500)

@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+import redis
 
 from harness.queue import QUEUE, Native, enqueue
 
@@ -136,6 +137,17 @@ def test_plain_consumers_and_a_long_backlog(queue, plain):
         plain.done(plain.take())
     assert queue.push("x") == ["queued"]
     assert queue.client.hlen(f"{QUEUE}:marks") == 1
+
+
+def test_plain_consumers_and_a_full_redis(queue, plain, redis_server):
+    """Ours produce, plain consume. Not guaranteed: that they can drain a Redis above maxmemory, for it refuses RPOPLPUSH.
+    A native consumer can, and so makes room for them."""
+    queue.push("a", "b")
+    queue.client.config_set("maxmemory", 1)
+    with pytest.raises(redis.ResponseError, match="OOM|maxmemory"):
+        plain.take()
+    queue.once(queue.handler())
+    assert queue.runs() == [["a", "b"]]
 
 
 # Plain producers ("coalesce": false), native consumers

@@ -95,8 +95,8 @@ def shell(queue, prologue, *arguments):
     return run(["/bin/sh", "-c", script, "sh", path("pgusher-queue"), *queue.where, *arguments], seconds=20 * SLOWER)
 
 
-@pytest.mark.parametrize("prologue", ["exec <&- >&- 2>&-", "exec <&-", "exec 3>&- 0<&-", "exec 3</dev/null 4>/dev/null 9>/dev/null",
-                                      "trap '' CHLD", "trap '' TERM PIPE HUP"])
+@pytest.mark.parametrize("prologue", ["exec <&- >&- 2>&-", "exec <&-", "exec 3>&- 0<&-", "trap '' CHLD",
+                                      "exec 3</dev/null 4>/dev/null 9>/dev/null", "trap '' TERM PIPE HUP"])
 def test_odd_descriptors_and_signals(queue, prologue):
     queue.push("a", "b", "c")
     body = 'printf "fail\\tb\\tno\\n" >&3 && ls /proc/self/fd | wc -l >' + queue.file("fds")
@@ -110,7 +110,8 @@ def test_odd_descriptors_and_signals(queue, prologue):
 def test_sigterm_works_though_it_was_ignored(queue):
     """A parent that ignores SIGTERM passes that on."""
     done = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM INT; exec \"$@\"", "sh", path("pgusher-queue"), *queue.where,
-                             "consume", QUEUE, "--exec", queue.handler()], env=clean_environment(), cwd="/", stderr=subprocess.DEVNULL)
+                             "consume", QUEUE, "--exec", queue.handler()],
+                            env=clean_environment(), cwd="/", stderr=subprocess.DEVNULL)
     try:
         queue.until_idle()
         done.terminate()

@@ -95,6 +95,18 @@ def test_verdict_of_an_item_with_a_mebibyte(queue):
     assert entry["reason"] == "too big"
 
 
+def test_verdicts_name_documents_as_the_command_was_given_them(queue):
+    """In JSON, what is no UTF-8 is U+FFFD."""
+    for key in (b"caf\xe9", b"plain"):
+        queue.client.hset(key, "n", "1")
+        queue.push(key)
+    program = "import json, os, sys\nwith os.fdopen(3, 'w') as verdicts:\n for line in sys.stdin:\n" \
+              "  key = json.loads(line)['key']\n  print('fail' if 'caf' in key else 'ok', key, sep='\\t', file=verdicts)\n"
+    queue.once(f"env PYTHONUTF8=1 {PYTHON.replace(' -I', '')} {queue.file('indexer.py', program)}", "--docs")
+    assert list(queue.delayed()) == ["caf\ufffd"]
+    queue.settled(acked=1, failed=1)
+
+
 # exit statuses
 
 def test_exit_75_releases_all_without_counting(queue):

@@ -53,7 +53,7 @@ class Native:
         return evaluate(self.client, script_name, [self.name, *arguments], [self.held], self.queue)
 
     def reserve(self, count=1):
-        reply = self._call("reserve", self.lease_ms, count, self.token)
+        reply = self._call("reserve", self.lease_ms, count, self.token, "")
         self.token = reply[0] or self.token
         return [item.decode() for item in reply[6]]
 

@@ -28,7 +28,7 @@ class QueueCluster:
         ports = free_ports(6)
         self.nodes = [RedisServer(f"{folder}-{port}", "--port", str(port), "--bind", "127.0.0.1",
                                   "--cluster-enabled", "yes", "--cluster-port", str(bus),
-                                  "--cluster-node-timeout", "2000")
+                                  "--cluster-node-timeout", "2000", "--appendonly", "yes")
                       for port, bus in zip(ports[:3], ports[3:])]
         self.urls = [f"redis://127.0.0.1:{port}" for port in ports[:3]]
         self.addresses = [f"127.0.0.1:{port}" for port in ports[:3]]

@@ -62,6 +62,7 @@ SIGNATURES = {
     "nack": (c_int, _H, _B, _INDEXES, c_size_t, c_char_p, c_int64),
     "release": (c_int, _H, _B, _INDEXES, c_size_t), "heartbeat": (c_int, _H),
     "wait_begin": (c_int, _H, c_int64), "wait_end": (c_int, _H), "wait_cancel": (c_int, _H),
+    "wait_ms": (c_int64, _H),
     "left": (c_size_t, _H), "due_ms": (c_int64, _H),
     "stats": (c_int, _H, POINTER(Stats)), "stats_free": (None, POINTER(Stats)), "recover": (c_int, _H),
     "each": (c_int, _H, c_int, c_size_t, c_size_t, EntryFunction, c_void_p),
