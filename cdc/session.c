@@ -230,12 +230,9 @@ static int load_epoch(struct session *session, const char *identity, struct err 
 
 static int configure_queues(struct session *session, struct err *err)
 {
-    for (size_t i = 0; i < session->config->nqueues; i++) {
-        const struct queue_config *queue = &session->config->queues[i];
-
-        if (queue->configured && enqueue_configure(session->rconn, queue, err) != 0)
+    for (size_t i = 0; i < session->config->nqueues; i++)
+        if (enqueue_configure(session->rconn, &session->config->queues[i], err) != 0)
             return -1;
-    }
     return 0;
 }
 

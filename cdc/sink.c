@@ -305,7 +305,7 @@ static void on_enqueued(void *arg, const struct rreply *reply, const struct err 
 static void enqueue_some(struct sink *sink, const struct lane *lane, size_t first, size_t count)
 {
     struct shipment *shipment = mem_zalloc(sizeof(*shipment));
-    struct script_call *call = enqueue_call_new(lane->queue->name, lane->queue->coalesce);
+    struct script_call *call = enqueue_call_new(lane->queue->name);
 
     for (size_t i = first; i < first + count; i++)
         script_arg(call, lane->items[i], strlen(lane->items[i]));

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,13 @@ void rlink_close(struct rlink *rlink)
     if (rlink->context)
         redisFree(rlink->context);
     rlink->context = NULL;
+}
+
+void rlink_limit_delay(const struct rlink *rlink, int64_t ms)
+{
+    unsigned int limit_ms = (unsigned int)ms;
+
+    setsockopt(rlink->context->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 }
 
 static void forget_node(struct rlink *rlink)

@@ -25,6 +25,9 @@ int rlink_open(struct rlink *rlink, struct err *err);                 /* unless 
 void rlink_close(struct rlink *rlink);
 bool rlink_is_open(const struct rlink *rlink);
 int rlink_fd(const struct rlink *rlink); /* -1 while closed */
+/* Over TCP: what is not delivered within `ms` never is, though the process may have died meanwhile. While
+ * open. */
+void rlink_limit_delay(const struct rlink *rlink, int64_t ms);
 /* From now on talks to this address, with the same credentials: "host:port" as MOVED names it. An empty host
  * is the one in use. */
 void rlink_redirect(struct rlink *rlink, const char *address);

@@ -2,7 +2,6 @@
  *
  *     cc -o consumer consumer.c $(pkg-config --cflags --libs pgusher-queue)
  *     ./consumer unix:///run/redis/redis.sock '{search}'
- *
  * SIGTERM ends it within a second. However it ends, what it holds goes to other consumers. */
 #include <pgusher-queue.h>
 #include <signal.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t stopped;
-
 static void stop(int signum)
 {
     stopped = signum;
@@ -48,8 +46,10 @@ int main(int argc, char **argv)
         struct pgusher_queue_batch *batch = NULL;
         if (pgusher_queue_reserve(queue, 100, 1000, &batch) < 0 && !try_again(queue))
             break;
-        for (size_t i = 0; batch && i < pgusher_queue_batch_count(batch) && !stopped; i++)
+        for (size_t i = 0; batch && i < pgusher_queue_batch_count(batch) && !stopped; i++) {
+            pgusher_queue_heartbeat(queue); /* else slow work would lose the rest of the batch to others */
             settle(queue, batch, i, index_document(pgusher_queue_batch_item(batch, i, NULL)));
+        }
         pgusher_queue_batch_free(batch);
     }
     if (!queue)

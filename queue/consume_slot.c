@@ -1,11 +1,13 @@
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/consume_slot_private.h"
 #include "queue/handle.h"
 
 enum {
+    CALL_TIMEOUT_MS = 2000, /* one slot's call keeps all others waiting */
     NAP_MS = 500,
     REDIS_BACKOFF_BASE_MS = 100,
     REDIS_BACKOFF_CAP_MS = 5000,
@@ -57,6 +59,19 @@ static void drop_reservation(struct slot *slot)
 }
 
 /* Leaving the queue gives back what is still held. */
+/* A Redis that does not answer would keep each slot for a while. */
+static void leave_queue(struct slot *slot)
+{
+    int64_t began_ms = clock_mono_ms();
+
+    if (slot->consume->offline || slot->consume->hangs)
+        handle_abandon(slot->queue);
+    else
+        pgusher_queue_close(slot->queue);
+    slot->queue = NULL;
+    slot->consume->hangs = slot->consume->hangs || clock_mono_ms() - began_ms >= CALL_TIMEOUT_MS;
+}
+
 static void end(struct slot *slot)
 {
     if (slot->reservation)
@@ -65,8 +80,7 @@ static void end(struct slot *slot)
     slot_enter(slot, ENDED);
     timer_stop(slot->heartbeat);
     drop_reservation(slot);
-    pgusher_queue_close(slot->queue);
-    slot->queue = NULL;
+    leave_queue(slot);
     slot->consume->offline -= slot->offline;
     slot->consume->ended++;
 }
@@ -281,6 +295,7 @@ struct slot *slot_new(struct consume *consume, struct err *err)
     char error[256];
 
     slot->consume = consume;
+    options.timeout_ms = CALL_TIMEOUT_MS;
     slot->queue = pgusher_queue_new(&options, error, sizeof(error));
     if (!slot->queue) {
         err_set(err, ST_CONFIG, "%s", error);

@@ -22,6 +22,7 @@ struct consume {
     bool reached;        /* Redis has answered once: from now on it is waited for whatever it says */
     bool succeeded;      /* so has the command: it is there */
     size_t offline;      /* slots that cannot reach Redis */
+    bool hangs;          /* while stopping: Redis takes the commands and does not answer */
     size_t ended;        /* slots */
     enum exit_code exit_code;
 };

@@ -1,5 +1,6 @@
 /* The items of one reservation on their way through the command: the line each becomes on its stdin, the runs
- * they take part in, and what is to be done about each in the queue. Pure; settling is consume_settle.h's.
+ * they take part in, and what is to be done about each in the queue. Pure; settling is
+ * consume_reservation.h's.
  */
 #ifndef PGUSHER_CONSUME_WORK_H
 #define PGUSHER_CONSUME_WORK_H

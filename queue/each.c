@@ -78,11 +78,15 @@ static int fetch_page(struct pgusher_queue *queue, enum pgusher_queue_place plac
 {
     *page = (struct page){NULL, NULL, place != PGUSHER_QUEUE_WAITING, from};
     page->items = fetch_items(queue, place, from, count);
+    page->items = handle_expect(queue, page->items, is_array_of_strings(page->items, false));
     if (!page->items)
         return -1;
     if (page_count(page) == 0 || !page->scored)
         return 0;
     page->notes = fetch_notes(queue, page);
+    page->notes =
+        handle_expect(queue, page->notes,
+                      is_array_of_strings(page->notes, true) && page->notes->elements == page_count(page));
     if (page->notes)
         return 0;
     page_free(page);
@@ -102,7 +106,9 @@ static void read_failures(const redisReply *note, struct pgusher_queue_entry *en
 static int read_dates(struct pgusher_queue *queue, struct dates *dates)
 {
     const char *const meta[] = {"HMGET", queue->keys.name[KEY_META], "seq", "clock"};
-    redisReply *stored = handle_command(queue, 4, meta);
+    redisReply *reply = handle_command(queue, 4, meta);
+    redisReply *stored =
+        handle_expect(queue, reply, is_array_of_strings(reply, true) && reply->elements == 2);
     redisReply *length =
         stored ? handle_command(queue, 2, (const char *const[]){"LLEN", queue->keys.name[KEY_WAITING]})
                : NULL;

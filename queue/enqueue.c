@@ -4,29 +4,27 @@
 #include "queue/keys.h"
 #include "queue/settings.h"
 
-struct script_call *enqueue_call_new(const char *queue, bool coalesce)
+struct script_call *enqueue_call_new(const char *queue)
 {
     struct queue_keys keys;
     struct script_call *call;
 
     queue_keys_init(&keys, queue);
     call = queue_call_new(&keys, &script_enqueue);
-    script_arg(call, coalesce ? "1" : "0", 1);
+    script_arg(call, "", 0); /* coalesce or not, as the queue's settings say */
     queue_keys_free(&keys);
     return call;
 }
 
 int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, struct err *err)
 {
-    const struct queue_settings settings = {queue->max_failures, queue->max_crashes, queue->plain_timeout_ms,
-                                            queue->coalesce ? 1 : -1};
     struct buf command = BUF_NONE;
     struct err failed = ERR_NONE;
     struct queue_keys keys;
 
     queue_keys_init(&keys, queue->name);
-    queue_settings_put(&settings, keys.name[KEY_META], &command);
-    rreply_free(rconn_run_raw(rconn, command.data, command.len, &failed));
+    if (queue_settings_put(&queue->settings, keys.name[KEY_META], &command))
+        rreply_free(rconn_run_raw(rconn, command.data, command.len, &failed));
     queue_keys_free(&keys);
     buf_free(&command);
     if (failed.status == ST_OK || failed.status == ST_AGAIN)

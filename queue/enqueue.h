@@ -11,9 +11,8 @@
 
 enum { ENQUEUE_MAX_ITEMS = 500 };
 
-/* A call of the enqueue script without items: add them with script_arg, at most ENQUEUE_MAX_ITEMS. coalesce
- * false: push even what waits already, for a queue that plain programs LPUSH to. */
-struct script_call *enqueue_call_new(const char *queue, bool coalesce);
+/* A call of the enqueue script without items: add them with script_arg, at most ENQUEUE_MAX_ITEMS. */
+struct script_call *enqueue_call_new(const char *queue);
 
 /* Tells the queue the settings that the configuration gives it, for all who use it. A full Redis (maxmemory)
  * is not told, which is no error. */

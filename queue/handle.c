@@ -122,6 +122,13 @@ void pgusher_queue_close(struct pgusher_queue *queue)
     free(queue);
 }
 
+void handle_abandon(struct pgusher_queue *queue)
+{
+    if (queue)
+        queue->registered = false;
+    pgusher_queue_close(queue);
+}
+
 const char *pgusher_queue_name(const struct pgusher_queue *queue)
 {
     return queue->keys.name[KEY_WAITING];
@@ -243,6 +250,44 @@ redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call)
     buf_free(&command);
     script_call_free(call);
     return without_error(queue, reply);
+}
+
+redisReply *handle_expect(struct pgusher_queue *queue, redisReply *reply, bool so)
+{
+    if (!reply || so)
+        return reply;
+    freeReplyObject(reply);
+    handle_refuse(queue, "an odd reply: is this a Redis, and its scripts ours?");
+    return NULL;
+}
+
+redisReply *handle_call_for(struct pgusher_queue *queue, struct script_call *call, int type, size_t elements)
+{
+    redisReply *reply = handle_call(queue, call);
+
+    return handle_expect(queue, reply,
+                         reply && reply->type == type &&
+                             (type != REDIS_REPLY_ARRAY || reply->elements == elements));
+}
+
+int64_t handle_call_integer(struct pgusher_queue *queue, struct script_call *call)
+{
+    redisReply *reply = handle_call_for(queue, call, REDIS_REPLY_INTEGER, 0);
+    int64_t value = reply ? reply->integer : -1;
+
+    freeReplyObject(reply);
+    return value;
+}
+
+bool is_array_of_strings(const redisReply *reply, bool with_nil)
+{
+    if (!reply || reply->type != REDIS_REPLY_ARRAY)
+        return false;
+    for (size_t i = 0; i < reply->elements; i++)
+        if (reply->element[i]->type != REDIS_REPLY_STRING &&
+            !(with_nil && reply->element[i]->type == REDIS_REPLY_NIL))
+            return false;
+    return true;
 }
 
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command)

@@ -42,6 +42,14 @@ struct pgusher_queue {
 /* Runs the call and frees it. A reply that is no error, or NULL with the handle's error set. Follows MOVED.
  */
 redisReply *handle_call(struct pgusher_queue *queue, struct script_call *call);
+/* The same, and the reply is of that type (REDIS_REPLY_ARRAY: of so many elements). */
+redisReply *handle_call_for(struct pgusher_queue *queue, struct script_call *call, int type, size_t elements);
+/* Its integer; -1 on failure. */
+int64_t handle_call_integer(struct pgusher_queue *queue, struct script_call *call);
+/* The reply; or NULL, freed and refused, if it is not so. For servers that are no Redis. */
+redisReply *handle_expect(struct pgusher_queue *queue, redisReply *reply, bool so);
+/* An array whose elements are all strings (or, if allowed, nothing). */
+bool is_array_of_strings(const redisReply *reply, bool with_nil);
 /* A plain command about the queue's keys. */
 redisReply *handle_command(struct pgusher_queue *queue, int argc, const char *const *argv);
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); /* in the wire format */
@@ -59,6 +67,10 @@ int handle_introduce(struct pgusher_queue *queue);
 /* A wait that is followed by another command, whose reply is behind that of the wait; NULL: by none. Returns
  * as pgusher_queue_wait_begin does. */
 int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct buf *then);
+/* After a wait whose answer was lost: sees to it that it ends, or has ended. */
+void handle_forget_wait(struct pgusher_queue *queue);
+/* Closes the handle without leaving: the end of the lease does that. For a Redis that does not answer. */
+void handle_abandon(struct pgusher_queue *queue);
 
 /* One consumer by name. How many items came back or died; 0 too when its lease has not run out. */
 int64_t handle_recover_consumer(struct pgusher_queue *queue, const char *consumer);

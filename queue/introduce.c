@@ -31,6 +31,7 @@ static int learn_run_id(struct pgusher_queue *queue)
     const char *found;
 
     queue->run_id[0] = '\0';
+    reply = handle_expect(queue, reply, reply && reply->type == REDIS_REPLY_STRING);
     if (!reply && strncmp(queue->err.text, "Redis: NOPERM", 13) == 0)
         err_clear(&queue->err);
     if (!reply)

@@ -16,10 +16,10 @@
  *         pgusher_queue_batch_free(batch);
  *     }
  *
- * Every call blocks until its answer, at most options.timeout_ms. A connection that failed is closed and
- * opened again by the next call, which must come from the same thread or be serialised by the caller: a
- * handle has one user at a time. Nothing is global; any number of handles may be open. In Redis Cluster the
- * queue's name must hold a hash tag
+ * Every call blocks until its answers; each may take options.timeout_ms, and most calls need one. A
+ * connection that failed is closed and opened again by the next call, which must come from the same thread or
+ * be serialised by the caller: a handle has one user at a time. Nothing is global; any number of handles may
+ * be open. In Redis Cluster the queue's name must hold a hash tag
  * ("{search}"); the handle follows MOVED.
  *
  * Time: a consumer must call reserve or heartbeat more often than its lease lasts, or its items are given to

@@ -294,12 +294,12 @@ static void aim(struct tool *tool, const struct queue_host *host)
     target->redis = tool->redis ? tool->redis : host->redis;
     target->password = tool->redis ? NULL : host->url.password;
     target->json = tool_given(tool, OPTION_JSON);
-    if (config && config->configured) {
+    if (config) {
         target->lease_ms = config->lease_ms;
-        target->max_failures = config->max_failures;
-        target->max_crashes = config->max_crashes;
-        target->plain_timeout_ms = config->plain_timeout_ms;
-        target->coalesce = config->coalesce ? 1 : -1;
+        target->max_failures = config->settings.max_failures;
+        target->max_crashes = config->settings.max_crashes;
+        target->plain_timeout_ms = config->settings.plain_timeout_ms;
+        target->coalesce = config->settings.coalesce;
     }
     if (tool->lease_ms)
         target->lease_ms = tool->lease_ms;

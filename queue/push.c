@@ -35,7 +35,7 @@ int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_i
     script_arg(call, "", 0); /* coalesce or not, as the queue's settings say */
     for (size_t i = 0; i < count; i++)
         script_arg(call, items[i].data, items[i].len);
-    reply = handle_call(queue, call);
+    reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
     if (!reply)
         return -1;
     for (size_t i = 0; ret_outcomes && i < reply->elements; i++)

@@ -7,16 +7,10 @@
 
 #include "common/mem.h"
 
-enum {
-    DEFAULT_MAX_FAILURES = 8,
-    DEFAULT_MAX_CRASHES = 3,
-    DEFAULT_LEASE_MS = 30000,
-    MIN_LEASE_MS = 100,
-    MIN_PLAIN_TIMEOUT_MS = 1
-};
+enum { MIN_LEASE_MS = 100, MIN_PLAIN_TIMEOUT_MS = 1 };
 
-static const char *const queue_keys[] = {"max_failures",  "max_crashes", "lease",
-                                         "plain_timeout", "coalesce",    NULL};
+static const char *const settings_known[] = {"max_failures",  "max_crashes", "lease",
+                                             "plain_timeout", "coalesce",    NULL};
 
 /* ---- queues ---- */
 
@@ -34,11 +28,7 @@ static struct queue_config *append(struct queue_config **list, size_t *count, co
 
     *list = mem_resize(*list, sizeof(**list) * (*count + 1));
     queue = &(*list)[(*count)++];
-    *queue = (struct queue_config){.name = mem_strdup(name),
-                                   .max_failures = DEFAULT_MAX_FAILURES,
-                                   .max_crashes = DEFAULT_MAX_CRASHES,
-                                   .lease_ms = DEFAULT_LEASE_MS,
-                                   .coalesce = true};
+    *queue = (struct queue_config){.name = mem_strdup(name)};
     return queue;
 }
 
@@ -48,29 +38,37 @@ void queue_config_add(struct queue_config **list, size_t *count, const char *nam
         append(list, count, name);
 }
 
-static int64_t read_duration(const struct jnode *object, const char *name, int64_t min_ms, int64_t otherwise)
+static int64_t read_duration(const struct jnode *object, const char *name, int64_t min_ms)
 {
     struct jnode node = jconf_member(object, name);
     int64_t ms = jconf_duration_ms(object, name, min_ms);
 
     if (!node.value)
-        return otherwise;
+        return 0;
     if (ms < min_ms)
         jconf_problem(&node, "must be at least %lld ms", (long long)min_ms);
     return ms;
 }
 
+static int read_coalesce(const struct jnode *object)
+{
+    if (!jconf_member(object, "coalesce").value)
+        return 0;
+    return jconf_bool(object, "coalesce", true) ? 1 : -1;
+}
+
 static void read_queue(const struct jnode *object, struct queue_config *queue)
 {
+    struct queue_settings *settings = &queue->settings;
+
     if (!jconf_is_object(object))
         return;
-    jconf_known(object, queue_keys);
-    queue->configured = true;
-    queue->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, DEFAULT_MAX_FAILURES);
-    queue->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, DEFAULT_MAX_CRASHES);
-    queue->lease_ms = read_duration(object, "lease", MIN_LEASE_MS, DEFAULT_LEASE_MS);
-    queue->plain_timeout_ms = read_duration(object, "plain_timeout", MIN_PLAIN_TIMEOUT_MS, 0);
-    queue->coalesce = jconf_bool(object, "coalesce", true);
+    jconf_known(object, settings_known);
+    settings->max_failures = (int)jconf_integer(object, "max_failures", 1, 1000000, 0);
+    settings->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, 0);
+    settings->plain_timeout_ms = read_duration(object, "plain_timeout", MIN_PLAIN_TIMEOUT_MS);
+    settings->coalesce = read_coalesce(object);
+    queue->lease_ms = read_duration(object, "lease", MIN_LEASE_MS);
 }
 
 void queue_config_read(const struct jnode *root, struct queue_config **list, size_t *count)

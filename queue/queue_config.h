@@ -13,15 +13,12 @@
 #include "common/jconf.h"
 #include "common/problems.h"
 #include "common/redis_url.h"
+#include "queue/settings.h"
 
 struct queue_config {
     char *name;
-    bool configured; /* in "queues": its settings are told to the queue, for all who use it */
-    int max_failures;
-    int max_crashes;
-    int64_t lease_ms;
-    int64_t plain_timeout_ms; /* 0: not set */
-    bool coalesce;
+    struct queue_settings settings; /* what the file says: told to the queue, for all who use it */
+    int64_t lease_ms;               /* 0: the library's */
 };
 
 /* Reads the root's "queues" behind the `*count` that *list holds. The caller frees with queue_config_free. */

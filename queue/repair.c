@@ -10,21 +10,10 @@ enum { RECOVER_CALL = 250, PLAIN_WINDOW = 1000, REMOVE_TRIES = 5 };
 
 redisReply *handle_consumers(struct pgusher_queue *queue)
 {
-    return handle_command(queue, 4,
-                          (const char *const[]){"ZRANGE", queue->keys.name[KEY_CONSUMERS], "0", "-1"});
-}
+    const char *const argv[] = {"ZRANGE", queue->keys.name[KEY_CONSUMERS], "0", "-1"};
+    redisReply *names = handle_command(queue, 4, argv);
 
-/* The reply's integer, -1 on failure. */
-static int64_t call_integer(struct pgusher_queue *queue, struct script_call *call)
-{
-    redisReply *reply = handle_call(queue, call);
-    int64_t value;
-
-    if (!reply)
-        return -1;
-    value = reply->integer;
-    freeReplyObject(reply);
-    return value;
+    return handle_expect(queue, names, is_array_of_strings(names, false));
 }
 
 /* ---- recovery ---- */
@@ -46,7 +35,7 @@ int64_t handle_recover_consumer(struct pgusher_queue *queue, const char *consume
     int64_t total = 0, left = 1;
 
     while (left > 0) {
-        redisReply *reply = handle_call(queue, recover_call(queue, consumer));
+        redisReply *reply = handle_call_for(queue, recover_call(queue, consumer), REDIS_REPLY_ARRAY, 4);
 
         if (!reply)
             return -1;
@@ -65,7 +54,7 @@ int64_t handle_recover_plain(struct pgusher_queue *queue)
     queue_call_key(call, &queue->keys, KEY_SEEN);
     script_arg(call, "", 0); /* the timeout of the queue's settings */
     script_arg_int(call, PLAIN_WINDOW);
-    return call_integer(queue, call);
+    return handle_call_integer(queue, call);
 }
 
 int pgusher_queue_recover(struct pgusher_queue *queue)
@@ -98,7 +87,8 @@ int64_t handle_sweep(struct pgusher_queue *queue, bool remove)
         script_arg(call, cursor, strlen(cursor));
         script_arg(call, remove ? "1" : "0", 1);
         free(cursor);
-        reply = handle_call(queue, call);
+        reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, 2);
+        reply = handle_expect(queue, reply, reply && reply->element[0]->str);
         if (!reply)
             return -1;
         cursor = mem_strdup(reply->element[0]->str);
@@ -145,7 +135,7 @@ static int64_t replay_some(struct pgusher_queue *queue, const struct pgusher_que
     redisReply *reply;
 
     add_items(call, items, count);
-    reply = handle_call(queue, call);
+    reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
     return reply ? count_done(reply, ret_done) : -1;
 }
 
@@ -180,7 +170,7 @@ static redisReply *remove_once(struct pgusher_queue *queue, const struct pgusher
         script_arg(call, consumers->element[i]->str, (size_t)consumers->element[i]->len);
     freeReplyObject(consumers);
     add_items(call, items, count);
-    return handle_call(queue, call);
+    return handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
 }
 
 static int64_t remove_some(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
@@ -188,7 +178,7 @@ static int64_t remove_some(struct pgusher_queue *queue, const struct pgusher_que
 {
     redisReply *reply = remove_once(queue, items, count);
 
-    for (int i = 0; i < REMOVE_TRIES && !reply && queue->err.status == ST_AGAIN; i++) {
+    for (int i = 0; i < REMOVE_TRIES && !reply && strncmp(queue->err.text, "Redis: TRYAGAIN", 15) == 0; i++) {
         handle_begin(queue);
         reply = remove_once(queue, items, count);
     }
@@ -238,6 +228,7 @@ int64_t pgusher_queue_replay_all(struct pgusher_queue *queue)
     if (handle_check_types(queue) != 0)
         return -1;
     dead = handle_command(queue, 4, argv);
+    dead = handle_expect(queue, dead, is_array_of_strings(dead, false));
     if (!dead)
         return -1;
     items = mem_alloc(sizeof(*items) * (dead->elements + 1));
@@ -258,7 +249,7 @@ static int64_t purge(struct pgusher_queue *queue, const char *what)
         return -1;
     freeReplyObject(consumers);
     script_arg(call, what, strlen(what));
-    return call_integer(queue, call);
+    return handle_call_integer(queue, call);
 }
 
 int64_t pgusher_queue_purge_dead(struct pgusher_queue *queue)

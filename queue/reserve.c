@@ -13,11 +13,12 @@
 enum { PAUSE_MS = 100 };
 
 /* `done`: a batch of which all that is not settled is acked on the way; or NULL. */
-static struct script_call *reserve_call(const struct pgusher_queue *queue, size_t max,
+static struct script_call *reserve_call(struct pgusher_queue *queue, size_t max,
                                         const struct pgusher_queue_batch *done)
 {
     struct script_call *call = queue_call_new(&queue->keys, &script_reserve);
 
+    queue->reserved_at_ms = clock_mono_ms(); /* the lease is no younger than that */
     queue_call_processing_key(call, &queue->keys, queue->consumer);
     script_arg(call, queue->consumer, strlen(queue->consumer));
     script_arg_int(call, queue->lease_ms);
@@ -33,7 +34,9 @@ static struct script_call *reserve_call(const struct pgusher_queue *queue, size_
 static bool is_reservation(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ARRAY && reply->elements == RESERVED_PARTS &&
-           reply->element[RESERVED_ITEMS]->type == REDIS_REPLY_ARRAY &&
+           reply->element[RESERVED_TOKEN]->type == REDIS_REPLY_STRING &&
+           reply->element[RESERVED_EXPIRED]->type == REDIS_REPLY_STRING &&
+           is_array_of_strings(reply->element[RESERVED_ITEMS], false) &&
            reply->element[RESERVED_ACKED]->elements == 3;
 }
 
@@ -64,7 +67,6 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
         return handle_refuse(queue, "Redis gave no reservation: is another program called reserve?");
     }
     queue->registered = true;
-    queue->reserved_at_ms = clock_mono_ms();
     queue->left = (size_t)reply->element[RESERVED_LEFT]->integer;
     queue->due_ms = reply->element[RESERVED_DUE]->integer;
     queue->paused = reply->element[RESERVED_PAUSED]->integer != 0;
@@ -93,7 +95,11 @@ static int begin_reserve(struct pgusher_queue *queue, size_t max, struct pgusher
     *ret_batch = NULL;
     if (max < 1 || max > PGUSHER_QUEUE_MAX_ITEMS)
         return handle_refuse(queue, "reserve takes 1 to %d items, not %zu", PGUSHER_QUEUE_MAX_ITEMS, max);
-    return handle_introduce(queue);
+    if (handle_introduce(queue) != 0)
+        return -1;
+    if (queue->wait_lost && !queue->waiting)
+        handle_forget_wait(queue);
+    return 0;
 }
 
 int pgusher_queue_ack_reserve(struct pgusher_queue *queue, struct pgusher_queue_batch *done, size_t max,
@@ -187,16 +193,9 @@ int64_t pgusher_queue_due_ms(const struct pgusher_queue *queue)
 int pgusher_queue_heartbeat(struct pgusher_queue *queue)
 {
     struct script_call *call = queue_call_new(&queue->keys, &script_heartbeat);
-    redisReply *reply;
-    int known;
 
     handle_begin(queue);
     script_arg(call, queue->consumer, strlen(queue->consumer));
     script_arg_int(call, queue->lease_ms);
-    reply = handle_call(queue, call);
-    if (!reply)
-        return -1;
-    known = reply->integer == 1;
-    freeReplyObject(reply);
-    return known;
+    return (int)handle_call_integer(queue, call);
 }

@@ -63,10 +63,10 @@ static void add_item(struct script_call *call, const struct pgusher_queue_batch 
     script_arg(call, item->str, (size_t)item->len);
 }
 
-static redisReply *settle(struct pgusher_queue *queue, struct script_call *call,
+static redisReply *settle(struct pgusher_queue *queue, struct script_call *call, int type, size_t elements,
                           struct pgusher_queue_batch *batch, struct chosen *chosen)
 {
-    redisReply *reply = handle_call(queue, call);
+    redisReply *reply = handle_call_for(queue, call, type, elements);
 
     for (size_t i = 0; reply && i < chosen->count; i++)
         batch->settled[chosen->index[i]] = true;
@@ -95,7 +95,7 @@ int pgusher_queue_ack(struct pgusher_queue *queue, struct pgusher_queue_batch *b
     call = settle_call(queue, &script_ack, batch);
     for (size_t i = 0; i < chosen.count; i++)
         add_item(call, batch, chosen.index[i]);
-    reply = settle(queue, call, batch, &chosen);
+    reply = settle(queue, call, REDIS_REPLY_ARRAY, 3, batch, &chosen);
     if (!reply)
         return -1;
     acked = read_acked(reply);
@@ -152,7 +152,7 @@ int pgusher_queue_nack(struct pgusher_queue *queue, struct pgusher_queue_batch *
         script_arg_int(call, delay_of(batch, chosen.index[i], delay_ms));
         script_arg(call, reason ? reason : "", reason ? strlen(reason) : 0);
     }
-    reply = settle(queue, call, batch, &chosen);
+    reply = settle(queue, call, REDIS_REPLY_ARRAY, chosen.count, batch, &chosen);
     if (!reply)
         return -1;
     for (size_t i = 0; i < reply->elements; i++)
@@ -175,7 +175,7 @@ int pgusher_queue_release(struct pgusher_queue *queue, struct pgusher_queue_batc
     call = settle_call(queue, &script_release, batch);
     for (size_t i = 0; i < chosen.count; i++)
         add_item(call, batch, chosen.index[i]);
-    reply = settle(queue, call, batch, &chosen);
+    reply = settle(queue, call, REDIS_REPLY_INTEGER, 0, batch, &chosen);
     if (!reply)
         return -1;
     held = (int)reply->integer;

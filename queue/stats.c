@@ -93,10 +93,30 @@ static struct script_call *stats_call(const struct pgusher_queue *queue, const r
     return call;
 }
 
+/* The nested ones too. */
+static bool is_stats(const redisReply *reply)
+{
+    const redisReply *consumers = reply->element[STATS_CONSUMERS];
+
+    if (!is_array_of_strings(reply->element[STATS_META], false) || consumers->type != REDIS_REPLY_ARRAY)
+        return false;
+    for (size_t i = 0; i < consumers->elements; i++)
+        if (consumers->element[i]->elements != 4 || !consumers->element[i]->element[0]->str)
+            return false;
+    return true;
+}
+
+static redisReply *call_stats(struct pgusher_queue *queue, const redisReply *consumers)
+{
+    redisReply *reply = handle_call_for(queue, stats_call(queue, consumers), REDIS_REPLY_ARRAY, STATS_PARTS);
+
+    return handle_expect(queue, reply, reply && is_stats(reply));
+}
+
 int handle_check_types(struct pgusher_queue *queue)
 {
     const redisReply nobody = {.elements = 0};
-    redisReply *reply = handle_call(queue, stats_call(queue, &nobody));
+    redisReply *reply = call_stats(queue, &nobody);
 
     freeReplyObject(reply);
     return reply ? 0 : -1;
@@ -121,7 +141,7 @@ int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats 
     consumers = handle_consumers(queue);
     if (!consumers)
         return handle_name_key(queue);
-    reply = handle_call(queue, stats_call(queue, consumers));
+    reply = call_stats(queue, consumers);
     freeReplyObject(consumers);
     if (!reply)
         return -1;

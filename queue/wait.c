@@ -3,6 +3,7 @@
  * What it brings lands in the consumer's list even if its answer is lost; the next reserve adopts it. It must
  * be over before the lease that reserve renewed: then a consumer that vanishes cannot receive anything after
  * others have taken back what it held. */
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,9 +12,10 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/redis_error.h"
 #include "queue/handle.h"
 
-enum { REFUSED_PAUSE_MS = 500, UNBLOCK_RETRY_MS = 10 };
+enum { REFUSED_PAUSE_MS = 500, UNBLOCK_RETRY_MS = 10, UNBLOCK_MS = 200, FORBIDDEN_MS = 1000 };
 
 static int learn_waiter_id(struct pgusher_queue *queue)
 {
@@ -34,6 +36,7 @@ static int open_waiter(struct pgusher_queue *queue)
         rlink_close(queue->waiter);
         return -1;
     }
+    rlink_limit_delay(queue->waiter, queue->lease_ms / 4);
     return 0;
 }
 
@@ -76,6 +79,8 @@ static int64_t allowed_wait(const struct pgusher_queue *queue, int64_t wait_ms)
 
 int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct buf *then)
 {
+    if (queue->waiting)
+        return handle_refuse(queue, "a wait is under way already");
     wait_ms = allowed_wait(queue, wait_ms);
     if (wait_ms <= 0)
         return -2;
@@ -92,8 +97,6 @@ int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct
 int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms)
 {
     handle_begin(queue);
-    if (queue->waiting)
-        return handle_refuse(queue, "a wait is under way already");
     return handle_wait_begin(queue, wait_ms, NULL);
 }
 
@@ -104,40 +107,81 @@ int64_t pgusher_queue_wait_ms(const struct pgusher_queue *queue)
     return queue->waiting && left_ms > 0 ? left_ms : 0;
 }
 
-/* At maxmemory Redis refuses blocking moves, though it lets the reserve script drain: look again in a while.
- */
+/* At maxmemory Redis refuses blocking moves, though it lets the reserve script drain; where they are
+ * forbidden there is no way but to look again and again. */
 static int refused(struct pgusher_queue *queue, const char *text)
 {
-    if (strncmp(text, "OOM", 3) == 0) {
-        queue->no_wait_until_ms = clock_mono_ms() + REFUSED_PAUSE_MS;
+    if (strncmp(text, "MOVED ", 6) == 0) {
+        rlink_redirect(queue->waiter, strrchr(text, ' ') + 1);
         return 0;
     }
-    rlink_close(queue->waiter); /* UNBLOCKED, MOVED, READONLY: reserve will find out more */
-    return 0;
+    queue->no_wait_until_ms = clock_mono_ms() + REFUSED_PAUSE_MS;
+    if (strncmp(text, "OOM", 3) == 0)
+        return 0;
+    rlink_close(queue->waiter);
+    if (redis_error_classify(text) != ST_CONFIG)
+        return 0; /* UNBLOCKED, READONLY: reserve will find out more */
+    err_set(&queue->err, ST_CONFIG, "Redis: %s", text);
+    return -1;
 }
 
 static bool has_ended(const struct pgusher_queue *queue, int64_t ms)
 {
     struct pollfd ended = {.fd = rlink_fd(queue->waiter), .events = POLLIN};
+    int64_t deadline_ms = clock_mono_ms() + ms;
+    int ready = ended.fd < 0;
 
-    return ended.fd < 0 || poll(&ended, 1, (int)at_most(ms, INT_MAX)) != 0;
+    while (ready == 0 || (ready < 0 && errno == EINTR)) {
+        int64_t left_ms = deadline_ms - clock_mono_ms();
+
+        ready = poll(&ended, 1, (int)at_most(left_ms > 0 ? left_ms : 0, INT_MAX));
+        if (ready == 0 && left_ms <= 0)
+            return false;
+    }
+    return true;
 }
 
-/* It may not even have begun: the two connections know nothing of each other. */
-static int unblock(struct pgusher_queue *queue)
+static void tell_client(struct pgusher_queue *queue, int argc, const char *const *argv)
 {
-    int64_t deadline_ms = clock_mono_ms() + queue->timeout_ms;
+    freeReplyObject(handle_command(queue, argc, argv));
+}
+
+/* It may not even have begun: the two connections know nothing of each other. One that does not end within a
+ * moment is dead, and nobody's event loop must wait for it. */
+static bool unblock(struct pgusher_queue *queue)
+{
+    int64_t deadline_ms = clock_mono_ms() + UNBLOCK_MS;
     char id[24];
 
     snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
     do {
-        redisReply *reply = handle_command(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
+        tell_client(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
+        if (has_ended(queue, UNBLOCK_RETRY_MS))
+            return true;
+    } while (clock_mono_ms() < deadline_ms && queue->err.status == ST_OK);
+    return queue->err.status == ST_CONFIG && has_ended(queue, FORBIDDEN_MS);
+}
 
-        if (!reply)
-            return -1;
-        freeReplyObject(reply);
-    } while (!has_ended(queue, UNBLOCK_RETRY_MS) && clock_mono_ms() < deadline_ms);
-    return 0;
+/* Redis may receive the move later still, and then move something to us, or run the reserve that follows it.
+ */
+void handle_forget_wait(struct pgusher_queue *queue)
+{
+    char id[24];
+
+    snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
+    rlink_close(queue->waiter);
+    tell_client(queue, 4, (const char *const[]){"CLIENT", "KILL", "ID", id});
+    queue->wait_lost = queue->err.status == ST_AGAIN || queue->err.status == ST_LOST;
+    handle_begin(queue);
+}
+
+static int abandon(struct pgusher_queue *queue)
+{
+    queue->waiting = false;
+    rlink_close(queue->waiter);
+    err_clear(&queue->err);
+    err_set(&queue->err, ST_LOST, "the connection that waits for items does not answer");
+    return -1;
 }
 
 static int receive_move(struct pgusher_queue *queue)
@@ -154,17 +198,15 @@ static int receive_move(struct pgusher_queue *queue)
     return came;
 }
 
-/* An idle Redis looks at its timeouts only ten times a second, so the end is asked for; where that is
- * forbidden it is waited for. */
+/* An idle Redis looks at its timeouts only ten times a second, so the end is asked for. */
 int pgusher_queue_wait_end(struct pgusher_queue *queue)
 {
     handle_begin(queue);
     if (!queue->waiting)
         return handle_refuse(queue, "no wait is under way");
-    if (!has_ended(queue, pgusher_queue_wait_ms(queue)) && unblock(queue) != 0) {
-        handle_begin(queue);
-        has_ended(queue, queue->timeout_ms);
-    }
+    if (!has_ended(queue, pgusher_queue_wait_ms(queue)) && !unblock(queue))
+        return abandon(queue);
+    handle_begin(queue);
     return receive_move(queue);
 }
 
@@ -173,9 +215,8 @@ int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
     handle_begin(queue);
     if (!queue->waiting)
         return 0;
-    if (unblock(queue) == 0)
-        return receive_move(queue) < 0 ? -1 : 0;
-    rlink_close(queue->waiter); /* Redis cannot be reached; the move ends by itself */
-    queue->waiting = false;
-    return -1;
+    if (!unblock(queue))
+        return abandon(queue);
+    handle_begin(queue);
+    return receive_move(queue) < 0 ? -1 : 0;
 }

@@ -84,27 +84,28 @@ START_TEST(example_watches)
 END_TEST
 
 static void assert_queue(const struct config *config, const char *name, int failures, int crashes,
-                         int64_t lease_ms, bool coalesce)
+                         int64_t lease_ms, int coalesce)
 {
     const struct queue_config *queue = config_queue(config, name);
 
     ck_assert_ptr_nonnull(queue);
     ck_assert_str_eq(queue->name, name);
-    ck_assert_int_eq(queue->max_failures, failures);
-    ck_assert_int_eq(queue->max_crashes, crashes);
+    ck_assert_int_eq(queue->settings.max_failures, failures);
+    ck_assert_int_eq(queue->settings.max_crashes, crashes);
     ck_assert_int_eq(queue->lease_ms, lease_ms);
-    ck_assert_int_eq(queue->coalesce, coalesce);
+    ck_assert_int_eq(queue->settings.coalesce, coalesce);
 }
 
-START_TEST(queues_have_defaults)
+/* What the file does not say stays as it is in the queue. */
+START_TEST(queues_say_only_what_is_written)
 {
     struct config *config =
         load_good("queues", "{\"{a}\": {}, \"{b}\": {\"max_failures\": 1, \"max_crashes\": 2, "
                             "\"lease\": \"1 min\", \"coalesce\": false}}");
 
-    assert_queue(config, "{a}", 8, 3, 30 * SECOND, true);
-    assert_queue(config, "{b}", 1, 2, 60 * SECOND, false);
-    assert_queue(config, "{search}", 8, 3, 30 * SECOND, true); /* only a projection names it */
+    assert_queue(config, "{a}", 0, 0, 0, 0);
+    assert_queue(config, "{b}", 1, 2, 60 * SECOND, -1);
+    assert_queue(config, "{search}", 0, 0, 0, 0); /* only a projection names it */
     ck_assert_uint_eq(config->nqueues, 3);
     ck_assert_ptr_null(config_queue(config, "{c}"));
     config_free(config);
@@ -115,8 +116,8 @@ START_TEST(queues_that_only_a_projection_names)
 {
     struct config *config = load_good("projections.ticket.queues", "[\"{x}\", \"{search}\", \"{y}\"]");
 
-    assert_queue(config, "{x}", 8, 3, 30 * SECOND, true);
-    assert_queue(config, "{y}", 8, 3, 30 * SECOND, true);
+    assert_queue(config, "{x}", 0, 0, 0, 0);
+    assert_queue(config, "{y}", 0, 0, 0, 0);
     ck_assert_uint_eq(config->nqueues, 3);
     config_free(config);
 }
@@ -285,7 +286,7 @@ START_TEST(servers_as_objects_need_no_password)
 END_TEST
 
 UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(example_watches),
-          UNIT(queues_have_defaults), UNIT(queues_that_only_a_projection_names),
+          UNIT(queues_say_only_what_is_written), UNIT(queues_that_only_a_projection_names),
           UNIT(a_watch_may_be_an_object_without_lookup), UNIT(limits_may_be_reached),
           UNIT(optional_settings_have_defaults), UNIT(empty_queue_list_is_no_queue),
           UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids), UNIT(default_file),
