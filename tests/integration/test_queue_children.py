@@ -311,7 +311,8 @@ def test_signals_of_the_command(queue):
     queue.push("a")
     queue.once(f"exec grep -E '^Sig(Blk|Ign)' /proc/self/status >{queue.file('signals')}")
     values = [line.split()[1] for line in queue.read("signals").splitlines()]
-    assert [int(value, 16) for value in values] == [0, 0]
+    ordinary = (1 << 31) - 1  # those above belong to the C library, and may be inherited from whoever runs the tests
+    assert [int(value, 16) & ordinary for value in values] == [0, 0]
 
 
 def test_each_run_has_a_process_group_of_its_own(queue):
