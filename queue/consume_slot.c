@@ -58,8 +58,7 @@ static void drop_reservation(struct slot *slot)
     slot->expired = false;
 }
 
-/* Leaving the queue gives back what is still held. */
-/* A Redis that does not answer would keep each slot for a while. */
+/* Gives back what is still held. A Redis that does not answer would keep each slot for a while. */
 static void leave_queue(struct slot *slot)
 {
     int64_t began_ms = clock_mono_ms();

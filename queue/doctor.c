@@ -1,5 +1,6 @@
 #include "queue/doctor.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,9 @@ static enum exit_code examine(struct doctor *doctor)
 static enum exit_code find_and_examine(struct doctor *doctor)
 {
     redisReply *found = DOCTOR_ASK(doctor, "TYPE", pgusher_queue_name(doctor->queue));
+    bool type = found && found->type == REDIS_REPLY_STATUS && islower((unsigned char)found->str[0]);
 
+    found = handle_expect(doctor->queue, found, type);
     if (!found)
         return tool_fail(doctor->queue);
     freeReplyObject(found);

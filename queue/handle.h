@@ -29,6 +29,7 @@ struct pgusher_queue {
     int64_t wait_until_ms; /* when it ends, at the latest */
     bool wait_lost;        /* its answer has not come: until then it may bring something */
     int64_t reserved_at_ms;
+    int64_t recover_after_ms; /* a dead consumer could not be recovered */
     int64_t no_wait_until_ms; /* Redis refuses blocking moves (maxmemory) */
 
     char last_token[24]; /* of the last reservation whose reply came */
@@ -74,6 +75,8 @@ void handle_abandon(struct pgusher_queue *queue);
 
 /* One consumer by name. How many items came back or died; 0 too when its lease has not run out. */
 int64_t handle_recover_consumer(struct pgusher_queue *queue, const char *consumer);
+/* All of them. What came back is counted even if the handle's error says that one could not be recovered. */
+int64_t handle_recover_consumers(struct pgusher_queue *queue);
 int64_t handle_recover_plain(struct pgusher_queue *queue);
 /* The names in the registry; the caller frees the reply. */
 redisReply *handle_consumers(struct pgusher_queue *queue);

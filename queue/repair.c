@@ -57,18 +57,44 @@ int64_t handle_recover_plain(struct pgusher_queue *queue)
     return handle_call_integer(queue, call);
 }
 
+/* One that cannot be recovered (a list that is none) must not keep the others from it; its error is told at
+ * the end. */
+static int64_t recover_each(struct pgusher_queue *queue, const redisReply *consumers)
+{
+    struct err first = ERR_NONE;
+    int64_t total = 0;
+
+    for (size_t i = 0; i < consumers->elements; i++) {
+        int64_t recovered = handle_recover_consumer(queue, consumers->element[i]->str);
+
+        total += recovered > 0 ? recovered : 0;
+        if (recovered < 0)
+            err_copy(&first, &queue->err);
+        if (recovered < 0 && queue->err.status != ST_REFUSED)
+            break;
+        handle_begin(queue);
+    }
+    err_copy(&queue->err, &first);
+    return total;
+}
+
+int64_t handle_recover_consumers(struct pgusher_queue *queue)
+{
+    redisReply *consumers = handle_consumers(queue);
+    int64_t total = consumers ? recover_each(queue, consumers) : -1;
+
+    freeReplyObject(consumers);
+    return total;
+}
+
 int pgusher_queue_recover(struct pgusher_queue *queue)
 {
-    redisReply *consumers;
-    int64_t total = 0, plain;
+    int64_t total, plain;
 
     handle_begin(queue);
     if (handle_introduce(queue) != 0)
         return -1;
-    consumers = handle_consumers(queue);
-    for (size_t i = 0; consumers && i < consumers->elements && queue->err.status == ST_OK; i++)
-        total += handle_recover_consumer(queue, consumers->element[i]->str);
-    freeReplyObject(consumers);
+    total = handle_recover_consumers(queue);
     if (queue->err.status != ST_OK)
         return -1;
     plain = handle_recover_plain(queue);

@@ -10,7 +10,7 @@
 #include "queue/queue_batch.h"
 #include "queue/handle.h"
 
-enum { PAUSE_MS = 100 };
+enum { PAUSE_MS = 100, RECOVER_AGAIN_MS = 1000 };
 
 /* `done`: a batch of which all that is not settled is acked on the way; or NULL. */
 static struct script_call *reserve_call(struct pgusher_queue *queue, size_t max,
@@ -40,15 +40,33 @@ static bool is_reservation(const redisReply *reply)
            reply->element[RESERVED_ACKED]->elements == 3;
 }
 
-/* Takes back what others left. Failing at it must not cost the caller its items: the next reserve tries
- * again. */
+/* Failing at one is no reason to leave the others. It is tried again, though not at once: it stays due all
+ * the time. */
+static int64_t recover_expired(struct pgusher_queue *queue, const char *consumer)
+{
+    int64_t now_ms = clock_mono_ms(), recovered = -1;
+
+    if (now_ms >= queue->recover_after_ms)
+        recovered = handle_recover_consumer(queue, consumer);
+    if (recovered >= 0)
+        return recovered;
+    queue->due_ms = queue->lease_ms;
+    if (now_ms < queue->recover_after_ms)
+        return 0;
+    queue->recover_after_ms = now_ms + RECOVER_AGAIN_MS;
+    handle_begin(queue);
+    return handle_recover_consumers(queue);
+}
+
+/* Takes back what others left. Failing at it must not cost the caller its items. */
 static int64_t keep_up(struct pgusher_queue *queue, const redisReply *reply)
 {
     const redisReply *expired = reply->element[RESERVED_EXPIRED];
     int64_t recovered = 0;
 
     if (expired->len > 0)
-        recovered = handle_recover_consumer(queue, expired->str);
+        recovered = recover_expired(queue, expired->str);
+    handle_begin(queue);
     if (reply->element[RESERVED_ELECTED]->integer)
         recovered += handle_recover_plain(queue);
     handle_begin(queue);

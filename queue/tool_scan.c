@@ -103,6 +103,11 @@ static int scan_node(struct rlink *rlink, struct scan_names *names, struct err *
         free(cursor);
         if (!page)
             return -1;
+        if (page->type != REDIS_REPLY_ARRAY || page->elements != 2 || !page->element[0]->str) {
+            freeReplyObject(page);
+            err_set(err, ST_REFUSED, "an odd reply to SCAN: is this a Redis?");
+            return -1;
+        }
         cursor = mem_strdup(page->element[0]->str);
         result = page->element[1]->elements ? add_page(rlink, page->element[1], names, err) : 0;
         freeReplyObject(page);
@@ -116,7 +121,7 @@ static int scan_node(struct rlink *rlink, struct scan_names *names, struct err *
 /* Each primary stands at the head of one or more ranges of slots: [from, to, [host, port, …], replicas …]. */
 static void add_primaries(const redisReply *slots, struct scan_names *nodes)
 {
-    for (size_t i = 0; i < slots->elements; i++) {
+    for (size_t i = 0; i < slots->elements && slots->element[i]->elements > 2; i++) {
         const redisReply *primary = slots->element[i]->element[2];
         const char *host = primary->element[0]->str;
         char *address = mem_printf("%s:%lld", host ? host : "", primary->element[1]->integer);

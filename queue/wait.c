@@ -17,15 +17,16 @@
 
 enum { REFUSED_PAUSE_MS = 500, UNBLOCK_RETRY_MS = 10, UNBLOCK_MS = 200, FORBIDDEN_MS = 1000 };
 
+/* 0 where CLIENT is forbidden: then a wait ends when Redis ends it. */
 static int learn_waiter_id(struct pgusher_queue *queue)
 {
     redisReply *reply = rlink_run(queue->waiter, 2, (const char *const[]){"CLIENT", "ID"}, &queue->err);
 
-    if (!reply)
-        return -1;
-    queue->waiter_id = reply->integer;
+    queue->waiter_id = reply ? reply->integer : 0;
     freeReplyObject(reply);
-    return 0;
+    if (!reply && strncmp(queue->err.text, "Redis: NOPERM", 13) == 0)
+        err_clear(&queue->err);
+    return queue->err.status == ST_OK ? 0 : -1;
 }
 
 static int open_waiter(struct pgusher_queue *queue)
@@ -153,6 +154,8 @@ static bool unblock(struct pgusher_queue *queue)
     int64_t deadline_ms = clock_mono_ms() + UNBLOCK_MS;
     char id[24];
 
+    if (!queue->waiter_id)
+        return has_ended(queue, FORBIDDEN_MS);
     snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
     do {
         tell_client(queue, 3, (const char *const[]){"CLIENT", "UNBLOCK", id});
