@@ -84,15 +84,17 @@ def run_until_acked(queue, argv, installed, count):
     return queue.read("said")
 
 
-def test_the_header_compiles_alone(installed, workspace):
-    """In C and in C++, with every warning."""
+@pytest.mark.parametrize("language", ["c", "c++"])
+def test_the_header_compiles_alone(installed, workspace, language):
+    """With every warning."""
+    if run(["cc", "-x", language, "-fsyntax-only", os.devnull]).returncode:
+        pytest.skip(f"no compiler for {language} is installed")
     source = os.path.join(workspace, "alone.c")
     with open(source, "w") as file:
         file.write('#include <pgusher-queue.h>\nint main(void) { return (int)sizeof(struct pgusher_queue_stats) == 0; }\n')
-    for language in ("c", "c++"):
-        done = run(["cc", "-x", language, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
-                    f"-I{installed}/usr/include", source])
-        assert done.returncode == 0, done.stderr.decode()
+    done = run(["cc", "-x", language, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+                f"-I{installed}/usr/include", source])
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_names_of_the_library():

@@ -107,6 +107,15 @@ bool native_lost(struct world *world, const struct pgusher_queue *queue, const c
     return true;
 }
 
+bool native_lost_renewal(struct world *world, struct handle *handle, const char *what)
+{
+    int64_t renewed = world->now + LEASE_MS;
+
+    if (renewed < handle->deadline)
+        handle->deadline = renewed; /* the clock went back meanwhile */
+    return native_lost(world, handle->queue, what);
+}
+
 /* ---- leases ---- */
 
 static bool has_lapsed(struct world *world, const char *consumer)
@@ -157,7 +166,7 @@ bool native_heartbeat(struct world *world, struct handle *handle)
     int renewed = pgusher_queue_heartbeat(handle->queue);
 
     if (renewed < 0)
-        return native_lost(world, handle->queue, "heartbeat");
+        return native_lost_renewal(world, handle, "heartbeat");
     if (known && renewed != 1)
         return world_broken(world, "7: the lease of %s runs, and its heartbeat says %d",
                             pgusher_queue_consumer(handle->queue), renewed);
@@ -265,7 +274,7 @@ struct holding *native_reserve(struct world *world, struct handle *handle, size_
 
     if (count < 0) {
         handle->unsure = true;
-        native_lost(world, handle->queue, "reserve");
+        native_lost_renewal(world, handle, "reserve");
         return NULL;
     }
     return native_take(world, handle, batch, count, max);

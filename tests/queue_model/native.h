@@ -48,5 +48,7 @@ void native_begin_anew(struct world *world, int doc);
 void native_note_lapses(struct world *world);
 /* Whether a call that failed had a reason to. */
 bool native_lost(struct world *world, const struct pgusher_queue *queue, const char *what);
+/* The same of a call that renews the lease: it may have done so. */
+bool native_lost_renewal(struct world *world, struct handle *handle, const char *what);
 
 #endif

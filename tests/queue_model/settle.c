@@ -226,7 +226,7 @@ struct holding *native_ack_reserve(struct world *world, struct handle *handle, s
     count = pgusher_queue_ack_reserve(handle->queue, holding->batch, max, &batch, &acked);
     if (count < 0) {
         handle->unsure = true;
-        if (native_lost(world, handle->queue, "ack_reserve"))
+        if (native_lost_renewal(world, handle, "ack_reserve"))
             find_out_what_happened(&settling);
     } else {
         check_result(&settling, (int)acked.acked);
