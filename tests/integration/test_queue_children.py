@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from harness.processes import run
 from harness.programs import SLOWER
 from harness.queue import PYTHON, QUEUE
 from harness.waiting import stays, until
