@@ -26,14 +26,14 @@ QUEUE_LIBS = $(shell pkg-config --libs hiredis jansson) -lev -lm
 QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_url.c rlink.c script.c status.c utf8.c) \
                  $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c wait.c)
 QUEUE_MAIN := queue/pgusher_queue.c
-QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c \
+QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
               $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
 DAEMON_ONLY := cdc/worker.c cdc/worker_session.c cdc/feed.c cdc/expand.c
 TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_sql.c cdc/needs.c cdc/install.c \
              cdc/backfill.c cdc/progress.c cdc/status_verb.c
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c)) $(wildcard common/*.c) \
-       queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c
+       queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c queue/tombstone.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))
 LUA := $(sort $(wildcard lua/*.lua))
 LUA_OVERRIDE ?= lua

@@ -10,6 +10,7 @@
 #include "common/redis_error.h"
 #include "lua/scripts.h"
 #include "queue/enqueue.h"
+#include "queue/tombstone.h"
 
 enum {
     CALL_DOCUMENTS = 100,
@@ -226,14 +227,13 @@ static struct shipment *with_room(struct sink *sink, struct shipment **open, con
     return *open;
 }
 
-/* The tombstone must live in the slot of its document. Braces round the key do that, unless the key has a
- * hash tag of its own, which then rules the slot by itself. */
 static void add_tombstone_key(struct script_call *call, const char *key)
 {
-    char *gone = mem_printf(strchr(key, '{') ? "pgusher:gone:%s" : "pgusher:gone:{%s}", key);
+    struct buf name = BUF_NONE;
 
-    script_key(call, gone, strlen(gone));
-    free(gone);
+    tombstone_add_key(&name, key, strlen(key));
+    script_key(call, name.data, name.len);
+    buf_free(&name);
 }
 
 static struct script_call *add_document(struct sink *sink, struct shipment *shipment,

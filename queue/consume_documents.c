@@ -7,6 +7,7 @@
 #include "common/redis_error.h"
 #include "queue/consume_line.h"
 #include "queue/tool_text.h"
+#include "queue/tombstone.h"
 
 /* The documents that are read in one pipeline. */
 struct page {
@@ -25,25 +26,14 @@ static bool is_gone(const redisReply *reply)
 
 /* ---- reading ---- */
 
-/* A tombstone shares the document's slot: the document's key is its hash tag, or holds it. */
-static char *tombstone_key(const struct question *hash, size_t *ret_len)
-{
-    bool tagged = memchr(hash->key, '{', hash->len) != NULL;
-    struct buf name = BUF_NONE;
-
-    buf_puts(&name, tagged ? "pgusher:gone:" : "pgusher:gone:{");
-    buf_add(&name, hash->key, hash->len);
-    if (!tagged)
-        buf_putc(&name, '}');
-    *ret_len = name.len;
-    return buf_take(&name);
-}
-
 static void add_tombstone(struct page *page, const struct question *hash)
 {
     struct question *tombstone = &page->tombstones[page->ngone];
+    struct buf name = BUF_NONE;
 
-    page->names[page->ngone++] = tombstone_key(hash, &tombstone->len);
+    tombstone_add_key(&name, hash->key, hash->len);
+    tombstone->len = name.len;
+    page->names[page->ngone++] = buf_take(&name);
     tombstone->verb = "GET";
     tombstone->key = page->names[page->ngone - 1];
 }
