@@ -195,13 +195,6 @@ bool rconn_is_up(const struct rconn *rconn)
     return rconn->state == UP;
 }
 
-static void copy_url(struct redis_url *to, const struct redis_url *from)
-{
-    redis_url_free(to);
-    *to = (struct redis_url){mem_strdup(from->path), mem_strdup(from->host),    from->port, from->db,
-                             mem_strdup(from->user), mem_strdup(from->password)};
-}
-
 static void drop_with(struct rconn *rconn, enum status status, const char *what)
 {
     char *shown = redis_url_show(&rconn->url);
@@ -308,7 +301,7 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
     redisAsyncContext *context;
 
     if (url != &rconn->url)
-        copy_url(&rconn->url, url);
+        redis_url_copy(&rconn->url, url);
     context = url->path ? redisAsyncConnectUnix(rconn->url.path)
                         : redisAsyncConnect(rconn->url.host, rconn->url.port);
     rconn->state = CONNECTING;

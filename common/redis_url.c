@@ -181,6 +181,24 @@ void redis_url_free(struct redis_url *url)
     *url = (struct redis_url){0};
 }
 
+void redis_url_copy(struct redis_url *to, const struct redis_url *from)
+{
+    redis_url_free(to);
+    *to = *from;
+    to->path = mem_strdup(from->path);
+    to->host = mem_strdup(from->host);
+    to->user = mem_strdup(from->user);
+    to->password = mem_strdup(from->password);
+}
+
+void redis_url_set_password(struct redis_url *url, const char *password)
+{
+    if (!password)
+        return;
+    free(url->password);
+    url->password = mem_strdup(password);
+}
+
 char *redis_url_show(const struct redis_url *url)
 {
     if (url->path)

@@ -22,20 +22,11 @@ struct rlink {
     redisContext *context; /* NULL while closed */
 };
 
-static void copy_url(struct redis_url *to, const struct redis_url *from)
-{
-    *to = *from;
-    to->path = mem_strdup(from->path);
-    to->host = mem_strdup(from->host);
-    to->user = mem_strdup(from->user);
-    to->password = mem_strdup(from->password);
-}
-
 struct rlink *rlink_new(const struct redis_url *url, int timeout_ms)
 {
     struct rlink *rlink = mem_zalloc(sizeof(*rlink));
 
-    copy_url(&rlink->url, url);
+    redis_url_copy(&rlink->url, url);
     rlink->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
     return rlink;
 }

@@ -40,9 +40,7 @@ local function take_back(item)
     return
   end
   if not waiting.has(item) and not redis.call('ZSCORE', key.delayed, item) then
-    if redis.call('ZREM', key.dead, item) == 1 then
-      redis.call('HDEL', key.failures, item)
-    end
+    waiting.forget_other_places({item})
     waiting.push_back(item)
   end
 end

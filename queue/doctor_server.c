@@ -66,15 +66,23 @@ static int say_eviction(struct doctor *doctor, const char *memory, const char *p
                       memory, policy, until_when(mended));
 }
 
+typedef int say_settings_fn(struct doctor *doctor, const char *first, const char *second);
+
+static int look_at_settings(struct doctor *doctor, const char *first, const char *second,
+                            say_settings_fn *say)
+{
+    char *one = config_get(doctor, first);
+    char *other = one ? config_get(doctor, second) : NULL;
+    int result = other ? say(doctor, one, other) : -1;
+
+    free(one);
+    free(other);
+    return result;
+}
+
 int doctor_eviction(struct doctor *doctor)
 {
-    char *memory = config_get(doctor, "maxmemory");
-    char *policy = memory ? config_get(doctor, "maxmemory-policy") : NULL;
-    int result = policy ? say_eviction(doctor, memory, policy) : -1;
-
-    free(memory);
-    free(policy);
-    return result;
+    return look_at_settings(doctor, "maxmemory", "maxmemory-policy", say_eviction);
 }
 
 static int say_persistence(struct doctor *doctor, const char *appendonly, const char *save)
@@ -97,13 +105,7 @@ static int say_persistence(struct doctor *doctor, const char *appendonly, const 
 
 int doctor_persistence(struct doctor *doctor)
 {
-    char *appendonly = config_get(doctor, "appendonly");
-    char *save = appendonly ? config_get(doctor, "save") : NULL;
-    int result = save ? say_persistence(doctor, appendonly, save) : -1;
-
-    free(appendonly);
-    free(save);
-    return result;
+    return look_at_settings(doctor, "appendonly", "save", say_persistence);
 }
 
 /* ---- INFO ---- */

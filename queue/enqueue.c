@@ -2,6 +2,7 @@
 
 #include "lua/scripts.h"
 #include "queue/keys.h"
+#include "queue/pgusher-queue.h"
 #include "queue/settings.h"
 
 struct script_call *enqueue_call_new(const char *queue)
@@ -33,8 +34,6 @@ int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, str
     return -1;
 }
 
-enum outcome { QUEUED = 0, REVIVED = 4 };
-
 int64_t enqueue_count_new(const struct rreply *reply)
 {
     int64_t count = 0;
@@ -42,7 +41,7 @@ int64_t enqueue_count_new(const struct rreply *reply)
     for (size_t i = 0; i < rreply_count(reply); i++) {
         int64_t outcome = rreply_integer(rreply_at(reply, i));
 
-        count += outcome == QUEUED || outcome == REVIVED;
+        count += outcome == PGUSHER_QUEUE_QUEUED || outcome == PGUSHER_QUEUE_REVIVED;
     }
     return count;
 }

@@ -11,7 +11,7 @@
 #include "common/redis_error.h"
 #include "lua/scripts.h"
 
-enum { DEFAULT_LEASE_MS = 30000, DEFAULT_TIMEOUT_MS = 5000, MIN_LEASE_MS = 100, MAX_REDIRECTS = 5 };
+enum { DEFAULT_LEASE_MS = 30000, DEFAULT_TIMEOUT_MS = 5000, MAX_REDIRECTS = 5 };
 
 /* ---- opening and closing ---- */
 
@@ -32,8 +32,9 @@ static int check_options(const struct pgusher_queue_options *options, struct err
 {
     if (!options->redis || !options->queue || !options->queue[0])
         err_set(err, ST_REFUSED, "options.redis and options.queue must be set");
-    else if (options->lease_ms < 0 || (options->lease_ms > 0 && options->lease_ms < MIN_LEASE_MS))
-        err_set(err, ST_REFUSED, "options.lease_ms must be at least %d", MIN_LEASE_MS);
+    else if (options->lease_ms < 0 ||
+             (options->lease_ms > 0 && options->lease_ms < PGUSHER_QUEUE_MIN_LEASE_MS))
+        err_set(err, ST_REFUSED, "options.lease_ms must be at least %d", PGUSHER_QUEUE_MIN_LEASE_MS);
     else if (options->timeout_ms < 0 || options->max_failures < 0 || options->max_crashes < 0 ||
              options->plain_timeout_ms < 0)
         err_set(err, ST_REFUSED, "a limit or timeout in the options is negative");
@@ -52,10 +53,7 @@ static struct pgusher_queue *handle_new(const struct pgusher_queue_options *opti
     queue->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     queue->settings = (struct queue_settings){options->max_failures, options->max_crashes,
                                               options->plain_timeout_ms, options->coalesce};
-    if (options->password) {
-        free(queue->url.password);
-        queue->url.password = mem_strdup(options->password);
-    }
+    redis_url_set_password(&queue->url, options->password);
     queue->link = rlink_new(&queue->url, queue->timeout_ms);
     queue->waiter = rlink_new(&queue->url, queue->timeout_ms);
     queue->due_ms = -1;

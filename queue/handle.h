@@ -57,8 +57,6 @@ redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); 
 /* 0 if each key of the queue is of its type; an error that names the one that is not. Commands that look at
  * one key only would not notice. */
 int handle_check_types(struct pgusher_queue *queue);
-/* -1; an error of Redis that says only "wrong type" is replaced by one that names the key. */
-int handle_name_key(struct pgusher_queue *queue);
 /* Begins a public function: forgets the last error. */
 void handle_begin(struct pgusher_queue *queue);
 int handle_refuse(struct pgusher_queue *queue, const char *format, ...) __attribute__((format(printf, 2, 3)));

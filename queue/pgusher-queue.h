@@ -42,7 +42,8 @@ extern "C" {
 
 #define PGUSHER_QUEUE_API __attribute__((visibility("default")))
 
-#define PGUSHER_QUEUE_MAX_ITEMS 1000         /* in one call */
+#define PGUSHER_QUEUE_MAX_ITEMS 1000 /* in one call */
+#define PGUSHER_QUEUE_MIN_LEASE_MS 100
 #define PGUSHER_QUEUE_MAX_ITEM_BYTES 1048576 /* 1 MiB */
 
 /* What may be done after an error. */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "queue/pgusher-queue.h"
 
-enum { MIN_LEASE_MS = 100, MIN_PLAIN_TIMEOUT_MS = 1 };
+enum { MIN_PLAIN_TIMEOUT_MS = 1 };
 
 static const char *const settings_known[] = {"max_failures",  "max_crashes", "lease",
                                              "plain_timeout", "coalesce",    NULL};
@@ -68,7 +69,7 @@ static void read_queue(const struct jnode *object, struct queue_config *queue)
     settings->max_crashes = (int)jconf_integer(object, "max_crashes", 1, 1000000, 0);
     settings->plain_timeout_ms = read_duration(object, "plain_timeout", MIN_PLAIN_TIMEOUT_MS);
     settings->coalesce = read_coalesce(object);
-    queue->lease_ms = read_duration(object, "lease", MIN_LEASE_MS);
+    queue->lease_ms = read_duration(object, "lease", PGUSHER_QUEUE_MIN_LEASE_MS);
 }
 
 void queue_config_read(const struct jnode *root, struct queue_config **list, size_t *count)
@@ -149,10 +150,8 @@ char *queue_config_redis(const struct jnode *root, struct redis_url *ret_url)
         node = jconf_member(&node, "url");
     if (address && redis_url_parse(address, ret_url, &err) != 0)
         jconf_problem(&node, "%s", err.text);
-    if (password) {
-        free(ret_url->password);
-        ret_url->password = password;
-    }
+    redis_url_set_password(ret_url, password);
+    free(password);
     return address;
 }
 

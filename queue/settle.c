@@ -74,6 +74,23 @@ static redisReply *settle(struct pgusher_queue *queue, struct script_call *call,
     return reply;
 }
 
+/* ack and release, which say nothing of an item but its name. */
+static redisReply *settle_by_name(struct pgusher_queue *queue, const struct script *script,
+                                  struct pgusher_queue_batch *batch, const size_t *indexes, size_t count,
+                                  int type, size_t elements)
+{
+    struct script_call *call;
+    struct chosen chosen;
+
+    handle_begin(queue);
+    if (choose(queue, batch, indexes, count, &chosen) != 0)
+        return NULL;
+    call = settle_call(queue, script, batch);
+    for (size_t i = 0; i < chosen.count; i++)
+        add_item(call, batch, chosen.index[i]);
+    return settle(queue, call, type, elements, batch, &chosen);
+}
+
 static struct pgusher_queue_acked read_acked(const redisReply *reply)
 {
     return (struct pgusher_queue_acked){(size_t)reply->element[0]->integer,
@@ -85,17 +102,8 @@ int pgusher_queue_ack(struct pgusher_queue *queue, struct pgusher_queue_batch *b
                       size_t count, struct pgusher_queue_acked *ret_acked)
 {
     struct pgusher_queue_acked acked;
-    struct script_call *call;
-    struct chosen chosen;
-    redisReply *reply;
+    redisReply *reply = settle_by_name(queue, &script_ack, batch, indexes, count, REDIS_REPLY_ARRAY, 3);
 
-    handle_begin(queue);
-    if (choose(queue, batch, indexes, count, &chosen) != 0)
-        return -1;
-    call = settle_call(queue, &script_ack, batch);
-    for (size_t i = 0; i < chosen.count; i++)
-        add_item(call, batch, chosen.index[i]);
-    reply = settle(queue, call, REDIS_REPLY_ARRAY, 3, batch, &chosen);
     if (!reply)
         return -1;
     acked = read_acked(reply);
@@ -164,18 +172,9 @@ int pgusher_queue_nack(struct pgusher_queue *queue, struct pgusher_queue_batch *
 int pgusher_queue_release(struct pgusher_queue *queue, struct pgusher_queue_batch *batch,
                           const size_t *indexes, size_t count)
 {
-    struct script_call *call;
-    struct chosen chosen;
-    redisReply *reply;
+    redisReply *reply = settle_by_name(queue, &script_release, batch, indexes, count, REDIS_REPLY_INTEGER, 0);
     int held;
 
-    handle_begin(queue);
-    if (choose(queue, batch, indexes, count, &chosen) != 0)
-        return -1;
-    call = settle_call(queue, &script_release, batch);
-    for (size_t i = 0; i < chosen.count; i++)
-        add_item(call, batch, chosen.index[i]);
-    reply = settle(queue, call, REDIS_REPLY_INTEGER, 0, batch, &chosen);
     if (!reply)
         return -1;
     held = (int)reply->integer;

@@ -122,7 +122,8 @@ int handle_check_types(struct pgusher_queue *queue)
     return reply ? 0 : -1;
 }
 
-int handle_name_key(struct pgusher_queue *queue)
+/* -1; an error of Redis that says only "wrong type" is replaced by one that names the key. */
+static int name_key(struct pgusher_queue *queue)
 {
     if (strncmp(queue->err.text, "Redis: WRONGTYPE Operation", 26) == 0) {
         handle_begin(queue);
@@ -140,7 +141,7 @@ int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats 
     handle_begin(queue);
     consumers = handle_consumers(queue);
     if (!consumers)
-        return handle_name_key(queue);
+        return name_key(queue);
     reply = call_stats(queue, consumers);
     freeReplyObject(consumers);
     if (!reply)

@@ -24,10 +24,7 @@ int tool_target_url(const struct tool_target *target, struct redis_url *ret_url,
 
     if (redis_url_parse(target->redis, &url, err) != 0)
         return -1;
-    if (target->password) {
-        free(url.password);
-        url.password = mem_strdup(target->password);
-    }
+    redis_url_set_password(&url, target->password);
     *ret_url = url;
     return 0;
 }

@@ -201,25 +201,25 @@ static int receive_move(struct pgusher_queue *queue)
     return came;
 }
 
-/* An idle Redis looks at its timeouts only ten times a second, so the end is asked for. */
-int pgusher_queue_wait_end(struct pgusher_queue *queue)
+/* After at most ms. An idle Redis looks at its timeouts only ten times a second, so the end is asked for. */
+static int end_wait(struct pgusher_queue *queue, int64_t ms)
 {
-    handle_begin(queue);
-    if (!queue->waiting)
-        return handle_refuse(queue, "no wait is under way");
-    if (!has_ended(queue, pgusher_queue_wait_ms(queue)) && !unblock(queue))
+    if (!has_ended(queue, ms) && !unblock(queue))
         return abandon(queue);
     handle_begin(queue);
     return receive_move(queue);
 }
 
-int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
+int pgusher_queue_wait_end(struct pgusher_queue *queue)
 {
     handle_begin(queue);
     if (!queue->waiting)
-        return 0;
-    if (!unblock(queue))
-        return abandon(queue);
+        return handle_refuse(queue, "no wait is under way");
+    return end_wait(queue, pgusher_queue_wait_ms(queue));
+}
+
+int pgusher_queue_wait_cancel(struct pgusher_queue *queue)
+{
     handle_begin(queue);
-    return receive_move(queue) < 0 ? -1 : 0;
+    return queue->waiting && end_wait(queue, 0) < 0 ? -1 : 0;
 }
