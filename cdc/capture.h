@@ -6,6 +6,9 @@
  * BEFORE triggers did, which UPDATE OF would not. Row triggers on a partitioned table reach its partitions by
  * themselves, TRUNCATE triggers do not and are set on each. The comparison is of images (record_image_ne),
  * because equal values may differ in text: 1.0 and 1.00.
+ *
+ * The functions ask the gates of all fleets, so a fleet that comes or goes changes them; that waits for
+ * whoever writes the tables, as changing a trigger does.
  */
 #ifndef PGUSHER_CAPTURE_H
 #define PGUSHER_CAPTURE_H
@@ -21,6 +24,10 @@
  * objects of them the script touches (0: all stands already). NULL with err set. */
 char *capture_compose(struct pg *pg, const struct config *config, const struct catalog *catalog,
                       int *ret_tables, int *ret_changed, struct err *err);
+
+/* The script that takes a fleet out: its rows, and what of the triggers and functions nobody else needs. The
+ * caller frees. NULL with err set: ST_REFUSED when there is no such fleet. */
+char *capture_compose_drop(struct pg *pg, const char *fleet, struct err *err);
 
 /* Takes everything away again, for all fleets. */
 extern const char capture_uninstall_sql[];

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/pg.h"
+
 static void put_record(struct buf *sql, const char *which, const struct need *need)
 {
     if (need->all_columns) {
@@ -16,34 +18,8 @@ static void put_record(struct buf *sql, const char *which, const struct need *ne
     buf_putc(sql, ')');
 }
 
-/* Whether a key is of a type whose cast to text differs from its output (boolean, char(n), inet), or whose
- * output depends on settings of the writer's session (dates, bytea). */
-static bool needs_care(const struct need *need, const struct catalog *catalog)
-{
-    static const char *const exact[] = {"smallint", "integer",           "bigint", "text", "uuid",
-                                        "numeric",  "character varying", "oid"};
-
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct relation *relation = &catalog->relations[i];
-
-        if (!relation->oid || strcmp(relation->oid, need->oid) != 0)
-            continue;
-        for (size_t j = 0; j < need->keys.count; j++) {
-            const struct column *column = relation_column(relation, need->keys.list[j]);
-            bool found = false;
-
-            for (size_t k = 0; column && k < sizeof(exact) / sizeof(exact[0]); k++)
-                found = found || strcmp(column->base_type, exact[k]) == 0;
-            if (!found)
-                return true;
-        }
-        return false;
-    }
-    return true; /* a table only another fleet watches: its types are not at hand */
-}
-
 /* ARRAY[…] of the keys as the documents show them: in the text of their output functions. */
-static void put_keys(struct buf *sql, const char *which, const struct need *need, bool care)
+static void put_keys(struct buf *sql, const char *which, const struct need *need)
 {
     buf_puts(sql, "ARRAY[");
     for (size_t i = 0; i < need->keys.count; i++) {
@@ -51,7 +27,7 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
 
         buf_printf(&key, "%s.", which);
         pg_put_identifier(&key, need->keys.list[i]);
-        if (care)
+        if (need->careful)
             buf_printf(sql, "%sCASE WHEN %s IS NULL THEN NULL ELSE format('%%s', %s) END", i ? ", " : "",
                        key.data, key.data);
         else
@@ -61,38 +37,71 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
     buf_putc(sql, ']');
 }
 
-void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct catalog *catalog)
+/* What to log: `logged`, and then `other` unless it is NULL. They are compared as variables: the columns may
+ * be of different collations, of which an array has none. */
+static void put_choice(struct buf *sql, const struct need *need)
 {
-    bool care = needs_care(need, catalog);
+    buf_puts(sql, "    IF TG_OP = 'DELETE' THEN\n        logged := ");
+    put_keys(sql, "OLD", need);
+    buf_puts(sql, ";\n    ELSIF TG_OP <> 'TRUNCATE' THEN\n        logged := ");
+    put_keys(sql, "NEW", need);
+    buf_puts(sql, ";\n        IF TG_OP = 'UPDATE' THEN\n            other := ");
+    put_keys(sql, "OLD", need);
+    buf_puts(sql, ";\n            IF other = logged COLLATE \"C\" THEN\n                other := NULL;\n"
+                  "            END IF;\n        END IF;\n    END IF;\n");
+}
 
+static void put_insert(struct buf *sql, int id)
+{
+    buf_puts(sql, "        CASE gauge & 3\n");
+    for (int table = 0; table < 4; table++)
+        buf_printf(sql,
+                   "        WHEN %d THEN INSERT INTO pgusher.changelog_%d (seq, part, capture, keys)\n"
+                   "            VALUES (next, slice, %d, logged);\n",
+                   table, table, id);
+    buf_puts(sql, "        END CASE;\n");
+}
+
+static void put_gates(struct buf *sql, const struct gates *gates)
+{
+    if (gates->count == 0)
+        return;
+    buf_puts(sql, "        -- Got: nobody sleeps, and it is kept until this commit is visible. Not got: wake "
+                  "them all.\n"
+                  "        IF NOT (");
+    for (size_t i = 0; i < gates->count; i++)
+        buf_printf(sql, "%spg_try_advisory_xact_lock_shared(1885828467, %d + slice)",
+                   i ? "\n                AND " : "", gates->numbers[i] * 1024);
+    buf_puts(sql, ") THEN\n            PERFORM pg_notify('pgusher', slice::text);\n        END IF;\n");
+}
+
+void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates)
+{
     buf_printf(sql,
                "CREATE OR REPLACE FUNCTION pgusher.capture_%d() RETURNS trigger\n"
                "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp\n",
                id);
-    if (care)
+    if (need->careful)
         buf_puts(sql, "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
                       "SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'\n");
-    buf_puts(sql, "AS $function$\nBEGIN\n    IF TG_OP = 'TRUNCATE' THEN\n"
-                  "        INSERT INTO pgusher.changelog (capture, keys) VALUES (");
+    buf_puts(sql, "AS $function$\nDECLARE\n    logged text[];\n    other text[];\n    slice integer := 0;\n"
+                  "    next bigint;\n    gauge bigint;\nBEGIN\n");
+    put_choice(sql, need);
     buf_printf(sql,
-               "%d, NULL);\n    ELSIF TG_OP = 'DELETE' THEN\n"
-               "        INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ",
-               id, id);
-    put_keys(sql, "OLD", need, care);
-    buf_printf(sql, ");\n    ELSE\n        INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ", id);
-    put_keys(sql, "NEW", need, care);
-    buf_puts(sql, ");\n        IF TG_OP = 'UPDATE' THEN\n            IF ");
-    put_keys(sql, "OLD", need, care);
-    buf_puts(sql, " IS DISTINCT FROM ");
-    put_keys(sql, "NEW", need, care);
-    buf_printf(sql, " THEN\n                INSERT INTO pgusher.changelog (capture, keys) VALUES (%d, ", id);
-    put_keys(sql, "OLD", need, care);
-    buf_puts(sql,
-             ");\n            END IF;\n        END IF;\n    END IF;\n"
-             "    -- Not got: somebody sleeps and must be woken. Got: kept until this commit is visible.\n"
-             "    IF NOT pg_try_advisory_xact_lock_shared(1885828467, 0) THEN\n"
-             "        PERFORM pg_notify('pgusher', '');\n    END IF;\n"
-             "    RETURN NULL;\nEND\n$function$;\n");
+               "    LOOP\n        IF logged IS NOT NULL THEN\n"
+               "            slice := (hash_array(logged COLLATE \"C\") & 2147483647) %% %d;\n"
+               "        END IF;\n",
+               gates->partitions);
+    buf_puts(sql, "        -- In this order: see pgusher.set_gauge.\n"
+                  "        next := nextval('pgusher.changelog_seq');\n"
+                  "        gauge := pg_sequence_last_value('pgusher.gauge');\n"
+                  "        IF next >= gauge >> 2 THEN\n"
+                  "            PERFORM pgusher.note_dropped();\n"
+                  "            RETURN NULL;\n        END IF;\n");
+    put_insert(sql, id);
+    put_gates(sql, gates);
+    buf_puts(sql, "        EXIT WHEN other IS NULL;\n        logged := other;\n        other := NULL;\n"
+                  "    END LOOP;\n    RETURN NULL;\nEND\n$function$;\n");
     buf_printf(sql, "REVOKE ALL ON FUNCTION pgusher.capture_%d() FROM PUBLIC;\n", id);
 }
 

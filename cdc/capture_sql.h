@@ -5,10 +5,16 @@
 #include "cdc/needs.h"
 #include "common/buf.h"
 
+/* Of which fleets a writer must find out whether they sleep, and into how many slices documents fall. */
+struct gates {
+    int *numbers;
+    size_t count;
+    int partitions;
+};
+
 /* Appends the function pgusher.capture_ID, which logs the keys of OLD and NEW and rings when somebody sleeps.
  */
-void capture_sql_put_function(struct buf *sql, const struct need *need, int id,
-                              const struct catalog *catalog);
+void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates);
 
 /* FOR EACH ROW WHEN (a column that matters changed) EXECUTE FUNCTION …; the caller frees. The images are
  * compared, because equal values may differ in text: 1.0 and 1.00. */

@@ -89,7 +89,7 @@ static void check_capture(struct session *session, const struct catalog *catalog
         script = capture_compose(session->pg, session->config, catalog, &tables, &changed, err);
         if (script && changed)
             problems_add(problems, PROBLEM_WARNING, "",
-                         "%d triggers do not stand as this configuration needs them; run: pgusher install",
+                         "%d triggers and functions do not stand as this configuration needs them; run: pgusher install",
                          changed);
         free(script);
     }

@@ -48,7 +48,13 @@ struct config {
     char *postgres;          /* conninfo or URI */
     char *postgres_password; /* from password_file; NULL: as libpq finds it */
     struct redis_url redis;
-    char *http; /* address of the status page; NULL: none */
+    char *http;           /* address of the status page; NULL: none */
+    int partitions;       /* of the changelog, chosen by the first install; 0: not said */
+    int64_t look_back_ms; /* how long a fleet may rewind; 0: not said, as the other limits below */
+    int64_t max_lag_rows; /* who is further behind is cut loose from the changelog */
+    int64_t max_lag_age_ms;
+    int wait_replicas; /* of Redis, that must have a write before a cursor moves over it; 0: none */
+    int64_t wait_timeout_ms;
     struct projection *projections;
     size_t nprojections;
     struct queue_config *queues;

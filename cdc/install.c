@@ -128,7 +128,7 @@ static int execute(struct job *job, const struct tool *tool, const char *script,
 /* What the script is composed from must not change before it runs: one install at a time. */
 static int lock_installs(struct job *job, struct err *err)
 {
-    struct pg_query query = {.sql = "SELECT pg_advisory_lock(1885828467, 1)"};
+    struct pg_query query = {.sql = "SELECT pg_advisory_lock(1885828470, 0)"};
 
     return pg_run(job->session->pg, &query, NULL, err);
 }
@@ -143,7 +143,7 @@ enum exit_code install_run(const struct tool *tool)
     if (job_open(&job, tool, &err) == 0 && (tool->print || lock_installs(&job, &err) == 0))
         script = compose(&job, &tables, &changed, &err);
     if (script && execute(&job, tool, script, &err) == 0 && !tool->print)
-        printf("installed for fleet %s: %d tables watched, %d triggers %s\n", job.config->fleet, tables,
+        printf("installed for fleet %s: %d tables watched, %d triggers and functions %s\n", job.config->fleet, tables,
                changed, changed ? "changed" : "to change (all stand already)");
     free(script);
     job_close(&job);

@@ -21,7 +21,7 @@ void names_add(struct names *names, const char *name)
     names->count++;
 }
 
-static void names_free(struct names *names)
+void names_free(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->list[i]);

@@ -20,6 +20,7 @@ struct need {
     struct names keys;
     struct names columns; /* the keys are among them */
     bool all_columns;
+    bool careful; /* the text of a key depends on settings, or is not what its cast gives */
 };
 
 struct needs {
@@ -34,6 +35,7 @@ void needs_of_config(struct needs *needs, const struct config *config, const str
 struct need *needs_add(struct needs *needs, const char *oid, const char *qualified, char kind);
 void names_add(struct names *names, const char *name);
 void names_add_array(struct names *names, const char *literal); /* a text[] literal */
+void names_free(struct names *names);
 void needs_free(struct needs *needs);
 
 /* The array parameter of sql_view_reads; the caller frees. */

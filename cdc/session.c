@@ -21,7 +21,8 @@ enum {
     STATE_AT_SEQ,
     STATE_IDENTITY,
     STATE_QUARANTINED,
-    STATE_IS_PAST
+    STATE_IS_PAST,
+    STATE_OLDEST
 };
 
 /* ---- waiting for a connection ---- */
@@ -141,7 +142,8 @@ static int load_state(struct session *session, char **ret_identity, struct err *
     }
     if (pg_rows_count(rows) == 0) {
         not_installed(session, err);
-    } else if (atoi(pg_rows_get(rows, 0, STATE_VERSION, NULL)) != SCHEMA_VERSION) {
+    } else if (atoi(pg_rows_get(rows, 0, STATE_VERSION, NULL)) < SCHEMA_VERSION ||
+               atoi(pg_rows_get(rows, 0, STATE_OLDEST, NULL)) > SCHEMA_VERSION) {
         err_set(err, ST_CONFIG,
                 "schema pgusher is of version %s, this program needs %d; run: pgusher install",
                 pg_rows_get(rows, 0, STATE_VERSION, NULL), SCHEMA_VERSION);

@@ -17,7 +17,8 @@
 #include "common/pg.h"
 #include "common/rconn.h"
 
-enum { SCHEMA_VERSION = 1 };
+/* The schema that this program installs, and the oldest program that works with that one. */
+enum { SCHEMA_VERSION = 2, OLDEST_PROGRAM = 2 };
 
 /* As pgusher.fleet keeps it, in PostgreSQL's text form. */
 struct cursor {

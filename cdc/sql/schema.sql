@@ -1,12 +1,20 @@
--- The schema pgusher: what capture writes and the fleets read. Run by `pgusher install` inside its transaction.
+-- The schema pgusher, version 2: what capture writes and the fleets read. Run by `pgusher install` inside its
+-- transaction, followed by read.sql, share.sql and upkeep.sql, which hold the functions.
 -- Plain SQL and PL/pgSQL; needs no superuser, no extension and no wal_level.
 
 CREATE SCHEMA IF NOT EXISTS pgusher;
 
+-- Programs whose own version is between oldest_program and schema_version work with this schema.
+-- horizon: the changes that this snapshot sees may be gone from the changelog. Changes of transactions before
+-- dropped_before may never have been logged, because nobody read for too long (see pgusher.gauge).
 CREATE TABLE IF NOT EXISTS pgusher.meta (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     schema_version integer NOT NULL,
-    installed_at   timestamptz NOT NULL DEFAULT now()
+    installed_at   timestamptz NOT NULL DEFAULT now(),
+    oldest_program integer NOT NULL DEFAULT 2,
+    partitions     smallint NOT NULL DEFAULT 16 CHECK (partitions BETWEEN 1 AND 256),
+    horizon        pg_snapshot NOT NULL DEFAULT '1:1:',
+    dropped_before xid8 NOT NULL DEFAULT '1'
 );
 
 -- What the keys of a changelog row are: the columns of a table, in order. A table whose key columns change gets
@@ -18,27 +26,83 @@ CREATE TABLE IF NOT EXISTS pgusher.capture (
     UNIQUE (relation, key_columns)
 );
 
+CREATE SEQUENCE IF NOT EXISTS pgusher.changelog_seq;
+
 -- One row for each changed row (two when a key column changed: the old and the new keys). keys is NULL after TRUNCATE.
--- xid decides which snapshot sees the row: see pgusher.read_changes.
+-- xid decides which snapshot sees the row: see pgusher.read_changes. part is a slice of the documents: a worker
+-- reads the slices it owns.
+--
+-- Readers read pgusher.changelog. Writers insert into one of the four tables behind it, in turn, and pgusher.upkeep
+-- truncates a table that everybody has read: nothing is ever deleted row by row.
 CREATE TABLE IF NOT EXISTS pgusher.changelog (
     xid     xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    seq     bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    seq     bigint NOT NULL,
     at      timestamptz NOT NULL DEFAULT now(),
+    part    smallint NOT NULL,
     capture smallint NOT NULL,
     keys    text[]
 );
 CREATE INDEX IF NOT EXISTS changelog_xid_seq ON pgusher.changelog (xid, seq);
+CREATE TABLE IF NOT EXISTS pgusher.changelog_0 () INHERITS (pgusher.changelog);
+CREATE INDEX IF NOT EXISTS changelog_0_xid_seq ON pgusher.changelog_0 (xid, seq);
+CREATE TABLE IF NOT EXISTS pgusher.changelog_1 () INHERITS (pgusher.changelog);
+CREATE INDEX IF NOT EXISTS changelog_1_xid_seq ON pgusher.changelog_1 (xid, seq);
+CREATE TABLE IF NOT EXISTS pgusher.changelog_2 () INHERITS (pgusher.changelog);
+CREATE INDEX IF NOT EXISTS changelog_2_xid_seq ON pgusher.changelog_2 (xid, seq);
+CREATE TABLE IF NOT EXISTS pgusher.changelog_3 () INHERITS (pgusher.changelog);
+CREATE INDEX IF NOT EXISTS changelog_3_xid_seq ON pgusher.changelog_3 (xid, seq);
 
--- A fleet's cursor: everything visible in `done` is applied, and, while `upto` is set, what `upto` sees beyond it up to
--- (at_xid, at_seq) too.
+-- What every writer asks for each row, so it must cost no query: the last value is stop_at * 4 + the number of the table
+-- to write into. A change whose seq is not below stop_at is not logged: no worker of any fleet has moved
+-- stop_at for so many changes, and the disk must not fill.
+CREATE SEQUENCE IF NOT EXISTS pgusher.gauge MINVALUE 0;
+-- The xid of a transaction whose change was not logged, the latest one or nearly so.
+CREATE SEQUENCE IF NOT EXISTS pgusher.dropped MINVALUE 0;
+
+-- number * 1024 + partition names this fleet's advisory locks. epoch and identity: how often the history of the database
+-- changed under this fleet, and which one it is now. dataset: of which contents of Redis its cursors speak.
+-- cut_at: it stayed behind for longer than max_lag, its cursors hold the changelog no more.
 CREATE TABLE IF NOT EXISTS pgusher.fleet (
-    name        text PRIMARY KEY,
-    done        pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),
-    upto        pg_snapshot,
-    at_xid      xid8 NOT NULL DEFAULT '0',
-    at_seq      bigint NOT NULL DEFAULT 0,
-    moved_at    timestamptz NOT NULL DEFAULT now(),
-    search_path text NOT NULL DEFAULT current_setting('search_path')
+    name         text PRIMARY KEY,
+    search_path  text NOT NULL DEFAULT current_setting('search_path'),
+    number       smallint NOT NULL UNIQUE CHECK (number >= 0),
+    epoch        integer NOT NULL DEFAULT 0,
+    identity     text,
+    dataset      text,
+    look_back    interval NOT NULL DEFAULT '5 min',
+    max_lag_rows bigint NOT NULL DEFAULT 10000000,
+    max_lag_age  interval NOT NULL DEFAULT '1 day',
+    cut_at       timestamptz
+) WITH (fillfactor = 50);
+
+-- Where a fleet is in a partition: everything visible in `done` is applied, and, while `upto` is set, what `upto` sees
+-- beyond it up to (at_xid, at_seq) too.
+CREATE TABLE IF NOT EXISTS pgusher.cursor (
+    fleet    text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    part     smallint NOT NULL,
+    done     pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),
+    upto     pg_snapshot,
+    at_xid   xid8 NOT NULL DEFAULT '0',
+    at_seq   bigint NOT NULL DEFAULT 0,
+    moved_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (fleet, part)
+) WITH (fillfactor = 50);
+
+-- Documents that must be written though nothing in the changelog says so; a row is gone when all of a projection's are.
+-- repair: also remove what has no row any more. phase 'keys': that is under way. position: the id of the
+-- last document done, in phase 'keys' where the walk through Redis is. It may begin once every transaction up to not_before ended.
+CREATE TABLE IF NOT EXISTS pgusher.backfill (
+    fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    projection text NOT NULL,
+    reason     text NOT NULL,
+    repair     boolean NOT NULL DEFAULT false,
+    phase      text NOT NULL DEFAULT 'rows' CHECK (phase IN ('rows', 'keys')),
+    position   text[],
+    documents  bigint NOT NULL DEFAULT 0,
+    not_before xid8 NOT NULL DEFAULT '0',
+    asked_at   timestamptz NOT NULL DEFAULT now(),
+    moved_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (fleet, projection)
 ) WITH (fillfactor = 50);
 
 -- What each fleet needs to hear of: the key columns its watches name, and the columns whose change matters
@@ -62,85 +126,8 @@ CREATE TABLE IF NOT EXISTS pgusher.quarantine (
     PRIMARY KEY (fleet, projection, key)
 );
 
--- The next page of changes for a reader whose cursor is (done, upto, after_xid, after_seq), and the gate.
---
--- Reading: a batch is what became visible between two snapshots (as in PgQ): the rows that `upto` sees and `done` does
--- not. They stand in two index ranges: transactions that were in progress in `done`, and those that began
--- after it. So nothing that commits late is skipped, and a long transaction stalls nobody.
---
--- The gate: a reader that found nothing tries the exclusive lock; writers try it shared and keep it until after their
--- commit is visible, and notify only when they do not get it. So a reader that has the lock, and then reads
--- nothing with a newer snapshot, may sleep: whoever comes later will notify.
---
--- The first row says how it stands: state 'work' (rows follow; the gate is open), 'asleep' (nothing there, this session holds
--- the lock; wait for a notification), 'poll' (nothing there, but a writer is in the middle of something:
--- ask again soon). The rows that follow have state NULL.
-CREATE OR REPLACE FUNCTION pgusher.read_changes(
-    done pg_snapshot, INOUT upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer, asleep boolean,
-    OUT state text, OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
-RETURNS SETOF record LANGUAGE plpgsql
--- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
-SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    gate_class CONSTANT integer := 1885828467;
-    gate CONSTANT integer := 0;
-    page pgusher.changelog[];
-    continuing CONSTANT boolean := upto IS NOT NULL;
-BEGIN
-    upto := coalesce(upto, pg_current_snapshot());
-    page := pgusher.page(done, upto, after_xid, after_seq, max_rows);
-    state := 'work';
-    IF page = '{}' AND NOT continuing THEN
-        IF NOT asleep AND pg_try_advisory_lock(gate_class, gate) THEN
-            asleep := true;
-            upto := pg_current_snapshot();
-            page := pgusher.page(done, upto, after_xid, after_seq, max_rows);
-        END IF;
-        IF page = '{}' THEN
-            state := CASE WHEN asleep THEN 'asleep' ELSE 'poll' END;
-        END IF;
-    END IF;
-    IF asleep AND state = 'work' THEN
-        PERFORM pg_advisory_unlock(gate_class, gate);
-    END IF;
-    RETURN NEXT;
-    state := NULL;
-    FOR i IN 1 .. cardinality(page) LOOP
-        xid := page[i].xid;
-        seq := page[i].seq;
-        capture := page[i].capture;
-        keys := page[i].keys;
-        RETURN NEXT;
-    END LOOP;
-END
-$function$;
-
--- One page in the order (xid, seq). Three ranges of the index, each without a row to skip: what is left of the transaction at
--- the cursor, those that `done` saw in progress, those that began after it.
-CREATE OR REPLACE FUNCTION pgusher.page(
-    done pg_snapshot, upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer)
-RETURNS pgusher.changelog[] LANGUAGE plpgsql
-AS $function$
-DECLARE
-    running CONSTANT xid8[] := ARRAY(SELECT pg_snapshot_xip(upto));
-    ended CONSTANT xid8[] := ARRAY(
-        SELECT x FROM pg_snapshot_xip(done) x WHERE x <> ALL (running) AND x > after_xid);
-BEGIN
-    RETURN ARRAY(
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid = after_xid AND c.seq > after_seq
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        UNION ALL
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid = ANY (ended)
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        UNION ALL
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid > after_xid AND c.xid >= pg_snapshot_xmax(done)
-            AND c.xid < pg_snapshot_xmax(upto) AND c.xid <> ALL (running)
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        LIMIT max_rows);
-END
-$function$;
+-- What pgusher.upkeep saw, and when: it knows by these what has been visible to everybody for how long.
+CREATE TABLE IF NOT EXISTS pgusher.moment (
+    at       timestamptz PRIMARY KEY,
+    snapshot pg_snapshot NOT NULL
+);

@@ -1,0 +1,137 @@
+-- How the changelog is read, and how a cursor is judged.
+
+-- Whether `later` sees every transaction that `earlier` sees.
+CREATE OR REPLACE FUNCTION pgusher.covers(later pg_snapshot, earlier pg_snapshot) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+AS $function$
+    SELECT pg_snapshot_xmax(later) >= pg_snapshot_xmax(earlier) AND NOT EXISTS (
+        SELECT x FROM pg_snapshot_xip(later) x WHERE x < pg_snapshot_xmax(earlier)
+        EXCEPT SELECT pg_snapshot_xip(earlier))
+$function$;
+
+-- The last value of a sequence of ours, 0 when it was never used.
+CREATE OR REPLACE FUNCTION pgusher.last_value(sequence regclass) RETURNS bigint
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT coalesce(pg_sequence_last_value(sequence), 0)
+$function$;
+
+-- Whether every change that `done` does not see is still in the changelog. False after it was truncated beyond that, after
+-- changes were not logged because nobody read them, and for a cursor of another database's future.
+CREATE OR REPLACE FUNCTION pgusher.can_resume(done pg_snapshot) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (SELECT pgusher.covers(done, m.horizon)
+                   AND pgusher.last_value('pgusher.dropped') < m.dropped_before::text::bigint
+                   AND pgusher.last_value('pgusher.changelog_seq') < pgusher.last_value('pgusher.gauge') >> 2
+                   AND pg_snapshot_xmax(done) <= pg_snapshot_xmax(pg_current_snapshot())
+              FROM pgusher.meta m);
+END
+$function$;
+
+-- One page in the order (xid, seq). Three ranges of the index, each without a row to skip but other partitions': what is left of
+-- the transaction at the cursor, those that `done` saw in progress, those that began after it.
+CREATE OR REPLACE FUNCTION pgusher.page(
+    done pg_snapshot, upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer, parts smallint[])
+RETURNS pgusher.changelog[] LANGUAGE plpgsql
+AS $function$
+DECLARE
+    running CONSTANT xid8[] := ARRAY(SELECT pg_snapshot_xip(upto));
+    ended CONSTANT xid8[] := ARRAY(
+        SELECT x FROM pg_snapshot_xip(done) x WHERE x <> ALL (running) AND x > after_xid);
+BEGIN
+    RETURN ARRAY(
+        (SELECT c FROM pgusher.changelog c
+          WHERE c.xid = after_xid AND c.seq > after_seq AND c.part = ANY (parts)
+          ORDER BY c.xid, c.seq LIMIT max_rows)
+        UNION ALL
+        (SELECT c FROM pgusher.changelog c
+          WHERE c.xid = ANY (ended) AND c.part = ANY (parts)
+          ORDER BY c.xid, c.seq LIMIT max_rows)
+        UNION ALL
+        (SELECT c FROM pgusher.changelog c
+          WHERE c.xid > after_xid AND c.xid >= pg_snapshot_xmax(done)
+            AND c.xid < pg_snapshot_xmax(upto) AND c.xid <> ALL (running) AND c.part = ANY (parts)
+          ORDER BY c.xid, c.seq LIMIT max_rows)
+        LIMIT max_rows);
+END
+$function$;
+
+-- The next page of changes of these partitions for a reader whose cursor is (done, upto, after_xid, after_seq), and their gates.
+--
+-- Reading: a batch is what became visible between two snapshots (as in PgQ): the rows that `upto` sees and `done` does
+-- not. They stand in two index ranges: transactions that were in progress in `done`, and those that began
+-- after it. So nothing that commits late is skipped, and a long transaction stalls nobody. upto NULL begins
+-- a batch at a new snapshot; given, it reads on to that one, and never sleeps.
+--
+-- The gates, one for each partition of a fleet: a reader that found nothing tries the exclusive lock; writers try it shared and
+-- keep it until after their commit is visible, and notify only when they do not get it. So a reader that has
+-- the locks, and then reads nothing with a newer snapshot, may sleep: whoever comes later will notify.
+-- A gate in `held` is not tried again, for locks of a session are counted.
+--
+-- The first row says how it stands: state 'work' (rows may follow; the gates are open), 'asleep' (nothing there, this session
+-- holds the gates of all parts; wait for a notification), 'poll' (nothing there, but a writer is in the middle
+-- of something, or sleep was not asked for: ask again soon), 'lost' (changes that this cursor has not read may be gone; the
+-- gates are open). gates: which are held now. The rows that follow have state NULL.
+CREATE OR REPLACE FUNCTION pgusher.read_changes(
+    done pg_snapshot, INOUT upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer,
+    number smallint, parts smallint[], held smallint[], may_sleep boolean,
+    OUT state text, OUT gates smallint[], OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
+RETURNS SETOF record LANGUAGE plpgsql
+-- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    gate_class CONSTANT integer := 1885828467;
+    continuing CONSTANT boolean := upto IS NOT NULL;
+    page pgusher.changelog[];
+    gate smallint;
+BEGIN
+    upto := coalesce(upto, pg_current_snapshot());
+    page := pgusher.page(done, upto, after_xid, after_seq, max_rows, parts);
+    gates := held;
+    state := 'work';
+    IF page = '{}' AND NOT continuing THEN
+        state := 'poll';
+        IF may_sleep THEN
+            FOREACH gate IN ARRAY parts LOOP
+                IF gate <> ALL (held) AND pg_try_advisory_lock(gate_class, number * 1024 + gate) THEN
+                    gates := gates || gate;
+                END IF;
+            END LOOP;
+            IF gates <> held THEN
+                upto := pg_current_snapshot();
+                page := pgusher.page(done, upto, after_xid, after_seq, max_rows, parts);
+            END IF;
+            IF page <> '{}' THEN
+                state := 'work';
+            ELSIF gates @> parts THEN
+                state := 'asleep';
+            END IF;
+        END IF;
+    END IF;
+    -- What was truncated before this is known by now: asked after the rows were read.
+    IF NOT pgusher.can_resume(done) THEN
+        state := 'lost';
+        page := '{}';
+    END IF;
+    IF state IN ('work', 'lost') THEN
+        FOREACH gate IN ARRAY gates LOOP
+            PERFORM pg_advisory_unlock(gate_class, number * 1024 + gate);
+        END LOOP;
+        gates := '{}';
+    END IF;
+    RETURN NEXT;
+    state := NULL;
+    gates := NULL;
+    FOR i IN 1 .. cardinality(page) LOOP
+        xid := page[i].xid;
+        seq := page[i].seq;
+        capture := page[i].capture;
+        keys := page[i].keys;
+        RETURN NEXT;
+    END LOOP;
+END
+$function$;
