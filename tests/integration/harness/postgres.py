@@ -68,6 +68,18 @@ class Cluster:
             end(self.process, sign)
             self.process = None
 
+    def freeze(self):
+        """SIGSTOP to the server and every process of it."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self):
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, sign):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
+            for pid in [self.process.pid, *map(int, file.read().split())]:
+                os.kill(pid, sign)
+
     def remove(self):
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)

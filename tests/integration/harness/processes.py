@@ -36,11 +36,11 @@ def clean_environment():
     return kept
 
 
-def spawn(argv, output, user=None, on_death=signal.SIGKILL):
+def spawn(argv, output, user=None, on_death=signal.SIGKILL, errors=subprocess.STDOUT):
     """Starts a server. Call it from the main thread only: the kernel sends on_death when the
     *thread* that started the child ends."""
     return subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/",
+        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd="/",
         env=clean_environment(), start_new_session=True,
         preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, int(on_death)), **_identity(user))
 

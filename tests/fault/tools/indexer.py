@@ -1,0 +1,85 @@
+"""An indexer in the field: takes items, reads each document's hash, keeps what it read. On SIGTERM it empties the queue and says
+as JSON on stdout which documents differ from what it kept: those that were never queued after their last change.
+
+    indexer.py URL QUEUE
+
+It takes items as the classic reliable consumer does (RPOPLPUSH to a list of its own, which is emptied only after it has read the
+documents), so that none is lost by *its* failures: what is missing at the end, nobody queued.
+"""
+import json
+import signal
+import sys
+import time
+
+import redis
+
+from server import connect, scan
+
+BATCH = 200
+OURS = (b"_v", b"_d")
+PATTERNS = ("event:*", "ticket:*")
+
+
+def contents(client, keys):
+    """{key: fields without our own}; a key that is gone has none."""
+    found = {}
+    for start in range(0, len(keys), 2000):
+        part = keys[start:start + 2000]
+        pipe = client.pipeline(transaction=False) if not isinstance(client, redis.RedisCluster) else client.pipeline()
+        for key in part:
+            pipe.hgetall(key)
+        for key, fields in zip(part, pipe.execute()):
+            found[key] = {name: value for name, value in fields.items() if name not in OURS}
+    return found
+
+
+class Indexer:
+    def __init__(self, url, queue):
+        self.url, self.queue, self.holding = url, queue, f"{queue}-processing"
+        self.client = connect(url)
+        self.index = contents(self.client, [key for pattern in PATTERNS for key in scan(self.client, pattern)])
+        self.items = 0
+        self.stopping = False
+
+    def turn(self):
+        """How many items were taken."""
+        taken = self.client.lrange(self.holding, 0, -1)
+        if not taken:
+            pipe = self.client.pipeline(*([] if isinstance(self.client, redis.RedisCluster) else [False]))
+            for _ in range(BATCH):
+                pipe.rpoplpush(self.queue, self.holding)
+            taken = [item for item in pipe.execute() if item]
+        if taken:
+            self.index.update(contents(self.client, list(set(taken))))
+            self.client.delete(self.holding)
+            self.items += len(taken)
+        return len(taken)
+
+    def run(self):
+        while True:
+            try:
+                if not self.turn():
+                    if self.stopping:
+                        return
+                    time.sleep(0.01)
+            except (redis.RedisError, OSError):
+                time.sleep(0.05)
+
+    def outdated(self):
+        keys = {key for pattern in PATTERNS for key in scan(self.client, pattern)} | set(self.index)
+        now = contents(self.client, list(keys))
+        return sorted(key.decode() for key in keys if now[key] != self.index.get(key, {}))
+
+
+def main(url, queue):
+    indexer = Indexer(url, queue)
+
+    def stop(*_):
+        indexer.stopping = True
+    signal.signal(signal.SIGTERM, stop)
+    print("ready", flush=True)
+    indexer.run()
+    json.dump({"items": indexer.items, "outdated": indexer.outdated()}, sys.stdout)
+
+
+main(*sys.argv[1:])

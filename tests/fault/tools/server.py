@@ -1,0 +1,26 @@
+"""A client of the Redis that an URL of ours names: one server, behind Sentinel, or a cluster."""
+from urllib.parse import urlsplit
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.sentinel import Sentinel
+
+TIMEOUTS = {"socket_timeout": 2}
+
+
+def addresses(netloc):
+    return [(host, int(port)) for host, port in (one.rsplit(":", 1) for one in netloc.rsplit("@", 1)[-1].split(","))]
+
+
+def connect(url):
+    scheme, netloc, path = urlsplit(url)[:3]
+    if scheme == "redis+sentinel":
+        return Sentinel(addresses(netloc), socket_timeout=0.5).master_for(path.strip("/"), **TIMEOUTS)
+    if scheme == "redis+cluster":
+        return RedisCluster(startup_nodes=[ClusterNode(*address) for address in addresses(netloc)], **TIMEOUTS)
+    return redis.Redis.from_url(url, **TIMEOUTS)
+
+
+def scan(client, pattern):
+    """Keys, each once."""
+    return list(set(client.scan_iter(pattern, count=5000)))
