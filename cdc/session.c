@@ -50,10 +50,11 @@ static void on_down(void *arg, const struct err *why)
     lose(arg, why);
 }
 
-static void on_notified(void *arg)
+static void on_notified(void *arg, const char *payload)
 {
     struct session *session = arg;
 
+    (void)payload;
     session->notified = true;
     wake(session);
 }

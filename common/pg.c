@@ -193,17 +193,16 @@ void pg_open(struct pg *pg, const struct pg_target *target)
     io_set(pg->io, PQsocket(pg->conn), false, true);
 }
 
+/* A handler may drop or free the connection. */
 static void take_notifications(struct pg *pg)
 {
     PGnotify *notify;
-    bool some = false;
 
-    while ((notify = PQnotifies(pg->conn))) {
+    while (pg->state == UP && (notify = PQnotifies(pg->conn))) {
+        if (pg->handlers.notified)
+            pg->handlers.notified(pg->arg, notify->extra);
         PQfreemem(notify);
-        some = true;
     }
-    if (some && pg->handlers.notified)
-        pg->handlers.notified(pg->arg);
 }
 
 static void on_io(void *arg, bool readable, bool writable)
@@ -221,6 +220,5 @@ static void on_io(void *arg, bool readable, bool writable)
     if (writable)
         pg_requests_flush(pg);
     pg_requests_pump(pg);
-    if (pg->state == UP)
-        take_notifications(pg);
+    take_notifications(pg);
 }

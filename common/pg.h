@@ -26,8 +26,8 @@ struct pg_rows;
 
 struct pg_handlers {
     void (*up)(void *arg);
-    void (*down)(void *arg, const struct err *why); /* failed to connect, or lost; may pg_open again */
-    void (*notified)(void *arg); /* some NOTIFY arrived on a channel we LISTEN to; may be NULL */
+    void (*down)(void *arg, const struct err *why);   /* failed to connect, or lost; may pg_open again */
+    void (*notified)(void *arg, const char *payload); /* each NOTIFY on a channel we LISTEN to; may be NULL */
 };
 
 struct pg_target {

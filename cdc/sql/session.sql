@@ -20,3 +20,16 @@ SET idle_in_transaction_session_timeout = 0;
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_session_timeout = 0;
+-- The locks of a worker whose host died are what keeps the others from taking its partitions over: the server notices within
+-- five seconds. Over a unix socket the first four do nothing; the last also ends a query whose asker is gone.
+SET tcp_keepalives_idle = 2;
+SET tcp_keepalives_interval = 1;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 5000;
+-- Only a server on a system that can tell accepts it.
+DO $$
+BEGIN
+    PERFORM set_config('client_connection_check_interval', '1s', false);
+EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
+    NULL;
+END $$;
