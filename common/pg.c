@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pg_error.h"
+#include "common/pg_hosts.h"
 #include "common/pg_private.h"
 
-enum { CONNECT_DEADLINE_MS = 10000 };
+enum { SILENCE_MS = 5000 };
 
-static void on_connect_deadline(void *arg);
+static void on_silence(void *arg);
 static void on_io(void *arg, bool readable, bool writable);
 
 struct pg *pg_new(struct loop *loop, const struct pg_handlers *handlers, void *arg)
@@ -24,15 +24,19 @@ struct pg *pg_new(struct loop *loop, const struct pg_handlers *handlers, void *a
     pg->arg = arg;
     pg->tail = &pg->head;
     pg->io = io_new(loop, on_io, pg);
-    pg->deadline = timer_new(loop, on_connect_deadline, pg);
+    pg->silence = timer_new(loop, on_silence, pg);
     return pg;
 }
 
 static void close_connection(struct pg *pg)
 {
     io_set(pg->io, -1, false, false);
-    timer_stop(pg->deadline);
+    timer_stop(pg->silence);
+    pg_watch_free(pg->watch);
+    pg_dial_free(pg->dial);
     PQfinish(pg->conn);
+    pg->watch = NULL;
+    pg->dial = NULL;
     pg->conn = NULL;
     pg->state = CLOSED;
     pg->paused = false;
@@ -87,7 +91,8 @@ void pg_free(struct pg *pg)
     close_connection(pg);
     pg_requests_fail(pg, &why);
     io_free(pg->io);
-    timer_free(pg->deadline);
+    timer_free(pg->silence);
+    pg_target_free(&pg->target);
     pg->freed = true;
     if (!pg->going_down)
         loop_defer(pg->loop, free_now, pg);
@@ -100,39 +105,25 @@ bool pg_is_up(const struct pg *pg)
 
 void pg_broken(struct pg *pg)
 {
-    struct buf why = BUF_NONE;
+    struct err err = ERR_NONE;
 
-    buf_printf(&why, "PostgreSQL: %s", PQerrorMessage(pg->conn));
-    while (why.len && why.data[why.len - 1] == '\n')
-        why.data[--why.len] = '\0';
-    pg_drop(pg, ST_LOST, why.data);
-    buf_free(&why);
+    pg_lost_error(PQerrorMessage(pg->conn), &err);
+    pg_go_down(pg, &err);
 }
 
 /* ---- connecting ---- */
 
-static void on_connect_deadline(void *arg)
+static void on_dialed(void *arg, PGconn *conn, const struct err *err)
 {
-    pg_drop(arg, ST_AGAIN, "PostgreSQL: no answer while connecting");
-}
+    struct pg *pg = arg;
 
-static void drop_with_connect_error(struct pg *pg)
-{
-    struct err err = ERR_NONE;
-
-    pg_connect_error(PQerrorMessage(pg->conn), &err);
-    pg_go_down(pg, &err);
-}
-
-static void on_notice(void *arg, const char *message)
-{
-    (void)arg;
-    log_info("PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
-}
-
-static void connected(struct pg *pg)
-{
-    timer_stop(pg->deadline);
+    pg->conn = conn;
+    if (!conn) {
+        pg_go_down(pg, err);
+        return;
+    }
+    pg_dial_free(pg->dial);
+    pg->dial = NULL;
     pg->state = UP;
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     if (PQsetnonblocking(pg->conn, 1) != 0) {
@@ -143,55 +134,49 @@ static void connected(struct pg *pg)
     pg->handlers.up(pg->arg);
 }
 
-static void poll_connect(struct pg *pg)
-{
-    PostgresPollingStatusType status;
-
-    io_set(pg->io, -1, false, false);
-    status = PQconnectPoll(pg->conn);
-    /* Asked for after the first message buffer exists; later servers' errors then carry their SQLSTATE. */
-    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-    switch (status) {
-    case PGRES_POLLING_OK:
-        connected(pg);
-        break;
-    case PGRES_POLLING_FAILED:
-        drop_with_connect_error(pg);
-        break;
-    default:
-        io_set(pg->io, PQsocket(pg->conn), status == PGRES_POLLING_READING, status == PGRES_POLLING_WRITING);
-    }
-}
-
 void pg_open(struct pg *pg, const struct pg_target *target)
 {
-    /* libpq takes the last of equal keywords and expands dbname in place: what stands before it is a
-     * default that the conninfo may change, what stands behind it is not. */
-    const char *const keywords[] = {"keepalives_idle",
-                                    "keepalives_interval",
-                                    "keepalives_count",
-                                    "tcp_user_timeout",
-                                    "password",
-                                    "dbname",
-                                    "application_name",
-                                    "client_encoding",
-                                    NULL};
-    const char *const values[] = {
-        "5", "3", "3", "10000", target->password, target->conninfo, target->application_name, "UTF8", NULL};
-
-    pg->conn = PQconnectStartParams(keywords, values, 1);
-    if (!pg->conn)
-        abort();
     pg->state = CONNECTING;
-    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-    PQsetNoticeProcessor(pg->conn, on_notice, NULL);
-    timer_start(pg->deadline, CONNECT_DEADLINE_MS);
-    if (PQstatus(pg->conn) == CONNECTION_BAD) {
-        drop_with_connect_error(pg);
+    pg_target_free(&pg->target);
+    pg->target = pg_target_copy(target);
+    pg->dial = pg_dial_new(pg->loop, target, on_dialed, pg);
+}
+
+/* ---- silence ---- */
+
+void pg_break_silence(struct pg *pg)
+{
+    pg_watch_free(pg->watch);
+    pg->watch = NULL;
+    pg->silence_told = false;
+    timer_start(pg->silence, SILENCE_MS);
+}
+
+static void on_watched(void *arg, const char *dead, const char *unknown)
+{
+    struct pg *pg = arg;
+
+    if (unknown && !pg->silence_told)
+        log_warn("waiting for PostgreSQL, which has not answered for a while: %s", unknown);
+    pg->silence_told = pg->silence_told || unknown;
+    if (dead) {
+        pg_drop(pg, ST_LOST, dead);
         return;
     }
-    io_set(pg->io, PQsocket(pg->conn), false, true);
+    pg_watch_free(pg->watch);
+    pg->watch = NULL;
+    timer_start(pg->silence, SILENCE_MS);
 }
+
+static void on_silence(void *arg)
+{
+    struct pg *pg = arg;
+
+    if (pg->head && pg->head->sent && !pg->paused)
+        pg->watch = pg_watch_new(pg->loop, &pg->target, PQbackendPID(pg->conn), on_watched, pg);
+}
+
+/* ---- events ---- */
 
 /* A handler may drop or free the connection. */
 static void take_notifications(struct pg *pg)
@@ -209,10 +194,8 @@ static void on_io(void *arg, bool readable, bool writable)
 {
     struct pg *pg = arg;
 
-    if (pg->state == CONNECTING) {
-        poll_connect(pg);
-        return;
-    }
+    if (readable)
+        pg_break_silence(pg);
     if (readable && !PQconsumeInput(pg->conn)) {
         pg_broken(pg);
         return;

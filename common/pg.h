@@ -4,6 +4,16 @@
  * Every request's `done` is called exactly once. An error with ST_LOST means the connection went away and the
  * outcome is unknown. Texts and parameters are copied by pg_send; rows are valid only during the callback.
  *
+ * Which server of several: see pg_dial.h. What becomes of a connection whose other end is gone:
+ *   host or network gone  the kernel ends it within about five seconds: keepalives, or tcp_user_timeout with
+ *                         something under way (our defaults, where the conninfo says nothing)
+ *   a query unanswered    it may take minutes, so no limit is set; but every five seconds of silence another
+ *                         connection asks what became of the session (pg_watch.h). When it has ended, or its
+ *                         answer was sent long ago, or another server is the primary, this one goes down
+ *   nothing asked         nobody waits; the next query finds out
+ *   a stopped server      (SIGSTOP, a stalled disk) its kernel still answers: with no other primary to go
+ *                         to, we wait and say so
+ *
  * Errors are classified here by SQLSTATE (PostgreSQL manual, appendix A):
  *   ST_AGAIN   serialization, deadlock, lock timeout, out of resources, cancelled
  *   ST_CONFIG  missing table, column or function, privileges, authentication
@@ -62,7 +72,8 @@ void pg_send(struct pg *pg, const struct pg_query *query, pg_done_fn *done, void
 /* As pg_send, but rows arrive in pieces while the server produces them; done then gets rows NULL. Memory
  * stays bounded by the largest row. */
 void pg_stream(struct pg *pg, const struct pg_query *query, pg_rows_fn *rows, pg_done_fn *done, void *arg);
-/* While paused nothing is read, so the server is slowed down through the socket. */
+/* While paused nothing is read, so the server is slowed down through the socket. Not for longer than the
+ * server's tcp_user_timeout: it takes us for dead. */
 void pg_pause(struct pg *pg);
 void pg_resume(struct pg *pg);
 

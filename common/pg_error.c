@@ -42,17 +42,34 @@ static const char *find_sqlstate(const char *message)
     return NULL;
 }
 
+/* What libpq itself says when the two sides' TLS settings do not go together. */
+static const char *const tls_words[] = {"certificate", "does not support SSL", "private key"};
+
+/* Whether what one server said is the operator's to mend. */
+static bool is_operators(const char *text, size_t len)
+{
+    const char *code = find_sqlstate(text);
+
+    if (code && code < text + len)
+        return pg_classify(code) == ST_CONFIG;
+    for (size_t i = 0; i < sizeof(tls_words) / sizeof(tls_words[0]); i++)
+        if (memmem(text, len, tls_words[i], strlen(tls_words[i])))
+            return true;
+    return false;
+}
+
 /* Of several hosts each has its own error: only when all are the operator's is there nothing to wait for. */
 static enum status worst_to_wait_for(const char *message)
 {
-    size_t hosts = 0, configs = 0;
+    static const char start[] = "connection to server";
+    const char *next, *p = strstr(message, start);
 
-    for (const char *p = strstr(message, "connection to server"); p;
-         p = strstr(p + 1, "connection to server"))
-        hosts++;
-    for (const char *p = find_sqlstate(message); p; p = find_sqlstate(p))
-        configs += pg_classify(p) == ST_CONFIG;
-    return configs && configs >= hosts ? ST_CONFIG : ST_AGAIN;
+    for (p = p ? p : message; p; p = next) {
+        next = *p ? strstr(p + 1, start) : NULL;
+        if (!is_operators(p, next ? (size_t)(next - p) : strlen(p)))
+            return ST_AGAIN;
+    }
+    return ST_CONFIG;
 }
 
 /* Copies a text on one line: its lines are separated by semicolons. */
@@ -62,6 +79,8 @@ static void put_on_one_line(const char *text, size_t len, char *out, size_t size
     bool space = false, line = false;
 
     for (size_t i = 0; i < len && n + 3 < size; i++) {
+        if (line && strncmp(text + i, "LOCATION:", 9) == 0)
+            i += strcspn(text + i, "\n");
         if (isspace((unsigned char)text[i])) {
             space = true;
             line = line || text[i] == '\n';
@@ -90,4 +109,12 @@ void pg_connect_error(const char *verbose_message, struct err *err)
     }
     put_on_one_line(verbose_message, strlen(verbose_message), line, sizeof(line));
     err_set(err, status, "PostgreSQL: %.700s", line);
+}
+
+void pg_lost_error(const char *message, struct err *err)
+{
+    char line[sizeof(err->text)];
+
+    put_on_one_line(message, strlen(message), line, sizeof(line));
+    err_set(err, ST_LOST, "PostgreSQL: %.700s", line);
 }

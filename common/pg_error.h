@@ -10,4 +10,7 @@ enum status pg_classify(const char *sqlstate);
  * message without code and location into err, classified by that code (none: ST_AGAIN). */
 void pg_connect_error(const char *verbose_message, struct err *err);
 
+/* libpq says the connection is gone: ST_LOST, its message on one line. */
+void pg_lost_error(const char *message, struct err *err);
+
 #endif

@@ -5,6 +5,8 @@
 #include <libpq-fe.h>
 
 #include "common/pg.h"
+#include "common/pg_dial.h"
+#include "common/pg_watch.h"
 
 /* PGresult under a name that keeps libpq out of the other modules. */
 struct pg_rows {
@@ -40,8 +42,12 @@ struct pg {
     void *arg;
     enum pg_state state;
     PGconn *conn;
+    struct pg_dial *dial; /* while connecting */
+    struct pg_target target;
+    struct timer *silence;  /* runs from when we asked, or heard, last */
+    struct pg_watch *watch; /* asks why there is no answer */
+    bool silence_told;
     struct io *io;
-    struct timer *deadline;
     struct request *head;
     struct request **tail;
     struct prepared *prepared;
@@ -55,6 +61,9 @@ struct pg {
 void pg_go_down(struct pg *pg, const struct err *why);
 /* libpq says the connection is broken. */
 void pg_broken(struct pg *pg);
+
+/* Something was sent or heard, or we were not listening: the silence begins anew. */
+void pg_break_silence(struct pg *pg);
 
 /* The line of requests. */
 void pg_requests_fail(struct pg *pg, const struct err *why);

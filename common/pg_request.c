@@ -125,6 +125,7 @@ static void send_head(struct pg *pg)
     }
     if (request->on_rows && !request->preparing)
         PQsetSingleRowMode(pg->conn);
+    pg_break_silence(pg);
     pg_requests_flush(pg);
 }
 
@@ -193,6 +194,7 @@ void pg_resume(struct pg *pg)
     pg->paused = false;
     if (pg->state != UP)
         return;
+    pg_break_silence(pg);
     pg_requests_flush(pg);
     loop_defer(pg->loop, resume_pump, pg);
 }

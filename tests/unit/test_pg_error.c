@@ -73,6 +73,21 @@ static const struct {
      "PostgreSQL: could not translate host name \"a:b: 1234:\" to address"},
     {"connection to server at \"x\", failed: address:  FE801:2 is wrong", ST_AGAIN,
      "PostgreSQL: connection to server at \"x\", failed: address: FE801:2 is wrong"},
+    {"connection to server at \"a\" failed: SSL error: certificate verify failed\n", ST_CONFIG,
+     "PostgreSQL: connection to server at \"a\" failed: SSL error: certificate verify failed"},
+    {"connection to server at \"a\" failed: server does not support SSL, but SSL was required\n"
+     "connection to server at \"b\" failed: Connection refused\n",
+     ST_AGAIN,
+     "PostgreSQL: connection to server at \"a\" failed: server does not support SSL, but SSL was required; "
+     "connection to server at \"b\" failed: Connection refused"},
+    {"connection to server at \"a\" failed: FATAL:  28P01: wrong\nLOCATION:  auth_failed, auth.c:326\n"
+     "connection to server at \"b\" failed: FATAL:  3D000: none\nLOCATION:  InitPostgres, postinit.c:1\n",
+     ST_CONFIG, "PostgreSQL: wrong (SQLSTATE 28P01)"},
+    {"connection to server at \"a\" failed: FATAL:  57P03: starting up\nLOCATION:  Port, postmaster.c:1\n"
+     "connection to server at \"b\" failed: FATAL:  3D000: none\nLOCATION:  InitPostgres, postinit.c:1\n",
+     ST_AGAIN,
+     "PostgreSQL: connection to server at \"a\" failed: FATAL: 57P03: starting up; "
+     "connection to server at \"b\" failed: FATAL: 3D000: none"},
     {":  12345: ", ST_AGAIN, "PostgreSQL: : 12345:"},
     {"", ST_AGAIN, "PostgreSQL: "},
 };
@@ -102,5 +117,15 @@ START_TEST(long_connection_errors_are_cut)
 }
 END_TEST
 
+START_TEST(a_lost_connection)
+{
+    struct err err = ERR_NONE;
+
+    pg_lost_error("server closed the connection unexpectedly\n\tThis probably means\n", &err);
+    ck_assert_int_eq(err.status, ST_LOST);
+    ck_assert_str_eq(err.text, "PostgreSQL: server closed the connection unexpectedly; This probably means");
+}
+END_TEST
+
 UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT_ROWS(connection_errors, connects),
-          UNIT(long_connection_errors_are_cut))
+          UNIT(long_connection_errors_are_cut), UNIT(a_lost_connection))

@@ -70,10 +70,10 @@ class Box:
         self.transcript.append(str(result))
         return result.must(0)
 
-    def start(self, *arguments):
-        """Starts a worker without waiting for anything."""
+    def start(self, *arguments, prefix=()):
+        """Starts a worker without waiting for anything; prefix: the command it is started by."""
         log = os.path.join(self.folder, f"pgusherd-{len(self.daemons) + 1}.log")
-        self.daemons.append(Daemon(log, "-c", self.path, *arguments))
+        self.daemons.append(Daemon(log, "-c", self.path, *arguments, prefix=prefix))
         return self.daemons[-1]
 
     def ready(self, projections, **more):

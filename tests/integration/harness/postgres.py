@@ -26,16 +26,25 @@ def program(name):
     return os.path.join(BINARIES, name)
 
 
+# What a standby needs of its primary, and to follow without pauses.
+REPLICATING = {"wal_level": "replica", "max_wal_senders": 5, "hot_standby": "on", "wal_keep_size": "128MB",
+               "wal_retrieve_retry_interval": "200ms"}
+
+
 class Cluster:
-    def __init__(self, folder):
+    """settings: beside SETTINGS; prefix: the command it is started by, ip netns exec for one."""
+
+    def __init__(self, folder, settings=None, prefix=(), primary=None):
         self.folder = folder
+        self.settings = {**SETTINGS, **(settings or {})}
+        self.prefix = prefix
         self.data = os.path.join(folder, "data")
         self.log = os.path.join(folder, "postgres.log")
         self.process = None
         self._serial = itertools.count(1)
         os.mkdir(folder)
         give_to_server_user(folder)
-        self._initdb()
+        self._copy(primary) if primary else self._initdb()
 
     def _initdb(self):
         done = run([program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
@@ -47,11 +56,27 @@ class Cluster:
         with open(path, "w") as file:
             file.write("local all locked scram-sha-256\n" + rules)
 
+    def _copy(self, primary):
+        done = run([program("pg_basebackup"), "-h", primary.folder, "-U", "postgres", "-D", self.data, "-R", "-X", "stream",
+                    "-c", "fast", "--no-sync"], user=server_user())
+        assert done.returncode == 0, done.stderr
+
+    def standby(self, folder, **settings):
+        """A running standby of this cluster, which must have been started with REPLICATING."""
+        standby = Cluster(folder, {**self.settings, **settings}, primary=self)
+        standby.start()
+        return standby
+
+    def promote(self):
+        done = run([program("pg_ctl"), "promote", "-D", self.data, "-w"], user=server_user())
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def start(self):
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in self.settings.items()]
         with open(self.log, "ab") as log:
-            self.process = spawn([program("postgres"), "-D", self.data, f"--unix_socket_directories={self.folder}",
-                                  *options], log, user=server_user(), on_death=signal.SIGINT)
+            self.process = spawn([*self.prefix, program("postgres"), "-D", self.data,
+                                  f"--unix_socket_directories={self.folder}", *options], log,
+                                 user=None if self.prefix else server_user(), on_death=signal.SIGINT)
         until(self.is_up, 30, "PostgreSQL accepts connections")
 
     def is_up(self):
@@ -90,6 +115,10 @@ class Cluster:
     def create(self, template="template1", name=None):
         name = name or f"test_{next(self._serial)}"
         self.admin(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return Database(self, name)
+
+    def database(self, name):
+        """One that exists already."""
         return Database(self, name)
 
     def admin(self, statement, *values):

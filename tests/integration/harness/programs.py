@@ -81,9 +81,9 @@ def _read_terminal(descriptor):
 class Daemon:
     """A running pgusherd; its log is kept in a file until the test has ended."""
 
-    def __init__(self, log_path, *arguments):
+    def __init__(self, log_path, *arguments, prefix=()):
         self.log_path = log_path
-        self.argv = [path("pgusherd"), *arguments]
+        self.argv = [*prefix, path("pgusherd"), *arguments]
         self.ended = False  # by the test, or as it expected
         with open(log_path, "wb") as log:
             self.process = spawn(self.argv, log)

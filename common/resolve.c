@@ -1,0 +1,126 @@
+#include "common/resolve.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+
+enum { MAX_ADDRESSES = 16 };
+
+/* What the thread and the loop share; the last of the two frees it. */
+struct lookup {
+    atomic_int owners;
+    char *name;
+    int event; /* readable when the thread has ended */
+    int error;
+    struct addrinfo *found;
+};
+
+struct resolve {
+    struct lookup *lookup;
+    struct io *io;
+    resolve_fn *fn;
+    void *arg;
+};
+
+static void lookup_release(struct lookup *lookup)
+{
+    if (atomic_fetch_sub(&lookup->owners, 1) != 1)
+        return;
+    if (lookup->found)
+        freeaddrinfo(lookup->found);
+    close(lookup->event);
+    free(lookup->name);
+    free(lookup);
+}
+
+static void *lookup_run(void *arg)
+{
+    struct lookup *lookup = arg;
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+
+    lookup->error = getaddrinfo(lookup->name, NULL, &hints, &lookup->found);
+    eventfd_write(lookup->event, 1);
+    lookup_release(lookup);
+    return NULL;
+}
+
+/* Without a thread the answer comes all the same, only the loop waits for it. */
+static void lookup_start(struct lookup *lookup)
+{
+    pthread_attr_t detached;
+    sigset_t all, before;
+    pthread_t thread;
+    int failed;
+
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, &detached, lookup_run, lookup);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&detached);
+    if (failed)
+        lookup_run(lookup);
+}
+
+static size_t addresses_of(const struct lookup *lookup, char texts[][NI_MAXHOST])
+{
+    size_t n = 0;
+
+    for (const struct addrinfo *a = lookup->found; a && n < MAX_ADDRESSES; a = a->ai_next)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, texts[n], NI_MAXHOST, NULL, 0, NI_NUMERICHOST) == 0)
+            n++;
+    return n;
+}
+
+static void on_event(void *arg, bool readable, bool writable)
+{
+    struct resolve *resolve = arg;
+    char texts[MAX_ADDRESSES][NI_MAXHOST];
+    const char *addresses[MAX_ADDRESSES];
+    int error = resolve->lookup->error;
+    size_t n = error ? 0 : addresses_of(resolve->lookup, texts);
+
+    (void)readable;
+    (void)writable;
+    io_set(resolve->io, -1, false, false);
+    for (size_t i = 0; i < n; i++)
+        addresses[i] = texts[i];
+    resolve->fn(resolve->arg, addresses, n, error ? gai_strerror(error) : n ? NULL : "it has no address");
+}
+
+struct resolve *resolve_new(struct loop *loop, const char *name, resolve_fn *fn, void *arg)
+{
+    struct resolve *resolve = mem_zalloc(sizeof(*resolve));
+    struct lookup *lookup = mem_zalloc(sizeof(*lookup));
+
+    lookup->owners = 2;
+    lookup->name = mem_strdup(name);
+    lookup->event = eventfd(0, EFD_CLOEXEC);
+    if (lookup->event < 0)
+        abort();
+    resolve->lookup = lookup;
+    resolve->fn = fn;
+    resolve->arg = arg;
+    resolve->io = io_new(loop, on_event, resolve);
+    io_set(resolve->io, lookup->event, true, false);
+    lookup_start(lookup);
+    return resolve;
+}
+
+void resolve_free(struct resolve *resolve)
+{
+    if (!resolve)
+        return;
+    io_free(resolve->io);
+    lookup_release(resolve->lookup);
+    free(resolve);
+}
