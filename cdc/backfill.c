@@ -65,10 +65,16 @@ static int64_t count_rows(struct session *session, size_t projection)
  * stands in a hash in Redis, and the next run that finds it there queues everything. */
 #define UNDER_WAY "pgusher:backfill"
 
+static struct rreply *run_under_way(struct run *run, int argc, const char *const *argv, struct err *err)
+{
+    struct rconn *rconn = run->session->rconn;
+
+    return rconn_run(rconn, rconn_route(rconn, UNDER_WAY, strlen(UNDER_WAY)), argc, argv, err);
+}
+
 static int begin(struct run *run, const char *name, bool *ret_died, struct err *err)
 {
-    struct rreply *reply =
-        rconn_run(run->session->rconn, 4, (const char *const[]){"HSETNX", UNDER_WAY, name, "1"}, err);
+    struct rreply *reply = run_under_way(run, 4, (const char *const[]){"HSETNX", UNDER_WAY, name, "1"}, err);
 
     if (!reply)
         return -1;
@@ -81,8 +87,7 @@ static int begin(struct run *run, const char *name, bool *ret_died, struct err *
 
 static int end(struct run *run, const char *name, struct err *err)
 {
-    struct rreply *reply =
-        rconn_run(run->session->rconn, 3, (const char *const[]){"HDEL", UNDER_WAY, name}, err);
+    struct rreply *reply = run_under_way(run, 3, (const char *const[]){"HDEL", UNDER_WAY, name}, err);
 
     rreply_free(reply);
     return reply ? 0 : -1;

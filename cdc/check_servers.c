@@ -206,7 +206,7 @@ static void judge_redis(const char *info, struct problems *problems)
 
 void check_redis(struct session *session, struct problems *problems, struct err *err)
 {
-    struct rreply *reply = rconn_run(session->rconn, 1, (const char *const[]){"INFO"}, err);
+    struct rreply *reply = rconn_run(session->rconn, RCONN_ANY, 1, (const char *const[]){"INFO"}, err);
 
     if (reply)
         judge_redis(rreply_string(reply, NULL), problems);

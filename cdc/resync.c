@@ -76,14 +76,14 @@ static int apply_keys(const struct walk *walk, const struct rreply *keys, struct
     return result;
 }
 
-static int walk_keys(const struct walk *walk, const char *pattern, struct err *err)
+static int walk_primary(const struct walk *walk, int route, const char *pattern, struct err *err)
 {
     char *position = mem_strdup("0");
     int result = 0;
 
     do {
         const char *const words[] = {"SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT};
-        struct rreply *reply = rconn_run(walk->session->rconn, 6, words, err);
+        struct rreply *reply = rconn_run(walk->session->rconn, route, 6, words, err);
 
         if (!reply || rreply_count(reply) != 2) {
             err_set(err, ST_LOST, "Redis: the reply to SCAN is malformed");
@@ -96,6 +96,17 @@ static int walk_keys(const struct walk *walk, const char *pattern, struct err *e
         rreply_free(reply);
     } while (result == 0 && strcmp(position, "0") != 0);
     free(position);
+    return result;
+}
+
+static int walk_keys(const struct walk *walk, const char *pattern, struct err *err)
+{
+    struct rconn *rconn = walk->session->rconn;
+    size_t primaries = rconn_primaries(rconn);
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < primaries; i++)
+        result = walk_primary(walk, rconn_primary_route(rconn, i), pattern, err);
     return result;
 }
 

@@ -17,6 +17,7 @@ enum {
     CALL_BYTES = 256 * 1024,    /* a script call stays short, so that Redis serves others in between */
     OUTSTANDING_HIGH = 4 << 20, /* bytes sent and not answered: the producer waits */
     OUTSTANDING_LOW = 2 << 20,
+    OPEN_CALLS = 128, /* being filled at a time, for as many routes */
     TOMBSTONE_TTL_MS = 10 * 60 * 1000,
 };
 
@@ -28,14 +29,27 @@ struct lane {
     size_t capacity;
 };
 
-/* One script call and the documents in it. */
+struct parcel {
+    const struct plan_projection *projection;
+    const char *key;
+};
+
+/* One script call and the documents in it, which are all of one route. */
 struct shipment {
     struct sink *sink;
     struct script_call *call;
+    int route;
     size_t bytes;
     size_t count;
-    const struct plan_projection *projections[CALL_DOCUMENTS];
-    const char *keys[CALL_DOCUMENTS];
+    size_t capacity;
+    struct parcel *parcels;
+};
+
+/* The shipments of one script that are being filled. A route has its place by its number; who needs a place
+ * that another one has sends that one away. */
+struct quay {
+    const struct script *script;
+    struct shipment *open[OPEN_CALLS];
 };
 
 struct sink {
@@ -47,8 +61,8 @@ struct sink {
     void *arg;
     struct arena *arena; /* the keys */
     struct lane *lanes;
-    struct shipment *puts; /* being filled */
-    struct shipment *removals;
+    struct quay puts;
+    struct quay removals;
     size_t outstanding; /* calls */
     size_t outstanding_bytes;
     bool waiting; /* the producer was told to */
@@ -69,6 +83,8 @@ struct sink *sink_new(struct rconn *rconn, const struct config *config, bool que
     sink->arg = arg;
     sink->arena = arena_new();
     sink->idle = true;
+    sink->puts.script = &script_put;
+    sink->removals.script = &script_remove;
     sink->lanes = mem_zalloc(sizeof(*sink->lanes) * (config->nqueues + 1));
     for (size_t i = 0; i < config->nqueues; i++)
         sink->lanes[i].queue = &config->queues[i];
@@ -80,7 +96,14 @@ static void shipment_free(struct shipment *shipment)
     if (!shipment)
         return;
     script_call_free(shipment->call);
+    free(shipment->parcels);
     free(shipment);
+}
+
+static void quay_release(struct quay *quay)
+{
+    for (size_t i = 0; i < OPEN_CALLS; i++)
+        shipment_free(quay->open[i]);
 }
 
 void sink_free(struct sink *sink)
@@ -88,8 +111,8 @@ void sink_free(struct sink *sink)
     if (!sink)
         return;
     loop_run_until(rconn_loop(sink->rconn), &sink->idle);
-    shipment_free(sink->puts);
-    shipment_free(sink->removals);
+    quay_release(&sink->puts);
+    quay_release(&sink->removals);
     for (size_t i = 0; i < sink->config->nqueues; i++)
         free(sink->lanes[i].items);
     free(sink->lanes);
@@ -117,8 +140,7 @@ static void remember_item(struct sink *sink, const struct plan_projection *proje
     }
 }
 
-static void take_outcome(struct sink *sink, const struct plan_projection *projection, const char *key,
-                         const struct rreply *reply)
+static void take_outcome(struct sink *sink, const struct parcel *parcel, const struct rreply *reply)
 {
     struct tally *tally = sink->tally;
     bool changed = false;
@@ -131,7 +153,7 @@ static void take_outcome(struct sink *sink, const struct plan_projection *projec
             err_set(&sink->err, status, "Redis: %s", text);
             return;
         }
-        sink->handlers.refused(sink->arg, projection, key, text);
+        sink->handlers.refused(sink->arg, parcel->projection, parcel->key, text);
         return;
     }
     switch (rreply_integer(reply)) {
@@ -153,7 +175,7 @@ static void take_outcome(struct sink *sink, const struct plan_projection *projec
         tally->unchanged++;
     }
     if (changed || sink->queue_all)
-        remember_item(sink, projection, key);
+        remember_item(sink, parcel->projection, parcel->key);
 }
 
 static void account(struct sink *sink, size_t bytes)
@@ -179,7 +201,7 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
                 rreply_count(reply), shipment->count);
     else
         for (size_t i = 0; i < shipment->count; i++)
-            take_outcome(sink, shipment->projections[i], shipment->keys[i], rreply_at(reply, i));
+            take_outcome(sink, &shipment->parcels[i], rreply_at(reply, i));
     account(sink, shipment->bytes);
     shipment_free(shipment);
 }
@@ -209,21 +231,38 @@ static void ship(struct sink *sink, struct shipment **open)
 
 void sink_send(struct sink *sink)
 {
-    ship(sink, &sink->puts);
-    ship(sink, &sink->removals);
+    for (size_t i = 0; i < OPEN_CALLS; i++) {
+        ship(sink, &sink->puts.open[i]);
+        ship(sink, &sink->removals.open[i]);
+    }
 }
 
-/* A shipment of this script with room for one more document. */
-static struct shipment *with_room(struct sink *sink, struct shipment **open, const struct script *script)
+static struct shipment *shipment_new(struct sink *sink, const struct script *script, int route)
 {
-    if (*open && ((*open)->count == CALL_DOCUMENTS || script_call_bytes((*open)->call) > CALL_BYTES))
+    struct shipment *shipment = mem_zalloc(sizeof(*shipment));
+
+    shipment->sink = sink;
+    shipment->route = route;
+    shipment->call = script_call_new(script);
+    script_arg_int(shipment->call, TOMBSTONE_TTL_MS);
+    return shipment;
+}
+
+static bool has_room(const struct shipment *shipment, int route)
+{
+    return shipment->route == route && shipment->count < CALL_DOCUMENTS &&
+           script_call_bytes(shipment->call) <= CALL_BYTES;
+}
+
+/* A shipment of this route with room for one more document. */
+static struct shipment *with_room(struct sink *sink, struct quay *quay, int route)
+{
+    struct shipment **open = &quay->open[route % OPEN_CALLS];
+
+    if (*open && !has_room(*open, route))
         ship(sink, open);
-    if (!*open) {
-        *open = mem_zalloc(sizeof(**open));
-        (*open)->sink = sink;
-        (*open)->call = script_call_new(script);
-        script_arg_int((*open)->call, TOMBSTONE_TTL_MS);
-    }
+    if (!*open)
+        *open = shipment_new(sink, quay->script, route);
     return *open;
 }
 
@@ -236,15 +275,16 @@ static void add_tombstone_key(struct script_call *call, const char *key)
     buf_free(&name);
 }
 
-static struct script_call *add_document(struct sink *sink, struct shipment *shipment,
+static struct script_call *add_document(struct sink *sink, struct quay *quay,
                                         const struct plan_projection *projection, const char *key,
                                         int64_t version)
 {
     size_t len = strlen(key);
+    struct shipment *shipment = with_room(sink, quay, rconn_route(sink->rconn, key, len));
 
-    shipment->projections[shipment->count] = projection;
-    shipment->keys[shipment->count] = arena_copy(sink->arena, key, len + 1);
-    shipment->count++;
+    shipment->parcels =
+        mem_grow(shipment->parcels, shipment->count, &shipment->capacity, sizeof(*shipment->parcels));
+    shipment->parcels[shipment->count++] = (struct parcel){projection, arena_copy(sink->arena, key, len + 1)};
     script_key(shipment->call, key, len);
     add_tombstone_key(shipment->call, key);
     script_arg_int(shipment->call, version);
@@ -254,8 +294,7 @@ static struct script_call *add_document(struct sink *sink, struct shipment *ship
 void sink_put(struct sink *sink, const struct plan_projection *projection, const char *key, int64_t version,
               int64_t expire_ms, const struct buf *fields, size_t nfields)
 {
-    struct shipment *shipment = with_room(sink, &sink->puts, &script_put);
-    struct script_call *call = add_document(sink, shipment, projection, key, version);
+    struct script_call *call = add_document(sink, &sink->puts, projection, key, version);
     char digest[17];
 
     snprintf(digest, sizeof(digest), "%016llx",
@@ -272,7 +311,7 @@ void sink_put(struct sink *sink, const struct plan_projection *projection, const
 void sink_remove(struct sink *sink, const struct plan_projection *projection, const char *key,
                  int64_t version)
 {
-    add_document(sink, with_room(sink, &sink->removals, &script_remove), projection, key, version);
+    add_document(sink, &sink->removals, projection, key, version);
 }
 
 /* Waits for every reply. */

@@ -52,7 +52,8 @@ static int ask_postgres(struct session *session, json_t *status, struct err *err
 
 static int ask_length(struct session *session, const char *queue, json_t *queues, struct err *err)
 {
-    struct rreply *reply = rconn_run(session->rconn, 2, (const char *const[]){"LLEN", queue}, err);
+    struct rreply *reply = rconn_run(session->rconn, rconn_route(session->rconn, queue, strlen(queue)), 2,
+                                     (const char *const[]){"LLEN", queue}, err);
 
     if (!reply) {
         err_context(err, "queue %s", queue);

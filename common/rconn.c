@@ -243,7 +243,7 @@ static void greet(struct rconn *rconn, int argc, const char *const *argv)
     for (int i = 0; i < argc; i++)
         lens[i] = strlen(argv[i]);
     rconn->greetings++;
-    rconn_send(rconn, argc, argv, lens, on_greeting, rconn);
+    rconn_send(rconn, RCONN_ANY, argc, argv, lens, on_greeting, rconn);
 }
 
 static void send_greetings(struct rconn *rconn)
@@ -317,6 +317,32 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
     timer_start(rconn->deadline, CONNECT_DEADLINE_MS);
 }
 
+/* ---- routes: there is one server ---- */
+
+int rconn_route(const struct rconn *rconn, const char *key, size_t len)
+{
+    (void)rconn, (void)key, (void)len;
+    return 0;
+}
+
+size_t rconn_primaries(const struct rconn *rconn)
+{
+    (void)rconn;
+    return 1;
+}
+
+int rconn_primary_route(const struct rconn *rconn, size_t i)
+{
+    (void)rconn, (void)i;
+    return 0;
+}
+
+const char *rconn_route_tag(const struct rconn *rconn, int route)
+{
+    (void)rconn, (void)route;
+    return NULL;
+}
+
 /* ---- commands ---- */
 
 static void set_lost(const struct rconn *rconn, const redisAsyncContext *context, struct err *err)
@@ -378,22 +404,24 @@ static bool can_send(const struct rconn *rconn)
     return rconn->state == UP || rconn->state == GREETING;
 }
 
-void rconn_send(struct rconn *rconn, int argc, const char *const *argv, const size_t *lens, rconn_fn *fn,
-                void *arg)
+void rconn_send(struct rconn *rconn, int route, int argc, const char *const *argv, const size_t *lens,
+                rconn_fn *fn, void *arg)
 {
     struct pending *pending = pending_new(rconn, fn, arg);
     int result = REDIS_ERR;
 
+    (void)route;
     if (can_send(rconn))
         result = redisAsyncCommandArgv(rconn->context, on_reply, pending, argc, (const char **)argv, lens);
     sent(rconn, pending, result);
 }
 
-void rconn_send_raw(struct rconn *rconn, const char *command, size_t len, rconn_fn *fn, void *arg)
+void rconn_send_raw(struct rconn *rconn, int route, const char *command, size_t len, rconn_fn *fn, void *arg)
 {
     struct pending *pending = pending_new(rconn, fn, arg);
     int result = REDIS_ERR;
 
+    (void)route;
     if (can_send(rconn))
         result = redisAsyncFormattedCommand(rconn->context, on_reply, pending, command, len);
     sent(rconn, pending, result);

@@ -21,6 +21,8 @@
 
 enum { RCONN_DEADLINE_MS = 10000 };
 
+enum { RCONN_ANY = -1 }; /* as a route: any primary will do */
+
 struct rconn;
 struct rreply;
 
@@ -41,16 +43,25 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url);
 bool rconn_is_up(const struct rconn *rconn);
 void rconn_drop(struct rconn *rconn, enum status status, const char *why);
 
-void rconn_send(struct rconn *rconn, int argc, const char *const *argv, const size_t *lens, rconn_fn *fn,
-                void *arg);
+/* Which way a key goes. Keys of equal routes may stand in one command. */
+int rconn_route(const struct rconn *rconn, const char *key, size_t len);
+/* The servers that hold the keys, each a share; and a route that leads to the i-th. Only while up. */
+size_t rconn_primaries(const struct rconn *rconn);
+int rconn_primary_route(const struct rconn *rconn, size_t i);
+/* Text that between braces in a key's name gives the key this route; NULL when keys need none. */
+const char *rconn_route_tag(const struct rconn *rconn, int route);
+
+void rconn_send(struct rconn *rconn, int route, int argc, const char *const *argv, const size_t *lens,
+                rconn_fn *fn, void *arg);
 /* A command already in the wire format; copied. */
-void rconn_send_raw(struct rconn *rconn, const char *command, size_t len, rconn_fn *fn, void *arg);
+void rconn_send_raw(struct rconn *rconn, int route, const char *command, size_t len, rconn_fn *fn, void *arg);
 
 /* Waits in the loop for one answer to a command of NUL-terminated words; not from inside a callback. The copy
  * of the reply is freed with rreply_free. NULL with err set on failure. */
 struct loop *rconn_loop(const struct rconn *rconn);
-struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err);
-struct rreply *rconn_run_raw(struct rconn *rconn, const char *command, size_t len, struct err *err);
+struct rreply *rconn_run(struct rconn *rconn, int route, int argc, const char *const *argv, struct err *err);
+struct rreply *rconn_run_raw(struct rconn *rconn, int route, const char *command, size_t len,
+                             struct err *err);
 void rreply_free(struct rreply *reply);
 
 enum rreply_type { RREPLY_NIL, RREPLY_INTEGER, RREPLY_STRING, RREPLY_ARRAY, RREPLY_ERROR };

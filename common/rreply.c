@@ -98,22 +98,22 @@ static void on_waited(void *arg, const struct rreply *reply, const struct err *e
         waiting->reply = copy_reply(raw(reply));
 }
 
-struct rreply *rconn_run_raw(struct rconn *rconn, const char *command, size_t len, struct err *err)
+struct rreply *rconn_run_raw(struct rconn *rconn, int route, const char *command, size_t len, struct err *err)
 {
     struct waiting waiting = {false, NULL, err};
 
-    rconn_send_raw(rconn, command, len, on_waited, &waiting);
+    rconn_send_raw(rconn, route, command, len, on_waited, &waiting);
     loop_run_until(rconn_loop(rconn), &waiting.done);
     return (struct rreply *)waiting.reply;
 }
 
-struct rreply *rconn_run(struct rconn *rconn, int argc, const char *const *argv, struct err *err)
+struct rreply *rconn_run(struct rconn *rconn, int route, int argc, const char *const *argv, struct err *err)
 {
     struct buf command = BUF_NONE;
     struct rreply *reply;
 
     resp_put_command(&command, argc, argv);
-    reply = rconn_run_raw(rconn, command.data, command.len, err);
+    reply = rconn_run_raw(rconn, route, command.data, command.len, err);
     buf_free(&command);
     return reply;
 }

@@ -10,6 +10,8 @@ struct script_call {
     const struct script *script;
     struct buf keys; /* in the wire format */
     struct buf args;
+    size_t first_key; /* where its bytes begin in keys */
+    size_t first_key_len;
     size_t nkeys;
     size_t nargs;
 };
@@ -43,8 +45,17 @@ void resp_put_bulk(struct buf *buf, const char *data, size_t len)
 
 void script_key(struct script_call *call, const char *key, size_t len)
 {
-    call->nkeys++;
     resp_put_bulk(&call->keys, key, len);
+    if (call->nkeys++ == 0) {
+        call->first_key = call->keys.len - len - 2;
+        call->first_key_len = len;
+    }
+}
+
+const char *script_first_key(const struct script_call *call, size_t *ret_len)
+{
+    *ret_len = call->first_key_len;
+    return call->keys.data + call->first_key;
 }
 
 void script_arg(struct script_call *call, const char *arg, size_t len)

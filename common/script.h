@@ -23,6 +23,8 @@ void script_arg(struct script_call *call, const char *arg, size_t len);
 void script_arg_int(struct script_call *call, int64_t arg);
 /* `count` arguments that resp_put_bulk wrote one behind the other. */
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count);
+/* The first key of a call that has one; not NUL-terminated. */
+const char *script_first_key(const struct script_call *call, size_t *ret_len);
 size_t script_call_bytes(const struct script_call *call); /* keys and arguments so far */
 
 /* Adds the command to `command`: EVALSHA, which Redis answers with NOSCRIPT when it does not know the script

@@ -8,6 +8,7 @@
 struct sent {
     struct script_call *call;
     struct rconn *rconn;
+    int route;
     rconn_fn *fn;
     void *arg;
 };
@@ -17,7 +18,7 @@ static void send_as(struct sent *sent, enum script_verb verb, rconn_fn *fn)
     struct buf command = BUF_NONE;
 
     script_encode(sent->call, verb, &command);
-    rconn_send_raw(sent->rconn, command.data, command.len, fn, sent);
+    rconn_send_raw(sent->rconn, sent->route, command.data, command.len, fn, sent);
     buf_free(&command);
 }
 
@@ -43,7 +44,9 @@ static void on_first_answer(void *arg, const struct rreply *reply, const struct 
 void script_send(struct script_call *call, struct rconn *rconn, rconn_fn *fn, void *arg)
 {
     struct sent *sent = mem_alloc(sizeof(*sent));
+    size_t len;
+    const char *key = script_first_key(call, &len);
 
-    *sent = (struct sent){call, rconn, fn, arg};
+    *sent = (struct sent){call, rconn, rconn_route(rconn, key, len), fn, arg};
     send_as(sent, SCRIPT_EVALSHA, on_first_answer);
 }

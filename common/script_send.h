@@ -10,7 +10,8 @@
 #include "common/rconn.h"
 #include "common/script.h"
 
-/* Gives the call away. fn is called exactly once, as with rconn_send. */
+/* Gives the call away; it has at least one key, which says where it goes. fn is called exactly once, as with
+ * rconn_send. */
 void script_send(struct script_call *call, struct rconn *rconn, rconn_fn *fn, void *arg);
 
 #endif

@@ -1,5 +1,7 @@
 #include "queue/enqueue.h"
 
+#include <string.h>
+
 #include "lua/scripts.h"
 #include "queue/keys.h"
 #include "queue/pgusher-queue.h"
@@ -22,10 +24,13 @@ int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, str
     struct buf command = BUF_NONE;
     struct err failed = ERR_NONE;
     struct queue_keys keys;
+    const char *meta;
 
     queue_keys_init(&keys, queue->name);
-    if (queue_settings_put(&queue->settings, keys.name[KEY_META], &command))
-        rreply_free(rconn_run_raw(rconn, command.data, command.len, &failed));
+    meta = keys.name[KEY_META];
+    if (queue_settings_put(&queue->settings, meta, &command))
+        rreply_free(
+            rconn_run_raw(rconn, rconn_route(rconn, meta, strlen(meta)), command.data, command.len, &failed));
     queue_keys_free(&keys);
     buf_free(&command);
     if (failed.status == ST_OK || failed.status == ST_AGAIN)
