@@ -23,11 +23,12 @@ PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
 QUEUE_LIBS = $(shell pkg-config --libs hiredis jansson) -lev -lm
 
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
-QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_url.c rlink.c script.c status.c utf8.c) \
+QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_nodes.c redis_slot.c redis_tls.c redis_url.c redis_url_parse.c \
+                    rlink.c rlink_sentinel.c script.c sigpipe.c status.c utf8.c) \
                  $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c wait.c)
 QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
-              $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
+              $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
 DAEMON_ONLY := cdc/worker.c cdc/worker_session.c cdc/feed.c cdc/expand.c
 TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_put.c cdc/capture_sql.c cdc/capture_state.c cdc/needs.c cdc/install.c \

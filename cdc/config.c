@@ -337,6 +337,7 @@ struct config *config_load(const char *file, const char *fleet, struct problems 
     read_projections(&root, config);
     queue_config_read(&root, &config->queues, &config->nqueues);
     add_default_queues(config);
+    queue_config_check_names(config->queues, config->nqueues, &config->redis, problems);
     json_decref(document);
     if (problems->errors > errors) {
         config_free(config);

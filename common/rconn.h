@@ -1,12 +1,15 @@
-/* One asynchronous Redis connection: commands are pipelined, replies come in order.
+/* The Redis: one server, the primary that Sentinel names, or the primaries of a Redis Cluster; nobody else
+ * needs to know which. Commands are asynchronous and pipelined.
  *
- * It does not reconnect: when it goes down it says why, once, and its owner opens it again. Every command's
- * callback is called exactly once; an error with ST_LOST means the outcome is unknown. A reply is valid only
- * during the callback. An error *inside* an array is left to the reader of that array.
+ * It does not reconnect: when it goes down it says why, once, and its owner opens it again. It goes down as a
+ * whole, as soon as one server behind it is lost, or stops being the primary, or another one becomes one:
+ * then what was acknowledged last may be gone, and the owner has to find out where the data stands.
  *
- * Deadline: if commands are outstanding and no reply arrives for RCONN_DEADLINE_MS, the connection is
- * dropped, never reused. The deadline is ours because hiredis before 1.0 has none for asynchronous
- * connections.
+ * Every command's callback is called exactly once; an error with ST_LOST means the outcome is unknown. A
+ * reply is valid only during the callback. An error *inside* an array is left to the reader of that array.
+ *
+ * Replies of commands with the same route come in order, except in a cluster while its slots are moved: a
+ * command that was sent elsewhere comes later.
  */
 #ifndef PGUSHER_RCONN_H
 #define PGUSHER_RCONN_H
@@ -19,6 +22,7 @@
 #include "common/redis_url.h"
 #include "common/status.h"
 
+/* A server that answers nothing for so long, while something is asked of it, is lost. */
 enum { RCONN_DEADLINE_MS = 10000 };
 
 enum { RCONN_ANY = -1 }; /* as a route: any primary will do */
@@ -37,15 +41,18 @@ struct rconn *rconn_new(struct loop *loop, const struct rconn_handlers *handlers
 /* Outstanding commands are told ST_LOST from the loop, before the memory goes. NULL-safe. */
 void rconn_free(struct rconn *rconn);
 
-/* Connects, authenticates, selects the database; `up` follows, or `down`. The URL is copied. Host names are
- * resolved by a blocking call with hiredis before 1.0. */
+/* Finds the primaries, connects, authenticates, selects the database; `up` follows, or `down`. The URL is
+ * copied. Host names are resolved by a blocking call with hiredis before 1.0. */
 void rconn_open(struct rconn *rconn, const struct redis_url *url);
 bool rconn_is_up(const struct rconn *rconn);
 void rconn_drop(struct rconn *rconn, enum status status, const char *why);
+/* What is behind it, without credentials: "redis://127.0.0.1:6379 by redis+sentinel://…/mymaster". */
+const char *rconn_identity(const struct rconn *rconn);
 
 /* Which way a key goes. Keys of equal routes may stand in one command. */
 int rconn_route(const struct rconn *rconn, const char *key, size_t len);
-/* The servers that hold the keys, each a share; and a route that leads to the i-th. Only while up. */
+/* The servers that hold the keys, each a share; and a route that leads to the i-th, which may change whenever
+ * slots are moved. Only while up. */
 size_t rconn_primaries(const struct rconn *rconn);
 int rconn_primary_route(const struct rconn *rconn, size_t i);
 /* Text that between braces in a key's name gives the key this route; NULL when keys need none. */

@@ -13,12 +13,28 @@ static const struct {
     {"DENIED", ST_CONFIG},
 };
 
-enum status redis_error_classify(const char *text)
+static bool begins_with_word(const char *text, const char *word)
 {
     size_t len = strcspn(text, " ");
 
+    return strlen(word) == len && strncmp(word, text, len) == 0;
+}
+
+bool redis_error_is_of_server(const char *text)
+{
+    return begins_with_word(text, "READONLY") || begins_with_word(text, "MASTERDOWN") ||
+           begins_with_word(text, "LOADING") || begins_with_word(text, "CLUSTERDOWN");
+}
+
+bool redis_error_redirects(const char *text)
+{
+    return begins_with_word(text, "MOVED") || begins_with_word(text, "ASK");
+}
+
+enum status redis_error_classify(const char *text)
+{
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strlen(words[i].word) == len && strncmp(words[i].word, text, len) == 0)
+        if (begins_with_word(text, words[i].word))
             return words[i].status;
     if (strncmp(text, "ERR unknown command", 19) == 0 || strncmp(text, "ERR DB index", 12) == 0 ||
         strncmp(text, "ERR The user executing the script", 33) == 0 ||

@@ -8,8 +8,14 @@
 #ifndef PGUSHER_REDIS_ERROR_H
 #define PGUSHER_REDIS_ERROR_H
 
+#include <stdbool.h>
+
 #include "common/status.h"
 
 enum status redis_error_classify(const char *text);
+/* READONLY, MASTERDOWN, LOADING, CLUSTERDOWN: it is the same for all commands to this server. */
+bool redis_error_is_of_server(const char *text);
+/* MOVED, ASK: the key is elsewhere in the cluster. */
+bool redis_error_redirects(const char *text);
 
 #endif

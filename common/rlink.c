@@ -12,12 +12,17 @@
 #include "common/buf.h"
 #include "common/mem.h"
 #include "common/redis_error.h"
+#include "common/redis_nodes.h"
+#include "common/redis_tls.h"
+#include "common/rlink_private.h"
 #include "common/script.h"
+#include "common/sigpipe.h"
 
 struct rlink {
     struct redis_url url;
-    char *node_host; /* where MOVED sent us; NULL: the URL's address */
-    int node_port;
+    struct redis_url server; /* the one in use, or to be used next; empty: to be looked for */
+    bool sent_there;         /* by MOVED, or to be with another rlink */
+    size_t first;            /* of a cluster's addresses to try */
     struct timeval timeout;
     redisContext *context; /* NULL while closed */
 };
@@ -37,7 +42,7 @@ void rlink_free(struct rlink *rlink)
         return;
     rlink_close(rlink);
     redis_url_free(&rlink->url);
-    free(rlink->node_host);
+    redis_url_free(&rlink->server);
     free(rlink);
 }
 
@@ -65,56 +70,62 @@ void rlink_limit_delay(const struct rlink *rlink, int64_t ms)
     setsockopt(rlink->context->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 }
 
-static void forget_node(struct rlink *rlink)
-{
-    free(rlink->node_host);
-    rlink->node_host = NULL;
-}
-
 void rlink_redirect(struct rlink *rlink, const char *address)
 {
-    const char *colon = strrchr(address, ':');
+    const struct redis_url *in_use = rlink->server.naddresses ? &rlink->server : &rlink->url;
     char *host;
+    int port;
 
     rlink_close(rlink);
-    if (!colon)
+    if (!redis_read_address(address, in_use->naddresses ? in_use->addresses[0].host : "", &host, &port))
         return;
-    host = colon > address ? mem_strndup(address, (size_t)(colon - address))
-                           : mem_strdup(rlink->node_host ? rlink->node_host : rlink->url.host);
-    free(rlink->node_host);
-    rlink->node_host = host;
-    rlink->node_port = atoi(colon + 1);
+    redis_url_to_server(&rlink->server, &rlink->url, host, port);
+    rlink->sent_there = true;
+    free(host);
+}
+
+void rlink_stay_with(struct rlink *rlink, const struct rlink *other)
+{
+    if (rlink->context || !other->context || other->url.kind == REDIS_SINGLE)
+        return;
+    redis_url_copy(&rlink->server, &other->server);
+    rlink->sent_there = true;
 }
 
 /* ---- opening ---- */
 
-static redisContext *connect_somewhere(const struct rlink *rlink)
+static redisContext *connect_to(const struct redis_url *server, struct timeval timeout)
 {
-    if (rlink->node_host)
-        return redisConnectWithTimeout(rlink->node_host, rlink->node_port, rlink->timeout);
-    if (rlink->url.path)
-        return redisConnectUnixWithTimeout(rlink->url.path, rlink->timeout);
-    return redisConnectWithTimeout(rlink->url.host, rlink->url.port, rlink->timeout);
+    if (server->path)
+        return redisConnectUnixWithTimeout(server->path, timeout);
+    return redisConnectWithTimeout(server->addresses[0].host, server->addresses[0].port, timeout);
+}
+
+static void cannot_connect(const struct rlink *rlink, const char *why, struct err *err)
+{
+    char *shown = redis_url_show(&rlink->server);
+
+    err_set(err, ST_AGAIN, "cannot connect to Redis at %s: %s", shown, why);
+    free(shown);
 }
 
 static int connect_now(struct rlink *rlink, struct err *err)
 {
-    char *shown = redis_url_show(&rlink->url);
-
-    rlink->context = connect_somewhere(rlink);
+    rlink->context = connect_to(&rlink->server, rlink->timeout);
     if (!rlink->context || rlink->context->err) {
-        err_set(err, ST_AGAIN, "cannot connect to Redis at %s: %s", shown,
-                rlink->context ? rlink->context->errstr : "out of memory");
+        cannot_connect(rlink, rlink->context ? rlink->context->errstr : "out of memory", err);
         rlink_close(rlink);
-        forget_node(rlink);
-    } else {
-        fcntl(rlink->context->fd, F_SETFD, FD_CLOEXEC);
-        redisSetTimeout(rlink->context, rlink->timeout);
-        if (!rlink->url.path)
-            redisEnableKeepAlive(rlink->context);
+        return -1;
     }
-    free(shown);
-    return rlink->context ? 0 : -1;
+    fcntl(rlink->context->fd, F_SETFD, FD_CLOEXEC);
+    redisSetTimeout(rlink->context, rlink->timeout);
+    if (!rlink->server.path)
+        redisEnableKeepAlive(rlink->context);
+    if (rlink->server.tls && redis_tls_wrap(rlink->context, &rlink->server, err) != 0) {
+        rlink_close(rlink);
+        return -1;
+    }
+    return 0;
 }
 
 static int greet_with(struct rlink *rlink, int argc, const char *const *argv, struct err *err)
@@ -129,7 +140,7 @@ static int greet_with(struct rlink *rlink, int argc, const char *const *argv, st
 
 static int greet(struct rlink *rlink, struct err *err)
 {
-    const struct redis_url *url = &rlink->url;
+    const struct redis_url *url = &rlink->server;
     char db[24];
 
     if (url->password) {
@@ -144,10 +155,10 @@ static int greet(struct rlink *rlink, struct err *err)
     return greet_with(rlink, 2, (const char *const[]){"SELECT", db}, err);
 }
 
-int rlink_open(struct rlink *rlink, struct err *err)
+int rlink_open_server(struct rlink *rlink, const struct redis_url *server, struct err *err)
 {
-    if (rlink->context)
-        return 0;
+    if (server != &rlink->server)
+        redis_url_copy(&rlink->server, server);
     if (connect_now(rlink, err) != 0)
         return -1;
     if (greet(rlink, err) == 0)
@@ -155,6 +166,47 @@ int rlink_open(struct rlink *rlink, struct err *err)
     if (err->status == ST_LOST)
         err->status = ST_AGAIN; /* nothing of the caller's was sent */
     rlink_close(rlink);
+    return -1;
+}
+
+/* The next time at the next address: one that is stopped is connected to, but answers nothing. */
+static int open_cluster(struct rlink *rlink, struct err *err)
+{
+    const struct redis_url *url = &rlink->url;
+    struct redis_url server = {0};
+    struct err why_not = ERR_NONE;
+    int result = -1;
+
+    for (size_t i = 0; result != 0 && i < url->naddresses; i++) {
+        const struct redis_address *address = &url->addresses[rlink->first++ % url->naddresses];
+
+        redis_url_to_server(&server, url, address->host, address->port);
+        result = rlink_open_server(rlink, &server, &why_not);
+    }
+    if (result != 0)
+        err_copy(err, &why_not);
+    redis_url_free(&server);
+    return result;
+}
+
+static int open_somewhere(struct rlink *rlink, struct err *err)
+{
+    if (rlink->sent_there)
+        return rlink_open_server(rlink, &rlink->server, err);
+    if (rlink->url.kind == REDIS_CLUSTER)
+        return open_cluster(rlink, err);
+    if (rlink->url.kind == REDIS_SENTINEL)
+        return rlink_open_primary(rlink, &rlink->url, err);
+    return rlink_open_server(rlink, &rlink->url, err);
+}
+
+int rlink_open(struct rlink *rlink, struct err *err)
+{
+    if (rlink->context)
+        return 0;
+    if (open_somewhere(rlink, err) == 0)
+        return 0;
+    rlink->sent_there = false;
     return -1;
 }
 
@@ -180,10 +232,30 @@ static int send_all(struct rlink *rlink, const char *data, size_t len, struct er
     return 0;
 }
 
+/* With TLS it is hiredis that writes. What it says of a connection that is gone must not kill us. */
+static int send_encrypted(struct rlink *rlink, const char *data, size_t len, struct err *err)
+{
+    struct sigpipe_guard guard;
+    int done = 0;
+
+    sigpipe_begin(&guard);
+    if (redisAppendFormattedCommand(rlink->context, data, len) == REDIS_OK)
+        while (!done && redisBufferWrite(rlink->context, &done) == REDIS_OK)
+            ;
+    sigpipe_end(&guard);
+    if (done)
+        return 0;
+    err_set(err, ST_LOST, "the connection to Redis was lost: %s", rlink->context->errstr);
+    rlink_close(rlink);
+    return -1;
+}
+
 int rlink_send(struct rlink *rlink, const char *command, size_t len, struct err *err)
 {
     if (rlink_open(rlink, err) != 0)
         return -1;
+    if (rlink->server.tls)
+        return send_encrypted(rlink, command, len, err);
     return send_all(rlink, command, len, err);
 }
 

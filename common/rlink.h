@@ -1,4 +1,6 @@
-/* One blocking Redis connection, for programs and libraries that wait for each answer.
+/* One blocking Redis connection, for programs and libraries that wait for each answer: to the server of the
+ * URL, to the primary that its sentinels name, which is looked for again at each connecting, or to a node of
+ * its cluster.
  *
  * It connects when it is first needed and again after it failed; every exchange has a deadline, and a
  * connection whose answers are not complete is closed, never reused. MOVED is left to the caller, who may ask
@@ -31,6 +33,10 @@ void rlink_limit_delay(const struct rlink *rlink, int64_t ms);
 /* From now on talks to this address, with the same credentials: "host:port" as MOVED names it. An empty host
  * is the one in use. */
 void rlink_redirect(struct rlink *rlink, const char *address);
+
+/* Unless it is open, it will be opened where the other one, of the same URL, is open; for there may just be
+ * two who say they are the primary. */
+void rlink_stay_with(struct rlink *rlink, const struct rlink *other);
 
 /* Sends `count` commands in the wire format as one pipeline and reads as many replies into ret_replies; the
  * caller frees each with freeReplyObject. An error reply is a reply. 0; or -1, and then there are no replies.

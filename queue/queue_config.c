@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/redis_slot.h"
 #include "queue/pgusher-queue.h"
 
 enum { MIN_PLAIN_TIMEOUT_MS = 1 };
@@ -87,6 +88,22 @@ void queue_config_read(const struct jnode *root, struct queue_config **list, siz
             read_queue(&member, append(list, count, name));
         else
             jconf_problem(&node, "a queue needs a name");
+    }
+}
+
+void queue_config_check_names(const struct queue_config *list, size_t count, const struct redis_url *url,
+                              struct problems *problems)
+{
+    for (size_t i = 0; url->kind == REDIS_CLUSTER && i < count; i++) {
+        const char *name = list[i].name;
+        char *place;
+
+        if (redis_slot_tagged(name, strlen(name)))
+            continue;
+        place = mem_printf("queues.%s", name);
+        problems_add(problems, PROBLEM_ERROR, place,
+                     "in a Redis Cluster the name of a queue needs a hash tag, such as \"{%s}\"", name);
+        free(place);
     }
 }
 
@@ -186,6 +203,7 @@ int queue_host_load(const char *file, bool with_redis, struct queue_host *ret_ho
     queue_config_read(&root, &ret_host->queues, &ret_host->nqueues);
     json_object_foreach (json_object_get(document, "projections"), name, projection)
         add_queues_of(projection, ret_host);
+    queue_config_check_names(ret_host->queues, ret_host->nqueues, &ret_host->url, problems);
     json_decref(document);
     return problems->errors > errors ? -1 : 0;
 }

@@ -26,6 +26,9 @@ void queue_config_read(const struct jnode *root, struct queue_config **list, siz
 /* A queue with default settings, unless it is there. */
 void queue_config_add(struct queue_config **list, size_t *count, const char *name);
 const struct queue_config *queue_config_find(const struct queue_config *list, size_t count, const char *name);
+/* A cluster keeps all keys of a queue together only if its name holds a hash tag. Other URLs pass. */
+void queue_config_check_names(const struct queue_config *list, size_t count, const struct redis_url *url,
+                              struct problems *problems);
 void queue_config_free(struct queue_config *list, size_t count);
 
 /* "postgres" and "redis" are a string, or an object of the string and a password_file. Returns the string and

@@ -33,6 +33,7 @@ static int open_waiter(struct pgusher_queue *queue)
 {
     if (rlink_is_open(queue->waiter))
         return 0;
+    rlink_stay_with(queue->waiter, queue->link);
     if (rlink_open(queue->waiter, &queue->err) != 0 || learn_waiter_id(queue) != 0) {
         rlink_close(queue->waiter);
         return -1;

@@ -256,7 +256,7 @@ START_TEST(redis_password_file)
     struct config *config = load_with_password("redis", "url", "redis://me:old@host", "new");
 
     unit_assert_no_problem(&problems);
-    ck_assert_str_eq(config->redis.host, "host");
+    ck_assert_str_eq(config->redis.addresses[0].host, "host");
     ck_assert_str_eq(config->redis.user, "me");
     ck_assert_str_eq(config->redis.password, "new");
     config_free(config);

@@ -32,7 +32,7 @@ static const struct {
     {"redis", "[]", "redis", "must be"},
     {"redis", "\"http://x\"", "redis", "redis://"},
     {"redis", "\"redis://host:port\"", "redis", "is no port number"},
-    {"redis", "\"rediss://host\"", "redis", "not supported"},
+    {"redis", "\"redis+sentinel://host\"", "redis", "master is missing"},
     {"redis", "{}", "redis.url", "missing"},
     {"redis", "{\"conninfo\": \"x\"}", "redis.conninfo", "unknown key"},
 
