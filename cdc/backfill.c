@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/batch.h"
 #include "cdc/progress.h"
+#include "cdc/resume.h"
 #include "cdc/resync.h"
 #include "cdc/tool.h"
 
@@ -26,15 +28,6 @@ static void on_interrupt(void *arg, int signo)
 
     (void)signo;
     run->interrupted = true;
-}
-
-static bool on_progress(void *arg, int64_t documents)
-{
-    struct run *run = arg;
-
-    run->documents = documents;
-    progress_update(run->progress, documents);
-    return !run->interrupted;
 }
 
 static int64_t count_rows(struct session *session, size_t projection)
@@ -93,6 +86,35 @@ static int end(struct run *run, const char *name, struct err *err)
     return reply ? 0 : -1;
 }
 
+static int put_rows(struct run *run, size_t projection, bool queue_all, struct err *err)
+{
+    char **position = NULL;
+    size_t count = PLAN_CHUNK;
+    int result = 0;
+
+    while (result == 0 && count == PLAN_CHUNK && !run->interrupted) {
+        result = resync_rows_step(run->session, projection, queue_all, &position, &count, err);
+        if (result == 0)
+            run->documents += (int64_t)count;
+        progress_update(run->progress, run->documents);
+    }
+    batch_position_free(&run->session->plan->projections[projection], position);
+    return result;
+}
+
+/* A Redis that this fleet does not know may hold documents whose rows are gone by now. */
+static int remove_ghosts(struct run *run, size_t projection, struct err *err)
+{
+    struct resync_keys *keys = resync_keys_new(run->session, projection, false);
+    bool done = run->session->dataset != NULL;
+    int result = 0;
+
+    while (result == 0 && !done && !run->interrupted)
+        result = resync_keys_step(keys, &done, err);
+    resync_keys_free(keys);
+    return result;
+}
+
 static int fill(struct run *run, size_t projection, struct err *err)
 {
     const char *name = run->session->plan->projections[projection].config->name;
@@ -106,7 +128,9 @@ static int fill(struct run *run, size_t projection, struct err *err)
     memset(tally, 0, sizeof(*tally));
     run->documents = 0;
     run->progress = progress_new(name, count_rows(run->session, projection));
-    result = resync_rows(run->session, projection, died, on_progress, run, &failed);
+    result = remove_ghosts(run, projection, &failed);
+    if (result == 0)
+        result = put_rows(run, projection, died, &failed);
     progress_end(run->progress, run->documents);
     printf(
         "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
@@ -168,6 +192,7 @@ enum exit_code backfill_run(const struct tool *tool)
     struct config *config = tool_config(tool);
     struct err err = ERR_NONE;
     struct run run = {0};
+    struct session_opener opener = {.application = "pgusher backfill"};
     struct loop *loop;
 
     if (!config)
@@ -179,8 +204,9 @@ enum exit_code backfill_run(const struct tool *tool)
     loop = loop_new();
     loop_on_signal(loop, SIGINT, on_interrupt, &run);
     loop_on_signal(loop, SIGTERM, on_interrupt, &run);
-    if (session_open(loop, config, "pgusher backfill", &run.session, &err))
-        fill_wanted(&run, tool, &err);
+    if (session_open(loop, config, &opener, &run.session, &err) && fill_wanted(&run, tool, &err) == 0 &&
+        tool->nargs == 0 && run.refused == 0)
+        resume_adopt(run.session, &err);
     if (err.status == ST_OK && run.refused)
         err_set(&err, ST_REFUSED, "not all documents could be written (%lld); pgusher.quarantine says why",
                 (long long)run.refused);

@@ -80,10 +80,15 @@ void batch_free(struct batch *batch)
 
 static void read_version(struct reading *reading, const char *snapshot)
 {
-    reading->version = version_make(reading->batch->session->epoch, snapshot_ordinal(snapshot));
+    struct session *session = reading->batch->session;
+    int64_t ordinal = snapshot_ordinal(snapshot);
+
+    reading->version = version_make(session->epoch, ordinal);
+    if (ordinal > session->ordinal)
+        session->ordinal = ordinal;
     if (reading->version < 0)
         err_set(&reading->err, ST_CONFIG, "no version can be made from epoch %lld and snapshot %s",
-                (long long)reading->batch->session->epoch, snapshot);
+                (long long)session->epoch, snapshot);
 }
 
 /* Why this key cannot be told from another one; NULL when it can. */

@@ -1,9 +1,13 @@
-/* The feed: pages of changes from the changelog, the fleet's cursor, and the gate (see cdc/sql/schema.sql,
- * read_changes).
+/* The feed: pages of changes of the partitions this worker owns, their cursors, and the gate (see
+ * cdc/sql/schema.sql, read_changes).
  *
- * A page is what feed_next gave; feed_advance says that all its effects are complete. The cursor is saved
- * in PostgreSQL now and then (feed_save): what was applied since the last save is applied again after a
- * crash, which the version guard makes harmless.
+ * Partitions with the same cursor are read together, as a group. Usually there is one group; a partition
+ * taken over from another worker comes with a cursor of its own, and the groups are then driven to a common
+ * snapshot, where they become one.
+ *
+ * A page is what feed_next gave; feed_advance says that all its effects are complete. Cursors are saved now
+ * and then (feed_save): what was applied since the last save is applied again after a crash, which the
+ * version guard makes harmless.
  */
 #ifndef PGUSHER_FEED_H
 #define PGUSHER_FEED_H
@@ -30,14 +34,22 @@ struct feed;
 struct feed *feed_new(struct session *session);
 void feed_free(struct feed *feed); /* NULL-safe */
 
-/* Reads the next page. 0 with *ret_state set, or -1 with err set. */
+/* From now on this partition is read, too, from its cursor (copied). */
+void feed_add(struct feed *feed, int part, const struct cursor *cursor);
+/* Gives these partitions up, gates and ownership; their cursors are saved first. Between pages only. 0, or -1
+ * with err set. */
+int feed_hand_over(struct feed *feed, const struct parts *parts, struct err *err);
+
+/* Reads the next page. 0 with *ret_state set, or -1 with err set. There must be a partition. */
 int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err);
 const struct change *feed_changes(const struct feed *feed, size_t *ret_count);
 /* All effects of the page are complete. */
 void feed_advance(struct feed *feed);
-/* Whether the cursor moved over changes since it was written. */
+
+/* Whether a cursor moved over changes since it was saved. */
 bool feed_is_unsaved(const struct feed *feed);
-/* Writes the cursor when it moved over changes since the last time. 0, or -1 with err set. */
-int feed_save(struct feed *feed, struct err *err);
+/* Saves the cursors that moved, beside the data and (`also_in_pg`, or when they are to be complete) in
+ * PostgreSQL. 0, or -1 with err set. */
+int feed_save(struct feed *feed, bool also_in_pg, struct err *err);
 
 #endif

@@ -375,3 +375,15 @@ int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg
     pg_rows_free(rows);
     return check_routes(plan, err);
 }
+
+char *plan_projection_names(const struct plan *plan)
+{
+    const char **names = mem_alloc(sizeof(*names) * (plan->nprojections + 1));
+    char *array;
+
+    for (size_t i = 0; i < plan->nprojections; i++)
+        names[i] = plan->projections[i].config->name;
+    array = array_literal(names, plan->nprojections);
+    free(names);
+    return array;
+}

@@ -58,6 +58,9 @@ struct plan {
 struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems);
 void plan_free(struct plan *plan); /* NULL-safe */
 
+/* The projections' names as an array literal; the caller frees. */
+char *plan_projection_names(const struct plan *plan);
+
 /* Appends the key of the document with this id (one value per id column). */
 void plan_render_key(const struct plan_projection *projection, const char *const *id, struct buf *out);
 /* Whether the key of this id can be turned back: false when a value holds the template's separator. */

@@ -8,51 +8,98 @@
 #include "common/utf8.h"
 
 #define SCAN_COUNT "1000"
+#define TOMBSTONE_HEAD "pgusher:gone:{"
 
-int resync_rows(struct session *session, size_t projection, bool queue_all, resync_progress_fn *progress,
-                void *arg, struct err *err)
+/* ---- rows ---- */
+
+int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
+                     size_t *ret_count, struct err *err)
 {
-    const struct plan_projection *plan = &session->plan->projections[projection];
-    char **position = NULL;
-    int64_t documents = 0;
-    size_t count = PLAN_CHUNK;
-    int result = 0;
+    struct batch *batch = batch_new(session, queue_all);
+    int result = batch_apply_after(batch, projection, position, ret_count, err);
 
-    while (result == 0 && count == PLAN_CHUNK) {
-        struct batch *batch = batch_new(session, queue_all);
-
-        result = batch_apply_after(batch, projection, &position, &count, err);
-        if (result == 0)
-            result = batch_finish(batch, err);
-        batch_free(batch);
-        documents += (int64_t)count;
-        if (result == 0 && progress && !progress(arg, documents)) {
-            err_set(err, ST_AGAIN, "stopped");
-            result = -1;
-        }
-    }
-    batch_position_free(plan, position);
+    if (result == 0)
+        result = batch_finish(batch, err);
+    batch_free(batch);
     return result;
 }
 
-/* A walk over keys; head and tail bytes of each are not part of the document's key. */
-struct walk {
+static int resync_rows(struct session *session, size_t projection, bool queue_all, struct err *err)
+{
+    char **position = NULL;
+    size_t count = PLAN_CHUNK;
+    int result = 0;
+
+    while (result == 0 && count == PLAN_CHUNK)
+        result = resync_rows_step(session, projection, queue_all, &position, &count, err);
+    batch_position_free(&session->plan->projections[projection], position);
+    return result;
+}
+
+/* ---- keys ---- */
+
+/* One walk over the keys of every primary; a second one over the tombstones, in which head and tail bytes of
+ * each name are not part of the document's key. */
+struct resync_keys {
     struct session *session;
     size_t projection;
     bool queue_all;
-    size_t head;
-    size_t tail;
+    bool tombstones; /* the second walk */
+    size_t primary;
+    char *pattern;
+    char *position; /* of SCAN */
+    int64_t seen;
 };
 
-static void add_key(const struct walk *walk, const struct rreply *reply, struct ids *ids)
+static void begin_walk(struct resync_keys *keys, bool tombstones)
 {
-    const struct plan_projection *plan = &walk->session->plan->projections[walk->projection];
+    const struct plan_projection *plan = &keys->session->plan->projections[keys->projection];
+    char *pattern = template_pattern(plan->config->key);
+
+    free(keys->pattern);
+    keys->pattern = tombstones ? mem_printf(TOMBSTONE_HEAD "%s}", pattern) : mem_strdup(pattern);
+    free(pattern);
+    keys->tombstones = tombstones;
+    keys->primary = 0;
+}
+
+struct resync_keys *resync_keys_new(struct session *session, size_t projection, bool queue_all)
+{
+    struct resync_keys *keys = mem_zalloc(sizeof(*keys));
+
+    keys->session = session;
+    keys->projection = projection;
+    keys->queue_all = queue_all;
+    keys->position = mem_strdup("0");
+    begin_walk(keys, false);
+    return keys;
+}
+
+void resync_keys_free(struct resync_keys *keys)
+{
+    if (!keys)
+        return;
+    free(keys->pattern);
+    free(keys->position);
+    free(keys);
+}
+
+int64_t resync_keys_seen(const struct resync_keys *keys)
+{
+    return keys->seen;
+}
+
+static void add_key(const struct resync_keys *keys, const struct rreply *reply, struct ids *ids)
+{
+    const struct plan *plans = keys->session->plan;
+    const struct plan_projection *plan = &plans->projections[keys->projection];
+    size_t head = keys->tombstones ? strlen(TOMBSTONE_HEAD) : 0, tail = keys->tombstones ? 1 : 0;
     char *id[MAX_ID_COLUMNS];
     size_t len;
-    const char *key = rreply_string(reply, &len) + walk->head;
+    const char *key = rreply_string(reply, &len) + head;
 
-    len -= walk->head + walk->tail;
-    if (utf8_valid_length(key, len) != len || plan_key_rival(walk->session->plan, plan, key, len) ||
+    len -= head + tail;
+    if (utf8_valid_length(key, len) != len || plan_key_rival(plans, plan, key, len) ||
         plan_invert_key(plan, key, len, id) != 0)
         return;
     ids_add(ids, (const char *const *)id);
@@ -60,15 +107,16 @@ static void add_key(const struct walk *walk, const struct rreply *reply, struct 
         free(id[i]);
 }
 
-static int apply_keys(const struct walk *walk, const struct rreply *keys, struct err *err)
+static int apply_keys(struct resync_keys *keys, const struct rreply *found, struct err *err)
 {
-    struct batch *batch = batch_new(walk->session, walk->queue_all);
-    struct ids *ids = ids_new(walk->session->plan->projections[walk->projection].config->nid);
+    struct batch *batch = batch_new(keys->session, keys->queue_all);
+    struct ids *ids = ids_new(keys->session->plan->projections[keys->projection].config->nid);
     int result;
 
-    for (size_t i = 0; i < rreply_count(keys); i++)
-        add_key(walk, rreply_at(keys, i), ids);
-    result = batch_apply_ids(batch, walk->projection, ids, err);
+    for (size_t i = 0; i < rreply_count(found); i++)
+        add_key(keys, rreply_at(found, i), ids);
+    keys->seen += (int64_t)ids_count(ids);
+    result = batch_apply_ids(batch, keys->projection, ids, err);
     if (result == 0)
         result = batch_finish(batch, err);
     ids_free(ids);
@@ -76,61 +124,52 @@ static int apply_keys(const struct walk *walk, const struct rreply *keys, struct
     return result;
 }
 
-static int walk_primary(const struct walk *walk, int route, const char *pattern, struct err *err)
-{
-    char *position = mem_strdup("0");
-    int result = 0;
-
-    do {
-        const char *const words[] = {"SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT};
-        struct rreply *reply = rconn_run(walk->session->rconn, route, 6, words, err);
-
-        if (!reply || rreply_count(reply) != 2) {
-            err_set(err, ST_LOST, "Redis: the reply to SCAN is malformed");
-            result = -1;
-        } else {
-            free(position);
-            position = mem_strdup(rreply_string(rreply_at(reply, 0), NULL));
-            result = apply_keys(walk, rreply_at(reply, 1), err);
-        }
-        rreply_free(reply);
-    } while (result == 0 && strcmp(position, "0") != 0);
-    free(position);
-    return result;
-}
-
-static int walk_keys(const struct walk *walk, const char *pattern, struct err *err)
-{
-    struct rconn *rconn = walk->session->rconn;
-    size_t primaries = rconn_primaries(rconn);
-    int result = 0;
-
-    for (size_t i = 0; result == 0 && i < primaries; i++)
-        result = walk_primary(walk, rconn_primary_route(rconn, i), pattern, err);
-    return result;
-}
-
 /* What a run that died removed but did not queue has only its tombstone left. */
-static int walk_tombstones(struct walk walk, const char *pattern, struct err *err)
+static bool begin_next_walk(struct resync_keys *keys)
 {
-    char *gone = mem_printf("pgusher:gone:{%s}", pattern);
-    int result;
+    keys->primary++;
+    if (keys->primary < rconn_primaries(keys->session->rconn))
+        return true;
+    if (keys->tombstones || !keys->queue_all)
+        return false;
+    begin_walk(keys, true);
+    return true;
+}
 
-    walk.head = strlen("pgusher:gone:{");
-    walk.tail = strlen("}");
-    result = walk_keys(&walk, gone, err);
-    free(gone);
+int resync_keys_step(struct resync_keys *keys, bool *ret_done, struct err *err)
+{
+    struct rconn *rconn = keys->session->rconn;
+    const char *const words[] = {"SCAN", keys->position, "MATCH", keys->pattern, "COUNT", SCAN_COUNT};
+    struct rreply *reply = rconn_run(rconn, rconn_primary_route(rconn, keys->primary), 6, words, err);
+    int result = -1;
+
+    if (reply && rreply_count(reply) == 2) {
+        free(keys->position);
+        keys->position = mem_strdup(rreply_string(rreply_at(reply, 0), NULL));
+        result = apply_keys(keys, rreply_at(reply, 1), err);
+    } else {
+        err_set(err, ST_LOST, "Redis: the reply to SCAN is malformed");
+    }
+    rreply_free(reply);
+    *ret_done = result == 0 && strcmp(keys->position, "0") == 0 && !begin_next_walk(keys);
     return result;
 }
 
-int resync_keys(struct session *session, size_t projection, bool queue_all, struct err *err)
+static int resync_all_keys(struct session *session, size_t projection, bool queue_all, struct err *err)
 {
-    struct walk walk = {.session = session, .projection = projection, .queue_all = queue_all};
-    char *pattern = template_pattern(session->plan->projections[projection].config->key);
-    int result = walk_keys(&walk, pattern, err);
+    struct resync_keys *keys = resync_keys_new(session, projection, queue_all);
+    bool done = false;
+    int result = 0;
 
-    if (result == 0 && queue_all)
-        result = walk_tombstones(walk, pattern, err);
-    free(pattern);
+    while (result == 0 && !done)
+        result = resync_keys_step(keys, &done, err);
+    resync_keys_free(keys);
     return result;
+}
+
+int resync_all(struct session *session, size_t projection, bool queue_all, struct err *err)
+{
+    return resync_all_keys(session, projection, queue_all, err) == 0
+               ? resync_rows(session, projection, queue_all, err)
+               : -1;
 }

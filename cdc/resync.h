@@ -1,6 +1,6 @@
-/* Bringing one projection wholly in step: after a TRUNCATE nobody knows any more which documents there were,
- * so every key of the projection in Redis is looked at (by SCAN), and every row of its source. Memory stays
- * bounded.
+/* Bringing one projection wholly in step, a step at a time: every row of its source, and every key of its
+ * form in Redis (by SCAN, on every primary), because nobody may know any more which documents there were.
+ * Memory stays bounded; live changes may be applied between two steps.
  */
 #ifndef PGUSHER_RESYNC_H
 #define PGUSHER_RESYNC_H
@@ -9,13 +9,25 @@
 
 /* queue_all: as with batch_new, because a run that died may have written what it did not queue. */
 
-/* Called after each chunk with the number of documents so far; false stops with ST_AGAIN. May be NULL. */
-typedef bool resync_progress_fn(void *arg, int64_t documents);
+/* ---- rows: puts all documents of the source, in the order of id ---- */
 
-/* Puts all documents of the source, in the order of id. 0, or -1 with err set. */
-int resync_rows(struct session *session, size_t projection, bool queue_all, resync_progress_fn *progress,
-                void *arg, struct err *err);
-/* Looks at all keys of the projection in Redis: those without a row are removed. 0, or -1 with err set. */
-int resync_keys(struct session *session, size_t projection, bool queue_all, struct err *err);
+/* Up to PLAN_CHUNK documents behind *position (NULL: the first ones), which becomes the id of the last one;
+ * freed with batch_position_free. *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with
+ * err set. */
+int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
+                     size_t *ret_count, struct err *err);
+
+/* ---- keys: those without a row are removed, others brought in step ---- */
+
+struct resync_keys;
+
+struct resync_keys *resync_keys_new(struct session *session, size_t projection, bool queue_all);
+void resync_keys_free(struct resync_keys *keys); /* NULL-safe */
+/* Some hundred keys more. *ret_done: there are no more. 0, or -1 with err set. */
+int resync_keys_step(struct resync_keys *keys, bool *ret_done, struct err *err);
+int64_t resync_keys_seen(const struct resync_keys *keys);
+
+/* Both wholly, keys first. 0, or -1 with err set. */
+int resync_all(struct session *session, size_t projection, bool queue_all, struct err *err);
 
 #endif

@@ -1,42 +1,39 @@
 #include "cdc/session.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cdc/snapshot.h"
+#include "cdc/beside.h"
+#include "cdc/resume.h"
 #include "cdc/sql/texts.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/script_send.h"
-#include "lua/scripts.h"
 #include "queue/enqueue.h"
 
-enum {
-    STATE_VERSION,
-    STATE_SEARCH_PATH,
-    STATE_DONE,
-    STATE_UPTO,
-    STATE_AT_XID,
-    STATE_AT_SEQ,
-    STATE_IDENTITY,
-    STATE_QUARANTINED,
-    STATE_IS_PAST,
-    STATE_OLDEST
-};
+enum { PROBE_MS = 1000 };
 
 /* ---- waiting for a connection ---- */
 
 static void wake(struct session *session)
 {
     if (session->wake)
-        session->wake(session->wake_arg);
+        session->wake(session->arg);
 }
 
-static void lose(struct session *session, const struct err *why)
+void session_lose(struct session *session, const struct err *why)
 {
+    if (session->lost)
+        return;
     err_copy(&session->why_lost, why);
     session->lost = true;
+    if (session->pg)
+        pg_drop(session->pg, ST_LOST, why->text);
+    if (session->rconn)
+        rconn_drop(session->rconn, ST_LOST, why->text);
     wake(session);
 }
 
@@ -47,16 +44,22 @@ static void on_up(void *arg)
 
 static void on_down(void *arg, const struct err *why)
 {
-    lose(arg, why);
+    session_lose(arg, why);
 }
 
+/* A number is that of a partition in which something changed. */
 static void on_notified(void *arg, const char *payload)
 {
     struct session *session = arg;
 
-    (void)payload;
-    session->notified = true;
-    wake(session);
+    if (!isdigit((unsigned char)*payload)) {
+        session->probed |= strcmp(payload, session->probe) == 0;
+        if (session->told)
+            session->told(session->arg, payload);
+    } else if (parts_has(&session->parts, atoi(payload))) {
+        session->notified = true;
+        wake(session);
+    }
 }
 
 static const struct pg_handlers pg_handlers = {on_up, on_down, on_notified};
@@ -90,80 +93,7 @@ int session_connect_redis(struct session *session, struct err *err)
     return -1;
 }
 
-/* ---- state in PostgreSQL ---- */
-
-static void not_installed(const struct session *session, struct err *err)
-{
-    err_clear(err);
-    err_set(err, ST_CONFIG, "fleet \"%s\" is not installed in this database; run: pgusher install",
-            session->config->fleet);
-}
-
-static void free_cursor(struct cursor *cursor)
-{
-    free(cursor->done);
-    free(cursor->upto);
-    free(cursor->at_xid);
-    free(cursor->at_seq);
-}
-
-static void adopt_state(struct session *session, const struct pg_rows *rows)
-{
-    free_cursor(&session->cursor);
-    session->cursor = (struct cursor){
-        .done = mem_strdup(pg_rows_get(rows, 0, STATE_DONE, NULL)),
-        .upto = mem_strdup(pg_rows_get(rows, 0, STATE_UPTO, NULL)),
-        .at_xid = mem_strdup(pg_rows_get(rows, 0, STATE_AT_XID, NULL)),
-        .at_seq = mem_strdup(pg_rows_get(rows, 0, STATE_AT_SEQ, NULL)),
-    };
-    session->quarantined = atoll(pg_rows_get(rows, 0, STATE_QUARANTINED, NULL));
-}
-
-static int pin_search_path(struct session *session, const char *search_path, struct err *err)
-{
-    const char *const params[] = {search_path};
-    struct pg_query query = {
-        .sql = "SELECT set_config('search_path', $1, false)", .params = params, .nparams = 1};
-
-    return pg_run(session->pg, &query, NULL, err);
-}
-
-/* *ret_identity is the caller's. */
-static int load_state(struct session *session, char **ret_identity, struct err *err)
-{
-    const char *const params[] = {session->config->fleet};
-    struct pg_query query = {.sql = sql_fleet_state, .params = params, .nparams = 1};
-    struct pg_rows *rows = NULL;
-    int result = -1;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0) {
-        if (err->status == ST_CONFIG && strstr(err->text, "pgusher."))
-            not_installed(session, err);
-        return -1;
-    }
-    if (pg_rows_count(rows) == 0) {
-        not_installed(session, err);
-    } else if (atoi(pg_rows_get(rows, 0, STATE_VERSION, NULL)) < SCHEMA_VERSION ||
-               atoi(pg_rows_get(rows, 0, STATE_OLDEST, NULL)) > SCHEMA_VERSION) {
-        err_set(err, ST_CONFIG,
-                "schema pgusher is of version %s, this program needs %d; run: pgusher install",
-                pg_rows_get(rows, 0, STATE_VERSION, NULL), SCHEMA_VERSION);
-    } else if (strstr(pg_rows_get(rows, 0, STATE_IDENTITY, NULL), "standby")) {
-        err_set(err, ST_AGAIN, "PostgreSQL is a standby, not a primary; add target_session_attrs=read-write");
-    } else if (pg_rows_get(rows, 0, STATE_IS_PAST, NULL)[0] != 't') {
-        err_set(err, ST_CONFIG,
-                "the cursor of fleet \"%s\" is ahead of this database, which must have been restored or "
-                "moved; run: "
-                "pgusher uninstall, install and backfill",
-                session->config->fleet);
-    } else {
-        adopt_state(session, rows);
-        *ret_identity = mem_strdup(pg_rows_get(rows, 0, STATE_IDENTITY, NULL));
-        result = pin_search_path(session, pg_rows_get(rows, 0, STATE_SEARCH_PATH, NULL), err);
-    }
-    pg_rows_free(rows);
-    return result;
-}
+/* ---- the plan ---- */
 
 static void problems_to_err(const struct problems *problems, struct err *err)
 {
@@ -197,39 +127,7 @@ static int load_plan(struct session *session, struct err *err)
     return session->plan ? 0 : -1;
 }
 
-/* ---- state in Redis ---- */
-
-struct epoch_answer {
-    struct session *session;
-    bool done;
-    struct err err;
-};
-
-static void on_epoch(void *arg, const struct rreply *reply, const struct err *err)
-{
-    struct epoch_answer *answer = arg;
-
-    answer->done = true;
-    if (err)
-        answer->err = *err;
-    else
-        answer->session->epoch = rreply_integer(reply);
-}
-
-static int load_epoch(struct session *session, const char *identity, struct err *err)
-{
-    struct script_call *call = script_call_new(&script_epoch);
-    struct epoch_answer answer = {session, false, ERR_NONE};
-
-    script_key(call, "pgusher:epoch", 13);
-    script_arg(call, identity, strlen(identity));
-    script_send(call, session->rconn, on_epoch, &answer);
-    loop_run_until(session->loop, &answer.done);
-    if (answer.err.status == ST_OK)
-        return 0;
-    err_copy(err, &answer.err);
-    return -1;
-}
+/* ---- opening ---- */
 
 static int configure_queues(struct session *session, struct err *err)
 {
@@ -239,50 +137,77 @@ static int configure_queues(struct session *session, struct err *err)
     return 0;
 }
 
-static int prepare(struct session *session, const char *application, struct err *err)
+static void end_wait(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+void session_wait(struct session *session, const bool *done, int64_t ms)
+{
+    bool over = false;
+    struct timer *timer = timer_new(session->loop, end_wait, &over);
+
+    timer_start(timer, ms);
+    while (!over && !*done && !session->lost)
+        loop_run_once(session->loop);
+    timer_free(timer);
+}
+
+/* Whether a NOTIFY reaches us: behind a transaction pooler LISTEN succeeds and nothing ever comes. */
+static int probe(struct session *session, struct err *err)
+{
+    const char *const params[] = {session->probe};
+    struct pg_query query = {.sql = "SELECT pg_notify('pgusher', $1)", .params = params, .nparams = 1};
+
+    if (pg_run(session->pg, &query, NULL, err) != 0)
+        return -1;
+    session_wait(session, &session->probed, PROBE_MS);
+    session->deaf = !session->probed;
+    return 0;
+}
+
+static int listen_to_changes(struct session *session, const char *application, struct err *err)
 {
     struct pg_query listen = {.sql = "LISTEN pgusher"};
-    char *identity = NULL;
-    int result = -1;
+    char *name = mem_printf("%s (polling)", application);
+    const char *const params[] = {name};
+    struct pg_query rename = {
+        .sql = "SELECT set_config('application_name', $1, false)", .params = params, .nparams = 1};
+    int result = pg_run(session->pg, &listen, NULL, err) == 0 ? probe(session, err) : -1;
 
-    if (session_connect_pg(session, application, err) == 0 && load_state(session, &identity, err) == 0 &&
-        load_plan(session, err) == 0 && session_connect_redis(session, err) == 0 &&
-        load_epoch(session, identity, err) == 0 && configure_queues(session, err) == 0)
-        result = pg_run(session->pg, &listen, NULL, err);
-    free(identity);
+    if (result == 0 && session->deaf) {
+        log_warn(
+            "NOTIFY does not reach this session (is there a transaction pooler in between?); polling for "
+            "changes instead. Connect to PostgreSQL directly");
+        result = pg_run(session->pg, &rename, NULL, err);
+    }
+    free(name);
     return result;
 }
 
-int session_own(struct session *session, bool *ret_owned, struct err *err)
+static int prepare(struct session *session, const struct session_opener *opener, struct err *err)
 {
-    const char *const params[] = {session->config->fleet};
-    struct pg_query query = {.sql = "SELECT pg_try_advisory_lock(1885828468, hashtext($1))",
-                             .name = "own",
-                             .params = params,
-                             .nparams = 1};
-    struct pg_rows *rows = NULL;
-    char *identity = NULL;
-    int result = 0;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0)
+    if (session_connect_pg(session, opener->application, err) != 0 || resume_load(session, err) != 0 ||
+        load_plan(session, err) != 0 || session_connect_redis(session, err) != 0 ||
+        resume_settle(session, opener->is_worker, err) != 0 || configure_queues(session, err) != 0)
         return -1;
-    *ret_owned = pg_rows_get(rows, 0, 0, NULL)[0] == 't';
-    pg_rows_free(rows);
-    if (*ret_owned)
-        result = load_state(session, &identity, err);
-    free(identity);
-    return result;
+    return opener->is_worker ? listen_to_changes(session, opener->application, err) : 0;
 }
 
-struct session *session_open(struct loop *loop, const struct config *config, const char *application,
-                             struct session **ret_session, struct err *err)
+struct session *session_open(struct loop *loop, const struct config *config,
+                             const struct session_opener *opener, struct session **ret_session,
+                             struct err *err)
 {
     struct session *session = mem_zalloc(sizeof(*session));
 
     session->loop = loop;
     session->config = config;
+    session->epoch = opener->epoch;
+    session->ordinal = opener->ordinal;
+    session->replicas_follow = true;
+    session->probe = mem_printf("probe %ld %lld", (long)getpid(), (long long)clock_mono_ms());
     *ret_session = session;
-    if (prepare(session, application, err) != 0) {
+    if (prepare(session, opener, err) != 0) {
         session_close(session);
         *ret_session = NULL;
     }
@@ -293,10 +218,15 @@ void session_close(struct session *session)
 {
     if (!session)
         return;
+    session->lost = true; /* what is outstanding need not say so */
+    beside_forget(session);
     pg_free(session->pg);
     rconn_free(session->rconn);
     plan_free(session->plan);
-    free_cursor(&session->cursor);
+    free(session->number);
+    free(session->installed_at);
+    free(session->dataset);
+    free(session->probe);
     free(session);
 }
 
@@ -305,9 +235,5 @@ void session_abort(struct session *session, const char *why)
     struct err err = {ST_LOST, ""};
 
     snprintf(err.text, sizeof(err.text), "%s", why);
-    if (session->pg)
-        pg_drop(session->pg, ST_LOST, why);
-    if (session->rconn)
-        rconn_drop(session->rconn, ST_LOST, why);
-    lose(session, &err);
+    session_lose(session, &err);
 }

@@ -1,8 +1,9 @@
-/* A session: one configuration at work. Its PostgreSQL and Redis connections, the plan, the fleet's cursor
- * and the epoch.
+/* A session: one configuration at work. Its PostgreSQL and Redis connections, the plan, and what ties the two
+ * servers together: the epoch and the dataset (see resume.h).
  *
- * It is opened as a whole and dies as a whole: when either connection goes, the owner closes it and opens
- * another one, which reads the cursor again. So no half-lost state can be carried on.
+ * It is opened as a whole and dies as a whole: when either connection goes, the other one is dropped at once,
+ * so that nothing is written by a worker that may own nothing any more; the owner closes it and opens another
+ * one. So no half-lost state can be carried on.
  *
  * Functions that talk to a server wait in the event loop for the answer; signals and timers go on meanwhile.
  */
@@ -12,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cdc/cursor.h"
+#include "cdc/parts.h"
 #include "cdc/plan.h"
 #include "cdc/sink.h"
 #include "common/pg.h"
@@ -20,13 +23,10 @@
 /* The schema that this program installs, and the oldest program that works with that one. */
 enum { SCHEMA_VERSION = 2, OLDEST_PROGRAM = 2 };
 
-/* As pgusher.fleet keeps it, in PostgreSQL's text form. */
-struct cursor {
-    char *done;
-    char *upto; /* NULL between batches */
-    char *at_xid;
-    char *at_seq;
-};
+struct round;
+
+/* A payload that came with a NOTIFY and is not the number of one of our partitions. */
+typedef void session_told_fn(void *arg, const char *payload);
 
 struct session {
     struct loop *loop;
@@ -34,32 +34,55 @@ struct session {
     struct pg *pg;
     struct rconn *rconn;
     struct plan *plan;
-    struct cursor cursor;
-    int64_t epoch;
+    /* what pgusher.meta and pgusher.fleet say */
+    char *number; /* the fleet's, in the names of its locks */
+    int partitions;
+    char *installed_at;
     int64_t quarantined; /* documents in quarantine when the session began, and since */
+    /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
+    int64_t epoch;
+    char *dataset;         /* NULL: not settled */
+    int64_t ordinal;       /* the highest in a version made so far */
+    struct round *looking; /* see beside_look */
+    struct parts parts;    /* that are read by this session */
     struct tally tally;
-    bool notified; /* a NOTIFY arrived since this was last cleared */
-    bool lost;     /* a connection went down */
+    char *probe;          /* what it sends itself to see whether NOTIFY reaches it */
+    bool probed;          /* it came back */
+    bool deaf;            /* NOTIFY does not reach this session */
+    bool replicas_follow; /* false once redis_wait was not met */
+    bool changes_lost;    /* the changelog no longer goes back to the cursor */
+    bool notified;        /* something changed in a partition of ours since this was last cleared */
+    bool lost;            /* a connection went down */
     struct err why_lost;
-    loop_fn *wake; /* called when notified or lost becomes true; may be NULL */
-    void *wake_arg;
+    loop_fn *wake;         /* called when notified or lost becomes true; may be NULL */
+    session_told_fn *told; /* may be NULL */
+    void *arg;
+};
+
+/* Who opens a session. */
+struct session_opener {
+    const char *application;
+    bool is_worker; /* may begin a dataset anew; listens */
+    int64_t epoch;  /* what an earlier session of this process used, and the highest ordinal under it */
+    int64_t ordinal;
 };
 
 /* Connects to both servers and prepares everything for work. NULL with err set. The config must outlive it.
  * `ret_session` is set before anything waits, so that session_abort can be called from a signal. */
-struct session *session_open(struct loop *loop, const struct config *config, const char *application,
-                             struct session **ret_session, struct err *err);
+struct session *session_open(struct loop *loop, const struct config *config,
+                             const struct session_opener *opener, struct session **ret_session,
+                             struct err *err);
 void session_close(struct session *session); /* NULL-safe */
 /* Makes whatever waits fail at once with ST_LOST. */
 void session_abort(struct session *session, const char *why);
-
-/* Tries to become the fleet's owner: of all workers of a fleet one works, the others stand by and take over
- * as soon as its session ends. *ret_owned says whether it worked; then the cursor is the last owner's. 0, or
- * -1 with err set. */
-int session_own(struct session *session, bool *ret_owned, struct err *err);
+/* The same for a reason of its own; the first reason counts. */
+void session_lose(struct session *session, const struct err *why);
 
 /* The parts of session_open, for programs that want less. 0, or -1 with err set. */
 int session_connect_pg(struct session *session, const char *application, struct err *err);
 int session_connect_redis(struct session *session, struct err *err);
+
+/* Until `ms` have passed, `*done` is true or the session is lost. */
+void session_wait(struct session *session, const bool *done, int64_t ms);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cdc/expand.h"
+#include "cdc/resume.h"
 #include "cdc/resync.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
@@ -12,10 +13,13 @@
 #include "common/mem.h"
 
 enum {
-    DRAIN_MS = 800,          /* how long a page may go on after SIGTERM */
-    SAFETY_POLL_MS = 30000,  /* asleep, even if no notification comes */
-    POLL_LAST_MS = 50,       /* … up to this */
-    SAVE_EVERY_MS = 500,     /* the cursor, while busy */
+    DRAIN_MS = 800,             /* how long a page may go on after SIGTERM */
+    SAFETY_POLL_MS = 30000,     /* asleep, even if no notification comes */
+    POLL_LAST_MS = 50,          /* … up to this */
+    SAVE_EVERY_MS = 500,        /* the cursors, beside the data */
+    SAVE_IN_PG_EVERY_MS = 2000, /* … while busy; every save leaves a dead row for each partition */
+    TIDY_MIN_MS = 500,          /* looking after the changelog: a tenth of the look-back, within this … */
+    TIDY_MAX_MS = 30000,
     REPORT_EVERY_MS = 10000, /* a log line of what was done, if anything was */
     RETRY_FIRST_MS = 100,
     RETRY_LAST_MS = 5000,
@@ -33,7 +37,7 @@ void worker_wake(void *arg)
 /* Something wants the worker's attention. */
 static bool is_called(const struct worker *worker)
 {
-    return worker->stopping || worker->reload ||
+    return worker->stopping || worker->reload || (worker->fleet && fleet_has_news(worker->fleet)) ||
            (worker->session && (worker->session->notified || worker->session->lost));
 }
 
@@ -81,8 +85,7 @@ static int resync_truncated(struct worker *worker, const bool *truncated, struct
             continue;
         log_info("a table of projection %s was truncated: bringing all its documents in step",
                  plan->projections[i].config->name);
-        if (resync_keys(worker->session, i, worker->queue_all, err) != 0 ||
-            resync_rows(worker->session, i, worker->queue_all, NULL, NULL, err) != 0)
+        if (resync_all(worker->session, i, worker->queue_all, err) != 0)
             return -1;
     }
     return 0;
@@ -125,31 +128,86 @@ static void report(struct worker *worker)
     worker->changes = 0;
 }
 
-static int64_t save_ms_left(const struct worker *worker)
+static int save(struct worker *worker, bool also_in_pg, struct err *err)
 {
-    return worker->saved_at_ms + SAVE_EVERY_MS - clock_mono_ms();
+    worker->saved_at_ms = clock_mono_ms();
+    if (also_in_pg)
+        worker->saved_in_pg_at_ms = worker->saved_at_ms;
+    return feed_save(worker->feed, also_in_pg, err);
 }
 
-/* What is due now and then while there are changes: the cursor is saved, a line is logged. */
-static int do_chores(struct worker *worker, struct err *err)
+/* Tables of the changelog that everybody has read are emptied by whoever comes first. */
+static int tidy(struct worker *worker, struct err *err)
 {
+    struct pg_query query = {.sql = "SELECT array_to_string(events, '; '), idle FROM pgusher.upkeep()",
+                             .name = "upkeep"};
+    struct pg_rows *rows = NULL;
+    const char *events;
+
+    worker->tidied_at_ms = clock_mono_ms();
+    if (pg_run(worker->session->pg, &query, &rows, err) != 0)
+        return -1;
+    events = pg_rows_get(rows, 0, 0, NULL);
+    if (events && *events)
+        log_info("changelog: %s", events);
+    worker->untidy = pg_rows_get(rows, 0, 1, NULL)[0] != 't';
+    pg_rows_free(rows);
+    return 0;
+}
+
+static int64_t tidy_every_ms(const struct worker *worker)
+{
+    int64_t ms = worker->config->look_back_ms / 10;
+
+    if (ms == 0 || ms > TIDY_MAX_MS)
+        return TIDY_MAX_MS;
+    return ms < TIDY_MIN_MS ? TIDY_MIN_MS : ms;
+}
+
+static int64_t ms_left(int64_t since_ms, int64_t every_ms)
+{
+    return since_ms + every_ms - clock_mono_ms();
+}
+
+/* What is due now and then: cursors are saved, the changelog is tidied, a line is logged. */
+static int do_chores(struct worker *worker, bool resting, struct err *err)
+{
+    int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
+
     if (worker->changes && report_ms_left(worker) <= 0)
         report(worker);
-    if (!feed_is_unsaved(worker->feed) || save_ms_left(worker) > 0)
-        return 0;
-    worker->saved_at_ms = clock_mono_ms();
-    return feed_save(worker->feed, err);
+    if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
+        save(worker, ms_left(worker->saved_in_pg_at_ms, pg_every) <= 0, err) != 0)
+        return -1;
+    if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0)
+        return tidy(worker, err);
+    return 0;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static int64_t ms_to_next_chore(const struct worker *worker)
 {
     int64_t ms = SAFETY_POLL_MS;
 
-    if (worker->changes && report_ms_left(worker) < ms)
-        ms = report_ms_left(worker);
-    if (feed_is_unsaved(worker->feed) && save_ms_left(worker) < ms)
-        ms = save_ms_left(worker);
+    if (worker->changes)
+        ms = least(ms, report_ms_left(worker));
+    if (feed_is_unsaved(worker->feed))
+        ms = least(ms, ms_left(worker->saved_at_ms, SAVE_EVERY_MS));
+    if (worker->untidy)
+        ms = least(ms, ms_left(worker->tidied_at_ms, tidy_every_ms(worker)));
     return ms > 0 ? ms : 0;
+}
+
+/* ---- steps ---- */
+
+/* A piece of a backfill, when it is time for one. */
+static int backfill(struct worker *worker, bool busy, struct err *err)
+{
+    return tasks_ms_left(worker->tasks, busy) == 0 ? tasks_step(worker->tasks, err) : 0;
 }
 
 static int apply_page(struct worker *worker, struct err *err)
@@ -162,8 +220,9 @@ static int apply_page(struct worker *worker, struct err *err)
     worker->changes += (int64_t)count;
     backoff_reset(&worker->retry);
     worker->poll_ms = POLL_FIRST_MS;
+    worker->untidy |= count > 0;
     feed_advance(worker->feed);
-    return do_chores(worker, err);
+    return do_chores(worker, false, err) == 0 ? backfill(worker, true, err) : -1;
 }
 
 /* Chores are done between naps rather than at each: every save is a transaction. */
@@ -173,11 +232,33 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 
     worker->poll_ms = POLL_FIRST_MS;
     while (!is_called(worker) && clock_mono_ms() < end) {
-        worker_wait(worker, ms_to_next_chore(worker));
-        if (!is_called(worker) && do_chores(worker, err) != 0)
+        int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = ms_to_next_chore(worker);
+
+        worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
+        if (!is_called(worker) && (do_chores(worker, true, err) != 0 || backfill(worker, false, err) != 0))
             return -1;
     }
     return 0;
+}
+
+static int poll(struct worker *worker, struct err *err)
+{
+    if (tasks_ms_left(worker->tasks, false) == 0)
+        return backfill(worker, false, err);
+    worker_wait(worker, worker->poll_ms);
+    worker->poll_ms = least(worker->poll_ms * 2, POLL_LAST_MS);
+    return do_chores(worker, true, err);
+}
+
+/* --once: everything is applied when no backfill is left, either. */
+static int end_once(struct worker *worker, struct err *err)
+{
+    int64_t left = tasks_ms_left(worker->tasks, false);
+
+    worker->stopping = left < 0;
+    if (left > 0)
+        worker_wait(worker, left);
+    return left < 0 ? 0 : backfill(worker, false, err);
 }
 
 static int rest(struct worker *worker, enum feed_state state, struct err *err)
@@ -187,33 +268,41 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
-    if (worker->options->once) {
-        worker->stopping = true;
-        return 0;
-    }
-    if (state == FEED_ASLEEP)
-        return sleep_behind_gate(worker, err);
-    worker_wait(worker, worker->poll_ms);
-    worker->poll_ms = worker->poll_ms * 2 > POLL_LAST_MS ? POLL_LAST_MS : worker->poll_ms * 2;
-    return do_chores(worker, err);
+    if (worker->options->once)
+        return end_once(worker, err);
+    return state == FEED_ASLEEP ? sleep_behind_gate(worker, err) : poll(worker, err);
 }
 
-static int step(struct worker *worker, struct err *err)
+/* Nothing to read: others own all partitions, or hold them still. */
+static int stand_by(struct worker *worker, struct err *err)
+{
+    if (worker->options->once)
+        return worker_own_all(worker, err);
+    worker_wait(worker, SAFETY_POLL_MS);
+    return 0;
+}
+
+static int read_on(struct worker *worker, struct err *err)
 {
     enum feed_state state;
 
-    if (worker->session->lost) {
-        err_copy(err, &worker->session->why_lost);
-        return -1;
-    }
-    if (worker->reload)
-        worker_reload(worker);
-    if (!worker->feed)
-        return worker_stand_by(worker, err);
     worker->session->notified = false;
     if (feed_next(worker->feed, &state, err) != 0)
         return -1;
     return state == FEED_WORK ? apply_page(worker, err) : rest(worker, state, err);
+}
+
+static int step(struct worker *worker, struct err *err)
+{
+    if (worker->session->lost) {
+        err_copy(err, &worker->session->why_lost);
+        return -1;
+    }
+    if (worker->reload && worker_reload(worker, err) != 0)
+        return -1;
+    if (worker->fleet && fleet_has_news(worker->fleet) && worker_follow_fleet(worker, err) != 0)
+        return -1;
+    return worker->session->parts.count ? read_on(worker, err) : stand_by(worker, err);
 }
 
 /* Until told to stop (0), or until something fails (-1 with err set). */
@@ -223,10 +312,8 @@ static int work(struct worker *worker, struct err *err)
         if (step(worker, err) != 0)
             return -1;
     }
-    if (!worker->feed)
-        return 0;
     report(worker);
-    return feed_save(worker->feed, err);
+    return worker_leave(worker, err);
 }
 
 /* ---- the whole life ---- */
@@ -234,6 +321,15 @@ static int work(struct worker *worker, struct err *err)
 static bool is_final(const struct worker *worker, const struct err *err)
 {
     return worker->stopping || worker->options->once || (err->status == ST_CONFIG && !worker->has_run);
+}
+
+static void make_up_for_lost_changes(struct worker *worker, const struct err *err)
+{
+    struct err failed = ERR_NONE;
+
+    if (worker->session && worker->session->changes_lost &&
+        resume_anew(worker->session, err->text, &failed) != 0)
+        log_error("%s", failed.text);
 }
 
 static enum exit_code live(struct worker *worker)
@@ -244,6 +340,7 @@ static enum exit_code live(struct worker *worker)
 
         if (worker_open(worker, &err) && work(worker, &err) == 0)
             return EX_DONE;
+        make_up_for_lost_changes(worker, &err);
         worker_close(worker);
         if (is_final(worker, &err)) {
             log_error("%s", err.text);
@@ -265,6 +362,7 @@ static void worker_free(struct worker *worker)
     config_free(worker->config);
     timer_free(worker->timer);
     timer_free(worker->drain);
+    timer_free(worker->pulse);
     loop_free(worker->loop);
 }
 
@@ -276,6 +374,7 @@ enum exit_code worker_run(const struct worker_options *options)
     worker.loop = loop_new();
     worker.timer = timer_new(worker.loop, worker_wake, &worker);
     worker.drain = timer_new(worker.loop, drain_is_over, &worker);
+    worker.pulse = timer_new(worker.loop, worker_pulse, &worker);
     backoff_init(&worker.retry, RETRY_FIRST_MS, RETRY_LAST_MS);
     worker.config = worker_load_config(&worker);
     if (worker.config) {

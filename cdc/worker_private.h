@@ -3,7 +3,9 @@
 #define PGUSHER_WORKER_PRIVATE_H
 
 #include "cdc/feed.h"
+#include "cdc/fleet.h"
 #include "cdc/session.h"
+#include "cdc/tasks.h"
 #include "cdc/worker.h"
 #include "common/backoff.h"
 
@@ -15,23 +17,30 @@ struct worker {
     struct config *config;
     struct session *session;
     struct session *tried; /* being opened beside it, for a reload */
+    struct fleet *fleet;   /* NULL with --once */
     struct feed *feed;
+    struct tasks *tasks;
     struct timer *timer; /* what waiting waits for */
     struct timer *drain;
+    struct timer *pulse; /* once a second, whether the servers still are what they were */
     struct backoff retry;
     int64_t poll_ms;
     int64_t saved_at_ms;
+    int64_t saved_in_pg_at_ms;
     int64_t reported_at_ms;
+    int64_t tidied_at_ms;
+    bool untidy;     /* the changelog may hold what nobody needs any more */
     int64_t changes; /* since the last report */
     struct tally reported;
+    int64_t epoch; /* what the last session used */
+    int64_t ordinal;
     /* The last owner may have died between a put and its enqueue, so unchanged documents are queued, too:
      * until nothing is left to do. One batch is not enough: a change that came after it may have cut the link
      * by which a lookup led to the document. */
     bool queue_all;
     bool caught_up;
-    bool standing_by; /* said so */
-    int64_t stood_by_ms;
-    bool has_run; /* a session was open once: what fails from now on is retried */
+    int64_t waited_ms; /* --once: for others to end */
+    bool has_run;      /* a session was open once: what fails from now on is retried */
     bool stopping;
     bool reload;
     bool wake;
@@ -46,11 +55,18 @@ void worker_wait(struct worker *worker, int64_t ms);
 struct config *worker_load_config(const struct worker *worker);
 bool worker_open(struct worker *worker, struct err *err);
 void worker_close(struct worker *worker);
-/* SIGHUP while connected: tries the new configuration beside the old one. */
-void worker_reload(struct worker *worker);
+/* Looks once a second, whatever else it does, whether Redis holds what it held. Fits loop_fn. */
+void worker_pulse(void *worker);
+/* SIGHUP while connected: tries the new configuration beside the old one. 0 also when it is refused; -1 with
+ * err set when the session has to be opened anew. */
+int worker_reload(struct worker *worker, struct err *err);
 /* SIGHUP while nothing is connected. */
 void worker_reload_closed(struct worker *worker);
-/* Tries to become the fleet's owner; worker->feed is set when it worked, otherwise it waited a little. */
-int worker_stand_by(struct worker *worker, struct err *err);
+/* --once: tries to own everything; waits a little when somebody else owns something. */
+int worker_own_all(struct worker *worker, struct err *err);
+/* Follows the fleet: takes partitions over, gives some up. 0, or -1 with err set. */
+int worker_follow_fleet(struct worker *worker, struct err *err);
+/* The last thing before the session ends: what is owned is given up, so that others go on at once. */
+int worker_leave(struct worker *worker, struct err *err);
 
 #endif

@@ -1,14 +1,17 @@
-/* A worker's sessions: opening, reloading the configuration, becoming the owner. See worker_private.h. */
+/* A worker's sessions: opening, reloading the configuration, partitions coming and going. See
+ * worker_private.h. */
 #include <stdlib.h>
 
+#include "cdc/beside.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
 enum {
-    STAND_BY_MS = 200,       /* between tries to take over */
-    ONCE_STAND_BY_MS = 5000, /* how long --once waits for another worker to end */
+    ONCE_STEP_MS = 200,
+    ONCE_PATIENCE_MS = 5000, /* how long --once waits for other workers to end */
+    PULSE_MS = 1000,
 };
 
 static char *application_name(const struct config *config)
@@ -18,34 +21,78 @@ static char *application_name(const struct config *config)
 
 void worker_close(struct worker *worker)
 {
+    if (worker->session) {
+        worker->epoch = worker->session->epoch;
+        worker->ordinal = worker->session->ordinal;
+    }
+    timer_stop(worker->pulse);
     feed_free(worker->feed);
     session_close(worker->session);
+    fleet_free(worker->fleet);
+    tasks_free(worker->tasks);
     worker->feed = NULL;
     worker->session = NULL;
+    worker->fleet = NULL;
+    worker->tasks = NULL;
 }
 
-static void adopt_session(struct worker *worker, struct session *session)
+static void on_told(void *arg, const char *payload)
+{
+    struct worker *worker = arg;
+
+    if (worker->fleet)
+        fleet_told(worker->fleet, payload);
+    tasks_told(worker->tasks, payload);
+}
+
+void worker_pulse(void *arg)
+{
+    struct worker *worker = arg;
+
+    beside_look(worker->session);
+    timer_start(worker->pulse, PULSE_MS);
+}
+
+static int adopt_session(struct worker *worker, struct session *session, struct err *err)
 {
     worker->session = session;
-    session->wake = worker_wake;
-    session->wake_arg = worker;
+    worker->feed = feed_new(session);
+    worker->tasks = tasks_new(session);
     worker->has_run = true;
-    worker->saved_at_ms = worker->reported_at_ms = clock_mono_ms();
+    worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
+        clock_mono_ms();
     worker->reported = session->tally;
     worker->poll_ms = POLL_FIRST_MS;
+    worker->untidy = true;
+    worker->caught_up = false;
+    worker->waited_ms = 0;
+    session->wake = worker_wake;
+    session->told = on_told;
+    session->arg = worker;
     log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
              session->plan->nprojections);
+    worker_pulse(worker);
+    if (!worker->options->once)
+        worker->fleet = fleet_join(session, err);
+    return worker->fleet || worker->options->once ? 0 : -1;
+}
+
+static struct session *open_session(struct worker *worker, const struct config *config,
+                                    struct session **ret_session, struct err *err)
+{
+    char *name = application_name(config);
+    struct session_opener opener = {name, true, worker->epoch, worker->ordinal};
+    struct session *session = session_open(worker->loop, config, &opener, ret_session, err);
+
+    free(name);
+    return session;
 }
 
 bool worker_open(struct worker *worker, struct err *err)
 {
-    char *name = application_name(worker->config);
-    struct session *session = session_open(worker->loop, worker->config, name, &worker->session, err);
+    struct session *session = open_session(worker, worker->config, &worker->session, err);
 
-    free(name);
-    if (session)
-        adopt_session(worker, session);
-    return session != NULL;
+    return session && adopt_session(worker, session, err) == 0;
 }
 
 /* What is wrong, on one line each; NULL when the file cannot be used. */
@@ -64,36 +111,39 @@ struct config *worker_load_config(const struct worker *worker)
     return config;
 }
 
-void worker_reload(struct worker *worker)
+static void swap_config(struct worker *worker, struct config *config)
+{
+    config_free(worker->config);
+    worker->config = config;
+    log_set_fleet(config->fleet);
+}
+
+int worker_reload(struct worker *worker, struct err *err)
 {
     struct config *config = worker_load_config(worker);
-    struct err err = ERR_NONE;
-    char *name;
+    struct session *session;
+    struct err failed = ERR_NONE;
 
     worker->reload = false;
     if (!config) {
         log_error("reload: the configuration is refused; the old one stays in force");
-        return;
+        return 0;
     }
-    if (!worker->feed || feed_save(worker->feed, &err) == 0) {
-        name = application_name(config);
-        session_open(worker->loop, config, name, &worker->tried, &err);
-        free(name);
-    }
-    if (!worker->tried) {
+    if (!open_session(worker, config, &worker->tried, &failed)) {
         log_error("reload: %s, the old configuration stays in force: %s",
-                  err.status == ST_CONFIG ? "the new configuration is refused" : "a server did not answer",
-                  err.text);
+                  failed.status == ST_CONFIG ? "the new configuration is refused" : "a server did not answer",
+                  failed.text);
         config_free(config);
-        return;
+        return 0;
     }
-    worker_close(worker);
-    config_free(worker->config);
-    worker->config = config;
-    log_set_fleet(config->fleet);
-    adopt_session(worker, worker->tried);
+    session = worker->tried;
     worker->tried = NULL;
+    err_clear(&failed);
+    worker_leave(worker, &failed); /* what it could not save is applied again */
+    worker_close(worker);
+    swap_config(worker, config);
     log_info("reload: the configuration is adopted");
+    return adopt_session(worker, session, err);
 }
 
 /* While nothing is connected a file that reads well is adopted; whether it fits the database shows next. */
@@ -104,44 +154,47 @@ void worker_reload_closed(struct worker *worker)
     worker->reload = false;
     if (!config)
         return;
-    config_free(worker->config);
-    worker->config = config;
-    log_set_fleet(config->fleet);
+    swap_config(worker, config);
 }
 
-/* ---- ownership ---- */
+/* ---- partitions ---- */
 
-static void take_over(struct worker *worker)
-{
-    worker->feed = feed_new(worker->session);
-    worker->standing_by = false;
-    worker->stood_by_ms = 0;
-    worker->queue_all = true;
-    worker->caught_up = false;
-}
-
-/* Tries to become the owner; if another worker is, waits a little. */
-int worker_stand_by(struct worker *worker, struct err *err)
+int worker_own_all(struct worker *worker, struct err *err)
 {
     bool owned;
 
-    if (session_own(worker->session, &owned, err) != 0)
+    if (fleet_own_all(worker->session, worker->feed, &owned, err) != 0)
         return -1;
-    if (owned) {
-        take_over(worker);
+    worker->queue_all = true;
+    if (owned)
         return 0;
-    }
-    /* Not at the first try: the owner may be our own last session, about to end. */
-    if (!worker->standing_by && worker->stood_by_ms > 0)
-        log_info("standing by: another worker of the fleet is at work");
-    worker->standing_by = worker->stood_by_ms > 0;
-    worker->stood_by_ms += STAND_BY_MS;
-    if (worker->options->once && worker->stood_by_ms > ONCE_STAND_BY_MS) {
+    if (worker->waited_ms >= ONCE_PATIENCE_MS) {
         err_set(err, ST_REFUSED, "another worker of fleet %s is at work and applies the changes",
                 worker->config->fleet);
         return -1;
     }
-    worker->session->notified = false;
-    worker_wait(worker, STAND_BY_MS);
+    worker->waited_ms += ONCE_STEP_MS;
+    worker_wait(worker, ONCE_STEP_MS);
     return 0;
+}
+
+int worker_follow_fleet(struct worker *worker, struct err *err)
+{
+    bool gained;
+
+    if (fleet_follow(worker->fleet, worker->feed, &gained, err) != 0)
+        return -1;
+    tasks_look_again(worker->tasks); /* whoever went may have left one */
+    if (gained) {
+        worker->queue_all = true;
+        worker->caught_up = false;
+    }
+    return 0;
+}
+
+int worker_leave(struct worker *worker, struct err *err)
+{
+    struct parts all = worker->session->parts;
+
+    return all.count ? feed_hand_over(worker->feed, &all, err) : 0;
 }

@@ -6,6 +6,7 @@
 
 /* documents */
 extern const struct script script_epoch;
+extern const struct script script_fleet;
 extern const struct script script_put;
 extern const struct script script_remove;
 

@@ -2,8 +2,10 @@
 #ifndef PGUSHER_CDC_SQL_TEXTS_H
 #define PGUSHER_CDC_SQL_TEXTS_H
 
+extern const char sql_begin_anew[];
 extern const char sql_capture_fleets[];
 extern const char sql_capture_state[];
+extern const char sql_claim_task[];
 extern const char sql_describe[];
 extern const char sql_fleet_state[];
 extern const char sql_key_types[];

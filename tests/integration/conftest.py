@@ -15,6 +15,7 @@ from harness.postgres import Cluster  # noqa: E402
 from harness.programs import SANITIZED  # noqa: E402
 from harness.queue import Native, QueueBox  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
+from harness.traffic import EVENTS  # noqa: E402
 
 
 def pytest_configure(config):
@@ -170,3 +171,11 @@ def tickets(box):
     """A box with the marketplace's nine events, configured; nothing installed."""
     box.use(ticketing.projections())
     return box
+
+
+@pytest.fixture
+def market(tickets):
+    """The same with as many events as Traffic wants."""
+    tickets.db.sql("CALL grow(10, %s)", EVENTS)
+    tickets.db.sql("ANALYZE")
+    return tickets

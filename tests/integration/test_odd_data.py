@@ -130,7 +130,7 @@ def test_a_resync_that_died_queues_what_it_removed(tickets):
     tickets.db.sql("TRUNCATE ticket")
     tickets.once()
     tickets.drain()
-    tickets.db.sql("UPDATE pgusher.fleet SET done = %s, upto = NULL, at_xid = '0', at_seq = 0", done)
+    tickets.rewind(done)
     tickets.once()
     assert len([item for item in tickets.queued() if item.startswith("ticket:")]) == 27
 

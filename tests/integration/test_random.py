@@ -4,19 +4,17 @@ import pytest
 from harness import ticketing
 from harness.consumer import Indexer
 from harness.programs import SLOWER
-from harness.traffic import EVENTS, Traffic
+from harness.traffic import Traffic
 from harness.waiting import until
 
 
 @pytest.fixture
-def market(tickets):
+def market(market):
     """3,000 events at three venues, all in Redis."""
-    tickets.db.sql("CALL grow(10, %s)", EVENTS)
-    tickets.db.sql("ANALYZE")
-    tickets.install()
-    tickets.pgusher("backfill").must(0)
-    tickets.drain()
-    return tickets
+    market.install()
+    market.pgusher("backfill").must(0)
+    market.drain()
+    return market
 
 
 @pytest.fixture

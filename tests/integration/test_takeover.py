@@ -5,14 +5,14 @@ from harness.programs import run_program
 def rewind(box, done, upto):
     """The cursor as an owner saved it that died later, with everything written and nothing queued."""
     box.drain()
-    box.db.sql("UPDATE pgusher.fleet SET done = %s, upto = %s, at_xid = '0', at_seq = 0", done, upto)
+    box.rewind(done, upto)
 
 
 def test_unchanged_documents_are_queued_again_after_a_takeover(tickets):
     tickets.install()
     tickets.pgusher("backfill").must(0)
     tickets.once()
-    done = tickets.db.value("SELECT done FROM pgusher.fleet")
+    done = tickets.db.value("SELECT done FROM pgusher.cursor WHERE part = 0")
     tickets.db.sql("UPDATE event SET name = 'first' WHERE id = 1")
     upto = tickets.db.value("SELECT pg_current_snapshot()")
     tickets.db.sql("UPDATE event SET name = 'second' WHERE id = 2")
@@ -34,10 +34,10 @@ def test_without_a_takeover_unchanged_documents_are_not_queued(tickets):
     assert "event:1" not in tickets.queued()
 
 
-def test_a_second_worker_stands_by_and_takes_over(tickets):
+def test_a_second_worker_takes_over_from_the_first(tickets):
     first = tickets.ready(tickets.projections)
     second = tickets.start()
-    second.says("standing by")
+    second.says("2 workers", "8 of 16")
     first.kill()
     tickets.db.sql("UPDATE event SET name = 'after' WHERE id = 1")
     tickets.until_has("event:1", seconds=2, name="after")

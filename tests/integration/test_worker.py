@@ -52,12 +52,6 @@ class Load:
         until(lambda: self.commits > enough, 30)
 
 
-@pytest.fixture
-def market(tickets):
-    tickets.db.sql("CALL grow(10, 2000)")
-    return tickets
-
-
 def moves(db, query):
     """Waits until the value is another."""
     before = db.value(query)
@@ -71,7 +65,7 @@ def test_sigterm_drains_within_a_second_under_load(market):
             load.goes_on()
             worker.stop(seconds=1.0)
             worker = market.start()
-            moves(market.db, "SELECT done::text FROM pgusher.fleet")
+            moves(market.db, "SELECT max(moved_at) FROM pgusher.cursor")
     market.in_step()
 
 

@@ -8,17 +8,18 @@ from . import compare
 from .programs import SLOWER, Daemon, run_program
 from .waiting import until
 
-GATE = 1885828467  # first half of the advisory lock key: the worker asleep holds (GATE, 0)
+GATE, OWNER = 1885828467, 1885828468  # first halves of advisory lock keys; the second is fleet number * 1024 + partition
 
 CAUGHT_UP = """
-    SELECT count(*) = 1 AND NOT EXISTS (
-             SELECT FROM pgusher.changelog c, pgusher.fleet f
-             WHERE f.name = %s AND NOT pg_visible_in_snapshot(c.xid, f.done))
-    FROM pgusher.fleet WHERE name = %s"""
+    SELECT count(*) > 0 AND NOT EXISTS (
+             SELECT FROM pgusher.changelog c JOIN pgusher.cursor k ON k.fleet = %s AND k.part = c.part
+             WHERE NOT pg_visible_in_snapshot(c.xid, k.done))
+    FROM pgusher.cursor WHERE fleet = %s"""
 
-ASLEEP = f"""
-    SELECT count(*) = 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-    WHERE d.datname = current_database() AND locktype = 'advisory' AND classid = {GATE} AND objid = 0
+LOCKED = """
+    SELECT count(*) = (SELECT partitions FROM pgusher.meta) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND locktype = 'advisory' AND classid = %s
+      AND objid::bigint / 1024 = (SELECT number FROM pgusher.fleet WHERE name = %s)
       AND objsubid = 2 AND mode = 'ExclusiveLock' AND granted"""
 
 
@@ -99,8 +100,17 @@ class Box:
 
     # the state of things
 
-    def asleep(self):
-        return self.db.value(ASLEEP)
+    def asleep(self, fleet="default"):
+        """Every gate is closed, and no backfill is left."""
+        return (self.db.value(LOCKED, GATE, fleet)
+                and not self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = %s", fleet))
+
+    def rewind(self, done, upto=None):
+        """The cursors as owners saved them that died later."""
+        self.db.sql("UPDATE pgusher.cursor SET done = %s, upto = %s, at_xid = '0', at_seq = 0", done, upto)
+        for name in self.redis.client.hkeys("pgusher:fleet:default"):
+            if name.startswith(b"p"):
+                self.redis.client.hset("pgusher:fleet:default", name, f"{done}|{upto or ''}|0|0")
 
     def until(self, condition, seconds, what, every=0.01):
         """As until(), but does not wait for a worker that died."""
@@ -119,7 +129,7 @@ class Box:
         self.until(self.caught_up, seconds, lambda: f"the cursor passed every change: {self.cursor()}")
 
     def cursor(self):
-        return self.db.sql("SELECT name, done, upto, at_xid, at_seq, pg_current_snapshot() FROM pgusher.fleet")
+        return self.db.sql("SELECT fleet, part, done, upto, at_xid, at_seq, pg_current_snapshot() FROM pgusher.cursor")
 
     def differences(self):
         return compare.differences(self.db, self.redis.client, self.config)

@@ -1,0 +1,42 @@
+/* What is kept beside the data: one record on each Redis primary (see position.h), which tells whether its
+ * contents are still those that the fleet takes them for. */
+#ifndef PGUSHER_BESIDE_H
+#define PGUSHER_BESIDE_H
+
+#include "cdc/position.h"
+
+/* What all primaries say together. */
+struct beside {
+    char *dataset;   /* NULL: not all have a record, or they differ */
+    int64_t ordinal; /* the highest */
+    int64_t epoch;   /* the highest in a record; -1: none */
+};
+
+/* 0, or -1 with err set. The caller frees ret_beside->dataset. */
+int beside_read(struct session *session, struct beside *ret_beside, struct err *err);
+
+/* Begins the record of a dataset anew on every primary, with a cursor for each partition: there is never a
+ * record without them, so that whatever state Redis falls back to, it says how far it is. 0, or -1 with err
+ * set. */
+int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, struct err *err);
+
+/* The cursor of one partition as each primary has it: calls fn for each primary's text (NULL: it has none).
+ */
+typedef void beside_cursors_fn(void *arg, int part, const char *text);
+int beside_cursors(struct session *session, const struct parts *parts, beside_cursors_fn *fn, void *arg,
+                   struct err *err);
+
+/* Waits until `replicas` replicas of every primary have all that was written so far. *ret_enough says whether
+ * they have within the time. 0, or -1 with err set. */
+int beside_wait(struct session *session, bool *ret_enough, struct err *err);
+
+/* Saves on every primary. 0, or -1 with err set: ST_LOST when the record there is not ours any more. */
+int beside_save(struct session *session, const struct position *position, struct err *err);
+
+/* Looks, without waiting, whether the record on every primary is still ours; if not, the session is lost. At
+ * most one look is under way. */
+void beside_look(struct session *session);
+/* The session ends; the look under way, if any, concerns nobody. */
+void beside_forget(struct session *session);
+
+#endif

@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+-- fleet: how far a fleet's changes are applied, kept beside the data they were applied to.
+--
+-- KEYS   [1] pgusher:fleet:<name>, a hash: dataset, epoch, ordinal, p0, p1 … (a cursor for each partition)
+-- ARGV   [1] dataset: the name of the contents that the caller takes this Redis to hold
+--        [2] epoch of the caller's versions
+--        [3] the highest snapshot ordinal that the caller has put into a version
+--        then names and values of the cursors that moved; none: only look
+-- Reply  1 done; 0 not this dataset: flushed or replaced since; -1 a higher epoch is here: the caller follows a former
+--        primary of PostgreSQL. Nothing is written in the last two cases.
+-- Cost   O(cursors that moved). Works above maxmemory, too.
+-- Never  moves a cursor over data that this Redis has lost.
+
+local stored = redis.call('HMGET', KEYS[1], 'dataset', 'epoch', 'ordinal')
+
+if stored[1] ~= ARGV[1] then
+  return 0
+end
+if tonumber(stored[2]) > tonumber(ARGV[2]) then
+  return -1
+end
+if tonumber(stored[3]) < tonumber(ARGV[3]) then
+  redis.call('HSET', KEYS[1], 'ordinal', ARGV[3])
+end
+if #ARGV > 3 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+end
+return 1

@@ -1,0 +1,213 @@
+"""Where a fleet goes on when Redis or PostgreSQL is not what it was."""
+import os
+
+import pytest
+
+from harness import ticketing
+from harness.programs import run_program
+from harness.relay import Relay
+from harness.traffic import Traffic
+from harness.waiting import until
+
+RECORD = "pgusher:fleet:default"
+
+
+def test_new_redis_is_filled_without_being_asked(tickets):
+    tickets.install()
+    tickets.start()
+    tickets.until_asleep()
+    tickets.in_step()
+    assert len(tickets.queued()) == 9 + 27
+
+
+def test_a_full_backfill_by_hand_is_not_repeated(tickets):
+    tickets.install()
+    tickets.pgusher("backfill").must(0)
+    tickets.drain()
+    worker = tickets.start()
+    tickets.until_asleep()
+    assert not worker.said("bringing all documents in step") and not tickets.queued()
+
+
+def test_a_backfill_of_one_projection_is_not_all(tickets):
+    tickets.install()
+    tickets.pgusher("backfill", "event").must(0)
+    tickets.start().says("bringing all documents in step")
+    tickets.until_asleep()
+    tickets.in_step()
+
+
+def test_once_fills_a_new_redis_too(tickets):
+    tickets.install()
+    tickets.once()
+    tickets.in_step()
+    assert len(tickets.queued()) == 9 + 27
+
+
+@pytest.mark.parametrize("workers", (1, 3))
+def test_flushed_at_rest(tickets, workers):
+    tickets.ready(ticketing.projections())
+    for _ in range(workers - 1):
+        tickets.start()
+    tickets.redis.client.flushall()
+    tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 10, "documents are back")
+    tickets.until_asleep()
+    tickets.in_step()
+    begun = sum(daemon.said("bringing all documents in step") for daemon in tickets.daemons)
+    assert begun == 1, "one worker begins it for all"
+
+
+def test_flushed_under_load(market):
+    market.ready(ticketing.projections())
+    market.start()
+    with Traffic(market.db, 3000) as traffic:
+        for share in (0.2, 0.6):
+            until(lambda share=share: traffic.part(share), 60)
+            market.redis.client.flushall()
+    market.until_asleep(30)
+    market.in_step()
+
+
+def test_versions_do_not_restart_below_those_of_before(tickets):
+    """Writes of a worker that did not notice yet carry the old epoch; after the flush they must not stand above the new ones."""
+    tickets.ready(ticketing.projections())
+    tickets.redis.client.hset("pgusher:epoch", "identity", "some other history/00000001")
+    tickets.daemons[0].kill()
+    tickets.start().says("another history")
+    tickets.until_asleep()
+    before = int(tickets.redis.client.hget("pgusher:epoch", "epoch"))
+    assert before == 1
+    tickets.redis.client.flushall()
+    tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 10, "documents are back")
+    tickets.until_asleep()
+    assert int(tickets.redis.client.hget("pgusher:epoch", "epoch")) >= before
+    tickets.in_step()
+
+
+def test_redis_restarted_with_an_older_state_gets_what_it_forgot(tickets):
+    """The cursor beside the data says from where: no document but those is written again."""
+    worker = tickets.ready(ticketing.projections())
+    tickets.redis.client.save()
+    tickets.db.sql("UPDATE event SET name = 'forgotten' WHERE id < 4")
+    tickets.in_step()
+    tickets.redis.client.config_set("save", "")
+    tickets.redis.stop()
+    tickets.redis.start()
+    assert not tickets.has("event:1", name="forgotten"), "the state is an older one"
+    tickets.until_has("event:1", seconds=10, name="forgotten")
+    tickets.until_asleep()
+    tickets.in_step()
+    assert not worker.said("bringing all documents in step")
+
+
+def test_redis_restarted_empty(tickets):
+    worker = tickets.ready(ticketing.projections())
+    tickets.redis.stop()
+    tickets.redis.start()
+    tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 15, "documents are back")
+    tickets.until_asleep()
+    tickets.in_step()
+    worker.says("lost its contents")
+
+
+def test_another_history_removes_ghosts(tickets):
+    """As after the promotion of a standby that had not got the last transactions: Redis has what the database never heard of."""
+    tickets.ready(ticketing.projections()).kill()
+    ghost = tickets.redis.client.hgetall("event:1")
+    tickets.redis.client.hset("event:4711", mapping={**ghost, "id": "4711"})
+    tickets.redis.client.hset("event:2", mapping={"name": "never committed", "_d": "0", "_v": 1 << 42})
+    tickets.redis.client.hset("pgusher:epoch", "identity", "6543210/00000001")
+    tickets.drain()
+    tickets.start().says("another history")
+    tickets.until_asleep()
+    tickets.in_step()
+    assert {"event:4711", "event:2"} <= set(tickets.queued())
+
+
+def test_back_in_time_is_noticed(tickets):
+    """A crash may take back transactions that were not flushed: versions in Redis are above what comes now."""
+    tickets.ready(ticketing.projections()).kill()
+    ahead = tickets.db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000")
+    tickets.redis.client.hset(RECORD, "ordinal", ahead)
+    tickets.redis.client.hset("event:2", mapping={"name": "never committed", "_d": "0", "_v": ahead})
+    tickets.start().says("went back in time")
+    tickets.until_asleep()
+    tickets.in_step()
+
+
+def test_a_former_primary_is_not_followed(tickets):
+    tickets.ready(ticketing.projections()).kill()
+    system = tickets.redis.client.hget("pgusher:epoch", "identity").decode().split("/")[0]
+    tickets.redis.client.hset("pgusher:epoch", "identity", f"{system}/000000FF")
+    tickets.db.sql("UPDATE event SET name = 'only here' WHERE id = 1")
+    worker = tickets.start()
+    worker.says("former primary", "HDEL pgusher:epoch identity")
+    assert not tickets.has("event:1", name="only here")
+    tickets.redis.client.hdel("pgusher:epoch", "identity")
+    tickets.until_has("event:1", seconds=10, name="only here")
+    tickets.until_asleep()
+    tickets.in_step()
+
+
+def test_a_worker_on_a_former_primary_stops_writing(tickets):
+    """Another worker, on the new primary, has raised the epoch."""
+    worker = tickets.ready(ticketing.projections())
+    system = tickets.redis.client.hget("pgusher:epoch", "identity").decode().split("/")[0]
+    tickets.redis.client.hset("pgusher:epoch", mapping={"identity": f"{system}/000000FF", "epoch": 7})
+    tickets.redis.client.hset(RECORD, "epoch", 7)
+    worker.says("former primary")
+    tickets.db.sql("UPDATE event SET name = 'only here' WHERE id = 1")
+    worker.says("former primary", "HDEL")
+    assert not tickets.has("event:1", name="only here")
+
+
+def test_changelog_cut_while_nobody_read(tickets):
+    """The cursor is from before the cut: everything is looked at again, and what was deleted goes."""
+    tickets.use(ticketing.projections(), max_lag={"rows": 50})
+    tickets.install()
+    tickets.once()
+    tickets.db.sql("DELETE FROM event WHERE id = 1")
+    for number in range(30):
+        tickets.db.sql("UPDATE event SET name = %s", f"name {number}")
+    assert tickets.changes() <= 51
+    worker = tickets.start()
+    worker.says("no longer goes back")
+    tickets.until_asleep()
+    assert not tickets.redis.client.exists("event:1")
+    tickets.in_step()
+
+
+def test_without_notifications_changes_are_polled(tickets):
+    """As behind a transaction pooler."""
+    host, port = (tickets.db.cluster.folder, 5432)
+    relay = Relay(f"{host}/.s.PGSQL.{port}")
+    try:
+        relay.deafen()
+        postgres = f"{relay.conninfo} dbname={tickets.db.name} user=postgres"
+        tickets.use(ticketing.projections(), postgres=postgres)
+        tickets.install()
+        tickets.start().says("NOTIFY does not reach", "polling")
+        tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 10, "documents")
+        for number in range(20):
+            tickets.db.sql("UPDATE event SET name = %s WHERE id = 1", f"name {number}")
+            tickets.until_has("event:1", seconds=1, name=f"name {number}")
+        tickets.in_step()
+        assert not tickets.asleep()
+        assert "polling" in run_program("pgusher", "-c", tickets.path, "status").out
+    finally:
+        tickets.stop()
+        relay.stop()
+
+
+def test_redis_wait_holds_the_cursor_back(tickets):
+    """There is no replica: what is written is written, but the cursor does not move."""
+    tickets.use(ticketing.projections(), redis_wait={"replicas": 1, "timeout": "50 ms"})
+    tickets.install()
+    worker = tickets.start()
+    tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 10, "documents")
+    before = tickets.cursor()
+    tickets.db.sql("UPDATE event SET name = 'written' WHERE id = 1")
+    tickets.until_has("event:1", name="written")
+    worker.says("redis_wait", "fewer than 1 replicas")
+    assert not tickets.caught_up(), before
+    assert run_program("pgusher", "-c", tickets.path, "status").code == 0
