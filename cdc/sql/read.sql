@@ -2,11 +2,17 @@
 
 -- Whether `later` sees every transaction that `earlier` sees.
 CREATE OR REPLACE FUNCTION pgusher.covers(later pg_snapshot, earlier pg_snapshot) RETURNS boolean
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT pg_snapshot_xmax(later) >= pg_snapshot_xmax(earlier) AND NOT EXISTS (
-        SELECT x FROM pg_snapshot_xip(later) x WHERE x < pg_snapshot_xmax(earlier)
-        EXCEPT SELECT pg_snapshot_xip(earlier))
+BEGIN
+    IF pg_snapshot_xmax(later) < pg_snapshot_xmax(earlier) THEN
+        RETURN false;
+    ELSIF pg_snapshot_xmin(later) >= pg_snapshot_xmax(earlier) THEN
+        RETURN true;
+    END IF;
+    RETURN NOT EXISTS (SELECT x FROM pg_snapshot_xip(later) x WHERE x < pg_snapshot_xmax(earlier)
+                       EXCEPT SELECT pg_snapshot_xip(earlier));
+END
 $function$;
 
 -- The last value of a sequence of ours, 0 when it was never used.
@@ -21,12 +27,15 @@ $function$;
 CREATE OR REPLACE FUNCTION pgusher.can_resume(done pg_snapshot) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    horizon pg_snapshot;
+    dropped_before bigint;
 BEGIN
-    RETURN (SELECT pgusher.covers(done, m.horizon)
-                   AND pgusher.last_value('pgusher.dropped') < m.dropped_before::text::bigint
-                   AND pgusher.last_value('pgusher.changelog_seq') < pgusher.last_value('pgusher.gauge') >> 2
-                   AND pg_snapshot_xmax(done) <= pg_snapshot_xmax(pg_current_snapshot())
-              FROM pgusher.meta m);
+    SELECT m.horizon, m.dropped_before::text::bigint INTO horizon, dropped_before FROM pgusher.meta m;
+    RETURN pgusher.covers(done, horizon)
+       AND pgusher.last_value('pgusher.dropped') < dropped_before
+       AND pgusher.last_value('pgusher.changelog_seq') < pgusher.last_value('pgusher.gauge') >> 2
+       AND pg_snapshot_xmax(done) <= pg_snapshot_xmax(pg_current_snapshot());
 END
 $function$;
 
@@ -58,6 +67,28 @@ BEGIN
 END
 $function$;
 
+-- The changes that this cursor has not applied.
+CREATE OR REPLACE FUNCTION pgusher.unapplied(k pgusher.cursor) RETURNS SETOF pgusher.changelog
+LANGUAGE sql STABLE
+AS $function$
+    SELECT c.* FROM pgusher.changelog c
+     WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(k.done))) AND c.part = k.part
+       AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
+    UNION ALL
+    SELECT c.* FROM pgusher.changelog c
+     WHERE c.xid >= pg_snapshot_xmax(k.done) AND c.xid < pg_snapshot_xmax(pg_current_snapshot()) AND c.part = k.part
+       AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
+$function$;
+
+-- The seq of a change of the first transaction that began after `done`, or nearly so; NULL: there is none.
+CREATE OR REPLACE FUNCTION pgusher.first_seq_after(done pg_snapshot) RETURNS bigint
+LANGUAGE sql STABLE
+AS $function$
+    SELECT c.seq FROM pgusher.changelog c
+     WHERE c.xid >= pg_snapshot_xmax(done) AND c.xid < pg_snapshot_xmax(pg_current_snapshot())
+     ORDER BY c.xid, c.seq LIMIT 1
+$function$;
+
 -- The next page of changes of these partitions for a reader whose cursor is (done, upto, after_xid, after_seq), and their gates.
 --
 -- Reading: a batch is what became visible between two snapshots (as in PgQ): the rows that `upto` sees and `done` does
@@ -80,7 +111,7 @@ CREATE OR REPLACE FUNCTION pgusher.read_changes(
     OUT state text, OUT gates smallint[], OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
 RETURNS SETOF record LANGUAGE plpgsql
 -- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE

@@ -11,6 +11,7 @@ import pytest  # noqa: E402
 
 from harness import queue_library, ticketing  # noqa: E402
 from harness.box import Box  # noqa: E402
+from harness.changelog import Log, Reader  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
 from harness.programs import SANITIZED  # noqa: E402
 from harness.queue import Native, QueueBox  # noqa: E402
@@ -179,3 +180,25 @@ def market(tickets):
     tickets.db.sql("CALL grow(10, %s)", EVENTS)
     tickets.db.sql("ANALYZE")
     return tickets
+
+
+@pytest.fixture
+def log(workspace, db):
+    """A database with one logged table; nothing installed."""
+    folder = os.path.join(workspace, "log")
+    os.mkdir(folder)
+    yield Log(folder, db)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def reader(db):
+    """Opens readers and closes them after the test."""
+    readers = []
+
+    def open_reader(*arguments, **more):
+        readers.append(Reader(db, *arguments, **more))
+        return readers[-1]
+    yield open_reader
+    for reader in readers:
+        reader.close()
