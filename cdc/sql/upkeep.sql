@@ -26,27 +26,49 @@ BEGIN
 END
 $function$;
 
+-- An xid higher than any given before: that of a subtransaction that writes. (The xmax of a snapshot is not, it knows of transactions
+-- that have ended only.)
+CREATE OR REPLACE FUNCTION pgusher.fresh_xid() RETURNS xid8
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    mine CONSTANT bigint := pg_current_xact_id()::text::bigint;
+    fresh bigint;
+BEGIN
+    BEGIN
+        UPDATE pgusher.meta SET only_row = only_row RETURNING xmin::text::bigint INTO fresh;
+    EXCEPTION WHEN division_by_zero THEN
+        NULL; -- what has handlers is a subtransaction
+    END;
+    RETURN (mine + ((fresh - mine) & 4294967295))::text::xid8;
+END
+$function$;
+
 -- Says where logging stops, and which table is written. Writers draw their seq before they look at the gauge, so if one of them
--- found the old stop reached, changelog_seq says so by now, and all cursors are worthless that do not see its transaction.
+-- found the old stop reached, changelog_seq says so by now, and its xid is older than a fresh one: cursors that do
+-- not see all up to now are worthless.
 CREATE OR REPLACE FUNCTION pgusher.set_gauge(current integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     old_stop CONSTANT bigint := pgusher.last_value('pgusher.gauge') >> 2;
     ahead CONSTANT bigint := (SELECT coalesce(max(f.max_lag_rows), 10000000) FROM pgusher.fleet f);
-    now_seen pg_snapshot;
+    seq bigint;
+    fresh xid8;
+    seen pg_snapshot;
 BEGIN
     PERFORM setval('pgusher.gauge', (pgusher.last_value('pgusher.changelog_seq') + ahead + 1) * 4 + current);
-    now_seen := pg_current_snapshot();
-    -- Both are of a future that was another database's, from which a dump came.
-    IF pgusher.last_value('pgusher.dropped') >= pg_snapshot_xmax(now_seen)::text::bigint THEN
+    seq := pgusher.last_value('pgusher.changelog_seq');
+    fresh := pgusher.fresh_xid();
+    seen := pg_current_snapshot();
+    -- Of the future: a dump brought it from another server.
+    IF pgusher.last_value('pgusher.dropped') > fresh::text::bigint THEN
         PERFORM setval('pgusher.dropped', 0);
     END IF;
-    UPDATE pgusher.meta SET dropped_before = '1', horizon = now_seen
-     WHERE pg_snapshot_xmax(horizon) > pg_snapshot_xmax(now_seen) OR dropped_before > pg_snapshot_xmax(now_seen);
-    UPDATE pgusher.meta SET dropped_before = pg_snapshot_xmax(now_seen), horizon = now_seen
-     WHERE old_stop > 0 AND pgusher.last_value('pgusher.changelog_seq') >= old_stop
-        OR pgusher.last_value('pgusher.dropped') >= dropped_before::text::bigint;
+    UPDATE pgusher.meta SET dropped_before = '1', horizon = seen
+     WHERE pg_snapshot_xmax(horizon) > pg_snapshot_xmax(seen) OR dropped_before > fresh;
+    UPDATE pgusher.meta SET dropped_before = fresh, horizon = seen
+     WHERE old_stop > 0 AND seq >= old_stop OR pgusher.last_value('pgusher.dropped') >= dropped_before::text::bigint;
 END
 $function$;
 

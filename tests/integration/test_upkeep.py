@@ -1,0 +1,460 @@
+"""The changelog's life: tables turn, are truncated when everybody has left them, and the size is bounded whoever sleeps."""
+import threading
+import time
+
+import pytest
+
+from harness.programs import SLOWER
+from harness.waiting import stays, until
+
+ALL = list(range(16))
+
+
+def tidy(log, *fleets):
+    """One round of workers that have applied everything."""
+    for fleet in fleets or ["default"]:
+        log.apply_all(fleet)
+    return log.upkeep()
+
+
+def until_idle(log, *fleets, seconds=8):
+    until(lambda: tidy(log, *fleets)[1], seconds, lambda: f"the changelog is empty: {log.tables()}", every=0.05)
+
+
+def turn(log):
+    """Waits until another table is written."""
+    before = log.current()
+    until(lambda: log.upkeep() and log.current() != before, 5, "the tables turn", every=0.05)
+
+
+def test_nothing_to_do(log):
+    log.install()
+    assert log.upkeep() == ([], True)
+    assert log.rows() == 0 and log.db.value("SELECT count(*) FROM pgusher.moment") == 0
+
+
+def test_rows_stay_for_the_look_back(log):
+    log.install(look_back="2 s")
+    log.write(1)
+    stays(lambda: tidy(log) == ([], False) and log.rows() == 1, 1.9)
+    until_idle(log)
+    assert log.rows() == 0
+
+
+def test_a_commit_counts_from_when_it_became_visible(log):
+    """A row written long ago by a transaction that has just ended can be read again for the whole look-back."""
+    log.install(look_back="2 s")
+    writer = log.db.connect()
+    writer.cursor().execute("INSERT INTO doc VALUES (1)")
+    turn_by = log.write  # traffic of others, so that there is something to turn
+    turn_by(2)
+    done = log.snapshot()
+    stays(lambda: tidy(log) is not None, 3)
+    writer.commit()
+    writer.close()
+    assert log.can_resume(done)
+    stays(lambda: tidy(log) is not None and log.can_resume(done), 1.8)
+    assert log.db.value("SELECT count(*) FROM pgusher.changelog WHERE keys = '{1}'") == 1
+    until_idle(log)
+    assert not log.can_resume(done)
+
+
+def test_tables_turn_and_are_reused(log):
+    log.install(look_back="1 s")
+    seen = []
+    for number in range(60):
+        log.write(number)
+        if log.current() not in seen[-1:]:
+            seen.append(log.current())
+        tidy(log)
+        if len(seen) > 8:
+            break
+        stays(lambda: True, 0.15)
+    assert len(seen) > 8 and set(seen) == {0, 1, 2, 3}
+    assert all((before + 1) % 4 == after for before, after in zip(seen, seen[1:]))
+    assert log.rows() < 30
+    until_idle(log)
+
+
+def test_a_table_is_turned_when_it_is_large(log):
+    log.install()
+    log.write_many(10)
+    log.db.sql("SELECT setval('pgusher.changelog_seq', 1000020)")
+    log.write(1)
+    assert log.current() == 0
+    tidy(log)
+    assert log.current() == 1
+
+
+def test_a_fleet_that_has_not_read_keeps_the_rows(log):
+    log.install("ahead", look_back="1 s")
+    log.install("behind", look_back="1 s")
+    log.write(1)
+    turn(log)
+    stays(lambda: tidy(log, "ahead") == ([], False) and log.rows() == 1, 2.5)
+    until_idle(log, "ahead", "behind")
+
+
+@pytest.mark.parametrize("part", [0, 7, 15])
+def test_one_partition_that_has_not_read_keeps_the_rows(log, part):
+    log.install(look_back="1 s")
+    log.write(*range(100))
+    turn(log)
+
+    def apply_others():
+        log.db.sql("UPDATE pgusher.cursor SET done = pg_current_snapshot() WHERE part <> %s", part)
+        log.upkeep()
+        return log.rows() == 100
+    stays(apply_others, 2)
+    until_idle(log)
+
+
+def test_a_fleet_in_the_middle_of_a_batch_keeps_the_rows(log):
+    log.install(look_back="1 s")
+    log.write(1)
+    log.db.sql("UPDATE pgusher.cursor SET upto = pg_current_snapshot(), at_xid = '1', at_seq = 0")
+    turn(log)
+    stays(lambda: log.upkeep()[1] is False and log.rows() == 1, 2)
+
+
+def test_the_longest_look_back_counts(log):
+    log.install("short", look_back="1 s")
+    log.install("long", look_back="3 s")
+    log.write(1)
+    stays(lambda: tidy(log, "short", "long")[1] is False and log.rows() == 1, 2.8)
+    until_idle(log, "short", "long")
+
+
+def test_quiet_partitions_are_woken(log, reader):
+    """Their cursors hold the tables though nothing happens there: their owners are asked to save them."""
+    log.install(look_back="2 s")
+    listener = reader([])
+    listener.listen()
+    log.write(1)
+    log.db.sql("UPDATE pgusher.cursor SET done = pg_current_snapshot() WHERE part <> 5")
+    heard = []
+    until(lambda: log.upkeep() and heard.extend(listener.heard()) is None and "5" in heard, 5, every=0.1)
+    log.apply_all()
+    listener.heard()
+    log.upkeep()
+    assert listener.heard() == []
+
+
+# ---- transactions that stay ----
+
+def traffic(log, over):
+    connection = log.db.connect(autocommit=True)
+    cursor = connection.cursor()
+    while not over.is_set():
+        cursor.execute("INSERT INTO doc VALUES (1) ON CONFLICT (id) DO UPDATE SET v = doc.v + 1")
+    connection.close()
+
+
+@pytest.mark.parametrize("holds", ["a table", "an xid"])
+def test_a_long_transaction_does_not_let_the_log_grow(log, holds):
+    """It holds one table at most; the others turn, and nobody waits."""
+    log.install(look_back="1 s")
+    holder = log.db.connect()
+    holder.cursor().execute("INSERT INTO doc VALUES (2)" if holds == "a table" else "SELECT pg_current_xact_id()")
+    done = log.snapshot()
+    over = threading.Event()
+    writer = threading.Thread(target=traffic, args=(log, over))
+    writer.start()
+    sizes = []
+
+    def run():
+        tidy(log)
+        sizes.append(log.rows())
+        return True
+    stays(run, 6, every=0.2)
+    over.set()
+    writer.join()
+    written = log.last_seq()
+    assert max(sizes) < written * 0.8, (max(sizes), written)
+    holder.commit()
+    holder.close()
+    if holds == "a table":
+        assert log.db.value("SELECT count(*) FROM pgusher.changelog WHERE keys = '{2}'") == 1, "its rows are still there"
+    assert not log.can_resume(done)
+    until_idle(log)
+
+
+def test_truncating_waits_for_nobody(log):
+    """A reader in the middle of a transaction has a table: upkeep goes on without it, and whoever writes does not notice."""
+    log.install(look_back="1 s")
+    log.write(1)
+    turn(log)
+    holder = log.db.connect()
+    holder.cursor().execute("SELECT * FROM pgusher.changelog")
+
+    def run():
+        begin = time.monotonic()
+        tidy(log)
+        return log.rows() == 1 and time.monotonic() - begin < 0.5 * SLOWER
+    stays(run, 2)
+    holder.rollback()
+    holder.close()
+    until_idle(log)
+
+
+def test_upkeep_is_done_by_one_at_a_time(log):
+    log.install(look_back="1 s")
+    log.write(1)
+    other = log.db.connect()
+    other.cursor().execute("SELECT pg_advisory_xact_lock(1885828470, 1)")
+    assert log.upkeep() == ([], False)
+    assert log.db.value("SELECT count(*) FROM pgusher.moment") == 0
+    other.rollback()
+    other.close()
+    log.upkeep()
+    assert log.db.value("SELECT count(*) FROM pgusher.moment") == 1
+
+
+def test_moments_are_few(log):
+    log.install(look_back="1 s", max_lag={"age": "2 s"})
+    log.write(1)
+    stays(lambda: log.upkeep() and log.write(1) is None, 5)
+    assert log.db.value("SELECT count(*) FROM pgusher.moment") <= 12
+
+
+# ---- who stays away too long ----
+
+def cut(log, fleet="default"):
+    return log.db.value("SELECT cut_at IS NOT NULL FROM pgusher.fleet WHERE name = %s", fleet)
+
+
+def test_cut_by_rows(log):
+    log.install("away", max_lag={"rows": 100})
+    log.install("here")
+    log.write_many(100)
+    log.apply_all("here")
+    assert log.upkeep() == ([], False) and not cut(log, "away")
+    log.write(1000)
+    log.apply_all("here")
+    ((event,), idle) = log.upkeep()
+    assert "away" in event and "max_lag.rows" in event and "100" in event and not idle
+    assert cut(log, "away") and not cut(log, "here")
+    assert log.upkeep() == ([], False), "it is said once"
+
+
+def test_what_is_applied_in_the_middle_of_a_batch_does_not_count(log, reader):
+    log.install(max_lag={"rows": 100})
+    log.write_many(150)
+    target = log.snapshot()
+    xid, seq = log.db.sql("SELECT xid::text, seq FROM pgusher.changelog ORDER BY seq OFFSET 99 LIMIT 1")[0]
+    log.db.sql("UPDATE pgusher.cursor SET upto = %s, at_xid = %s, at_seq = %s", target, xid, seq)
+    log.upkeep()
+    assert not cut(log)
+    log.db.sql("UPDATE pgusher.cursor SET at_seq = 10")
+    log.upkeep()
+    assert cut(log)
+
+
+def test_a_quiet_partition_is_not_cut(log):
+    """Its cursor is old, but nothing waits for it."""
+    log.install(max_lag={"rows": 100, "age": "1 s"}, look_back="1 s")
+    quiet = log.part_of("1")
+    for number in range(300):
+        if log.part_of(str(number)) != quiet:
+            log.write(number)
+    log.db.sql("UPDATE pgusher.cursor SET done = pg_current_snapshot() WHERE part <> %s", quiet)
+    stays(lambda: log.upkeep()[0] == [], 2.5)
+    assert not cut(log)
+    log.db.sql("UPDATE pgusher.cursor SET done = (SELECT done FROM pgusher.cursor WHERE part = %s)", quiet)
+    log.upkeep()
+    assert cut(log)
+
+
+def test_cut_by_age(log):
+    log.install("away", max_lag={"age": "2 s"})
+    log.install("here")
+    log.write(1)
+    stays(lambda: tidy(log, "here")[0] == [], 1.9)
+    until(lambda: cut(log, "away") or tidy(log, "here") is None, 5)
+    assert not cut(log, "here")
+
+
+def test_a_late_commit_is_not_old(log):
+    log.install(max_lag={"age": "1 s"}, look_back="1 s")
+    writer = log.db.connect()
+    writer.cursor().execute("INSERT INTO doc VALUES (1)")
+    log.write(2)
+    stays(lambda: tidy(log)[0] == [], 2.5)
+    writer.commit()
+    writer.close()
+    assert log.upkeep()[0] == []
+    stays(lambda: log.upkeep()[0] == [], 0.7)
+    until(lambda: log.upkeep()[0] != [], 3)
+
+
+def test_the_log_of_a_cut_fleet_is_tidied_and_it_knows(log, reader):
+    log.install("away", max_lag={"rows": 10}, look_back="1 s")
+    log.install("here", look_back="1 s")
+    away = reader(ALL)
+    log.write_many(50)
+    until_idle(log, "here")
+    assert log.rows() == 0 and cut(log, "away")
+    assert away.read() == ("lost", [])
+    assert not log.can_resume(away.done)
+    away.sql.execute("SELECT done::text, not_before::text FROM pgusher.restart_log('away')")
+    away.done, not_before = away.sql.fetchone()
+    away.begin(None)
+    assert not_before == "0" and not cut(log, "away")
+    log.write(1)
+    assert away.read() == ("work", [["1"]])
+
+
+def test_a_cut_fleet_whose_rows_are_still_there_goes_on(log, reader):
+    log.install(max_lag={"rows": 10})
+    away = reader(ALL)
+    for start in (1, 11):
+        log.write_many(10, start)
+        log.upkeep()
+    assert cut(log)
+    assert len(away.read_all()) == 20
+
+
+# ---- where logging stops ----
+
+def test_writers_stop_logging_when_no_worker_lives(log, reader):
+    """The disk does not fill, and whoever comes back knows that changes are missing."""
+    log.install(max_lag={"rows": 50})
+    away = reader(ALL)
+    log.write_many(50)
+    assert log.rows() == 50 and log.can_resume(away.done)
+    log.write_many(100, start=100)
+    log.write(1)
+    assert log.rows() == 50 and not log.can_resume(away.done)
+    assert log.db.value("SELECT count(*) FROM doc") == 150, "the application's writes succeed"
+    assert away.read() == ("lost", [])
+    done = log.db.value("SELECT done FROM pgusher.restart_log('default')")
+    log.write(1)
+    assert log.rows() == 51 and log.can_resume(done) and not log.can_resume(away.done)
+
+
+def test_upkeep_moves_the_stop_ahead(log):
+    log.install(max_lag={"rows": 50})
+    for number in range(20):
+        log.write_many(40, start=number * 40)
+        log.apply_all()
+        log.upkeep()
+    assert log.rows() == 800 and log.stop_at() == 851
+
+
+def test_upkeep_after_a_stop_tells_all_fleets(log, reader):
+    log.install("one", max_lag={"rows": 50})
+    log.install("two", max_lag={"rows": 50})
+    readers = [reader(ALL), reader(ALL)]
+    log.write_many(60)
+    log.upkeep()
+    log.write(1)
+    assert log.rows() == 51
+    for one in readers:
+        assert one.read() == ("lost", [])
+    for fleet, one in zip(("one", "two"), readers):
+        one.done = log.db.value("SELECT done FROM pgusher.restart_log(%s)", fleet)
+        one.begin(None)
+        assert one.read() == ("poll", [])
+
+
+def test_a_transaction_that_dropped_changes_is_waited_for(log):
+    """It will commit after the log was opened again, and the log will not have its changes."""
+    log.install("one", max_lag={"rows": 5})
+    log.install("two")
+    log.db.sql("UPDATE pgusher.fleet SET max_lag_rows = 5")
+    log.db.sql("SELECT pgusher.set_gauge(0)")
+    log.write_many(5)
+    writer = log.db.connect()
+    writer.cursor().execute("INSERT INTO doc VALUES (100)")
+    for fleet in ("one", "two"):
+        xid = log.db.value("SELECT backend_xid::text FROM pg_stat_activity WHERE pid = %s", writer.get_backend_pid())
+        done, not_before = log.db.sql("SELECT done::text, not_before::text FROM pgusher.restart_log(%s)", fleet)[0]
+        assert int(not_before) >= int(xid), "a backfill must not begin before it has ended"
+        assert log.can_resume(done)
+    writer.commit()
+    writer.close()
+    assert log.db.value("SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8", not_before)
+    assert log.db.value("SELECT not_before::text FROM pgusher.restart_log('two')") == "0"
+
+
+def test_a_stop_is_known_even_if_the_server_dies_while_it_is_moved(log, reader):
+    """The sequence moved, the transaction that would have told the fleets did not commit."""
+    log.install(max_lag={"rows": 5})
+    away = reader(ALL)
+    log.write_many(10)
+    log.db.sql("SELECT setval('pgusher.gauge', (1000 << 2))")
+    assert log.stop_at() == 1000 and log.last_seq() == 10
+    assert away.read() == ("lost", [])
+    log.db.sql("SELECT pgusher.restart_log('default')")
+    assert log.can_resume(log.snapshot())
+
+
+# ---- judging a cursor ----
+
+@pytest.mark.parametrize("done, lost", [
+    ("100:100:", False),         # sees exactly what the horizon sees
+    ("100:120:100,110", False),  # what it does not see, the horizon did not either
+    ("150:150:", False),
+    ("99:99:", True),            # 99 may be gone
+    ("90:120:90", True),         # it waited for 90, which may be gone
+    ("95:120:95,97,100", False),
+    ("95:120:95", False),
+    ("95:120:96", True),
+])
+def test_can_resume_truth(log, done, lost):
+    log.install()
+    log.db.sql("UPDATE pgusher.meta SET horizon = '95:100:95,97'")
+    assert log.can_resume(done) is not lost
+
+
+def test_a_cursor_of_the_future_cannot_resume(log):
+    log.install()
+    assert log.can_resume(log.snapshot())
+    future = int(log.db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")) + 1000
+    assert not log.can_resume(f"{future}:{future}:")
+
+
+def test_a_dump_restored_into_a_younger_server(log, reader):
+    """Rows, cursors and marks from another server's future: they hold nothing up, and the fleet restarts."""
+    log.install(look_back="1 s")
+    log.write(1)
+    log.db.sql("""INSERT INTO pgusher.changelog_1 (xid, seq, part, capture, keys) VALUES ('99999999', 7, 0, 1, '{7}');
+                  UPDATE pgusher.cursor SET done = '99999990:99999990:';
+                  UPDATE pgusher.meta SET horizon = '99999900:99999900:', dropped_before = '99999000';
+                  INSERT INTO pgusher.moment VALUES (now() - interval '1 h', '99999800:99999800:');
+                  SELECT setval('pgusher.dropped', 99998000)""")
+    old = reader(ALL, done="99999990:99999990:")
+    assert old.read() == ("lost", [])
+    old.done = log.db.value("SELECT done::text FROM pgusher.restart_log('default')")
+    old.begin(None)
+    assert old.read() == ("poll", [])
+    log.write(2)
+    assert old.read() == ("work", [["2"]])
+    until_idle(log)
+    assert log.tables() == [0, 0, 0, 0] and log.can_resume(log.snapshot())
+
+
+# ---- who may do it ----
+
+def test_the_worker_role_needs_no_more_than_is_granted(log, reader):
+    name = f"worker_{log.db.name}"
+    log.db.sql(f"CREATE ROLE {name} LOGIN; GRANT CREATE ON DATABASE {log.db.name} TO {name}; GRANT ALL ON SCHEMA public TO {name};"
+               f"ALTER TABLE doc OWNER TO {name}; ALTER VIEW doc_card OWNER TO {name}")
+    other = f"other_{log.db.name}"
+    log.db.sql(f"CREATE ROLE {other} LOGIN; GRANT SELECT ON doc, doc_card TO {other}")
+    log.install(look_back="1 s", postgres=log.db.conninfo(name))
+    log.db.sql(f"""GRANT USAGE ON SCHEMA pgusher TO {other}; GRANT SELECT ON ALL TABLES IN SCHEMA pgusher TO {other};
+                   GRANT SELECT ON ALL SEQUENCES IN SCHEMA pgusher TO {other};
+                   GRANT UPDATE ON pgusher.fleet, pgusher.cursor TO {other}""")
+    log.write(1)
+    for user in (name, other):
+        worker = reader(ALL, user=user)
+        worker.sql.execute("SELECT pg_advisory_lock_shared(1885828469, 0), pgusher.share(0::smallint)")
+        worker.sql.execute("SELECT pgusher.release(0::smallint, '{0}', '{}'), pgusher.can_resume(pg_current_snapshot())")
+        worker.sql.execute("SELECT pgusher.restart_log('default')")
+        worker.sql.execute("UPDATE pgusher.cursor SET done = pg_current_snapshot()")
+        assert worker.read(may_sleep=True)[0] == "asleep"
+        log.write(1)
+        until(lambda: worker.value("SELECT idle FROM pgusher.upkeep()") or
+              worker.sql.execute("UPDATE pgusher.cursor SET done = pg_current_snapshot()"), 8, every=0.1)
+        worker.close()
