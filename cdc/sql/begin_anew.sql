@@ -1,7 +1,7 @@
 -- $1 text: fleet; $2 text: dataset; $3 text: history; $4 integer: epoch; $5 text[]: projections; $6 text: why.
 -- All cursors to now, and a backfill of every projection, which makes up for what lies before. One row: nothing of interest.
 WITH log AS (
-    SELECT l.done, l.not_before FROM pgusher.restart_log($1) l
+    SELECT l.done, l.not_before FROM pgusher.restart_log() l
 ), fleet AS (
     UPDATE pgusher.fleet SET dataset = $2, identity = $3, epoch = $4, cut_at = NULL WHERE name = $1
 ), cursors AS (

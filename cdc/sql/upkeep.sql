@@ -87,13 +87,12 @@ $function$;
 
 -- For a fleet that cannot resume: opens the log again. A fleet that reads all documents after every transaction up to
 -- not_before has ended, and all changes from `done` on, misses nothing.
-CREATE OR REPLACE FUNCTION pgusher.restart_log(fleet text, OUT done pg_snapshot, OUT not_before xid8)
+CREATE OR REPLACE FUNCTION pgusher.restart_log(OUT done pg_snapshot, OUT not_before xid8)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     PERFORM pg_advisory_xact_lock(1885828470, 1);
     PERFORM pgusher.set_gauge((pgusher.last_value('pgusher.gauge') & 3)::integer);
-    UPDATE pgusher.fleet SET cut_at = NULL WHERE name = restart_log.fleet AND cut_at IS NOT NULL;
     done := pg_current_snapshot();
     SELECT CASE WHEN pg_snapshot_xmin(done) < m.dropped_before
                 THEN (m.dropped_before::text::bigint - 1)::text::xid8 ELSE '0' END

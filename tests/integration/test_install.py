@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import ticketing
+from harness.box import projection
 from harness.programs import SLOWER
 
 DATA = "SELECT * FROM pgusher.capture ORDER BY 1", "SELECT * FROM pgusher.watch ORDER BY 1, 2, 3"
@@ -186,3 +187,68 @@ def test_worker_role_needs_only_what_it_uses(tickets):
     tickets.db.sql("UPDATE event SET name = 'seen' WHERE id = 1")
     tickets.once()
     assert tickets.has("event:1", name="seen")
+
+
+# ---- what the configuration says of the changelog ----
+
+LIMITS = "SELECT look_back::text, max_lag_rows, max_lag_age::text FROM pgusher.fleet WHERE name = 'default'"
+
+
+def test_limits_are_stored_and_can_be_changed(tickets):
+    tickets.install()
+    assert tickets.db.sql(LIMITS) == [("00:05:00", 10000000, "1 day")]
+    tickets.use(ticketing.projections(), look_back="90 s", max_lag={"rows": 5000, "age": "2 h"})
+    tickets.install()
+    assert tickets.db.sql(LIMITS) == [("00:01:30", 5000, "02:00:00")]
+    tickets.use(ticketing.projections(), max_lag={"rows": 5000})
+    tickets.install()
+    assert tickets.db.sql(LIMITS) == [("00:05:00", 5000, "1 day")], "what the configuration says no more is the default again"
+
+
+def test_partitions_are_chosen_once(tickets):
+    parts = "SELECT count(*), max(part) FROM pgusher.cursor"
+    tickets.use(ticketing.projections(), partitions=4)
+    tickets.install()
+    assert tickets.db.sql(parts) == [(4, 3)]
+    tickets.db.sql("UPDATE event SET name = 'x'")
+    assert tickets.db.value("SELECT max(part) FROM pgusher.changelog") == 3
+    tickets.use(ticketing.projections())
+    tickets.install()
+    assert tickets.db.sql(parts) == [(4, 3)], "not said: as it is"
+    tickets.use(ticketing.projections(), partitions=8)
+    tickets.pgusher("install").must(78, "partitions", "4")
+    assert tickets.db.sql(parts) == [(4, 3)]
+
+
+def test_each_fleet_has_a_number_of_its_own(tickets):
+    for fleet in ("a", "b", "c"):
+        tickets.pgusher("--fleet", fleet, "install").must(0)
+    tickets.db.sql("DELETE FROM pgusher.fleet WHERE name = 'b'")
+    tickets.pgusher("--fleet", "d", "install").must(0)
+    assert tickets.db.sql("SELECT name, number FROM pgusher.fleet ORDER BY 1") == [("a", 0), ("c", 2), ("d", 1)]
+
+
+def test_a_second_fleet_changes_the_functions_and_no_more(tickets):
+    """The first fleet's install stays without effect afterwards: what stands does not depend on who asks."""
+    tickets.install()
+    before = installed(tickets.db)[0]
+    tickets.pgusher("--fleet", "second", "install").must(0, "3 triggers and functions changed")
+    after = installed(tickets.db)
+    assert after[0] != before
+    tickets.pgusher("install").must(0, "0 triggers")
+    tickets.pgusher("--fleet", "second", "install").must(0, "0 triggers")
+    assert installed(tickets.db)[0] == after[0]
+
+
+def test_fleets_that_watch_different_tables(box):
+    """A table only the other fleet knows keeps its function, whatever the type of its key."""
+    box.db.sql("""CREATE TABLE a (id int PRIMARY KEY, v int); CREATE TABLE b (id date PRIMARY KEY, v int);
+                  CREATE VIEW a_card AS SELECT * FROM a; CREATE VIEW b_card AS SELECT * FROM b""")
+    for fleet in ("a", "b"):
+        box.use({fleet: projection(f"{fleet}_card", {fleet: "id"}, key=fleet + ":{id}")}, fleet=fleet)
+        box.install()
+    for fleet in ("a", "b"):
+        box.use({fleet: projection(f"{fleet}_card", {fleet: "id"}, key=fleet + ":{id}")}, fleet=fleet)
+        box.pgusher("install").must(0, "0 triggers")
+    box.db.sql("SET DateStyle = 'German'; INSERT INTO b VALUES ('31.12.2030')")
+    assert box.db.value("SELECT keys FROM pgusher.changelog") == ["2030-12-31"]

@@ -296,10 +296,10 @@ def test_the_log_of_a_cut_fleet_is_tidied_and_it_knows(log, reader):
     assert log.rows() == 0 and cut(log, "away")
     assert away.read() == ("lost", [])
     assert not log.can_resume(away.done)
-    away.sql.execute("SELECT done::text, not_before::text FROM pgusher.restart_log('away')")
+    away.sql.execute("SELECT done::text, not_before::text FROM pgusher.restart_log()")
     away.done, not_before = away.sql.fetchone()
     away.begin(None)
-    assert not_before == "0" and not cut(log, "away")
+    assert not_before == "0"
     log.write(1)
     assert away.read() == ("work", [["1"]])
 
@@ -327,7 +327,7 @@ def test_writers_stop_logging_when_no_worker_lives(log, reader):
     assert log.rows() == 50 and not log.can_resume(away.done)
     assert log.db.value("SELECT count(*) FROM doc") == 150, "the application's writes succeed"
     assert away.read() == ("lost", [])
-    done = log.db.value("SELECT done FROM pgusher.restart_log('default')")
+    done = log.db.value("SELECT done FROM pgusher.restart_log()")
     log.write(1)
     assert log.rows() == 51 and log.can_resume(done) and not log.can_resume(away.done)
 
@@ -351,8 +351,8 @@ def test_upkeep_after_a_stop_tells_all_fleets(log, reader):
     assert log.rows() == 51
     for one in readers:
         assert one.read() == ("lost", [])
-    for fleet, one in zip(("one", "two"), readers):
-        one.done = log.db.value("SELECT done FROM pgusher.restart_log(%s)", fleet)
+    for one in readers:
+        one.done = log.db.value("SELECT done FROM pgusher.restart_log()")
         one.begin(None)
         assert one.read() == ("poll", [])
 
@@ -366,15 +366,15 @@ def test_a_transaction_that_dropped_changes_is_waited_for(log):
     log.write_many(5)
     writer = log.db.connect()
     writer.cursor().execute("INSERT INTO doc VALUES (100)")
-    for fleet in ("one", "two"):
+    for _ in ("one", "two"):
         xid = log.db.value("SELECT backend_xid::text FROM pg_stat_activity WHERE pid = %s", writer.get_backend_pid())
-        done, not_before = log.db.sql("SELECT done::text, not_before::text FROM pgusher.restart_log(%s)", fleet)[0]
+        done, not_before = log.db.sql("SELECT done::text, not_before::text FROM pgusher.restart_log()")[0]
         assert int(not_before) >= int(xid), "a backfill must not begin before it has ended"
         assert log.can_resume(done)
     writer.commit()
     writer.close()
     assert log.db.value("SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8", not_before)
-    assert log.db.value("SELECT not_before::text FROM pgusher.restart_log('two')") == "0"
+    assert log.db.value("SELECT not_before::text FROM pgusher.restart_log()") == "0"
 
 
 def test_a_stop_is_known_even_if_the_server_dies_while_it_is_moved(log, reader):
@@ -385,7 +385,7 @@ def test_a_stop_is_known_even_if_the_server_dies_while_it_is_moved(log, reader):
     log.db.sql("SELECT setval('pgusher.gauge', (1000 << 2))")
     assert log.stop_at() == 1000 and log.last_seq() == 10
     assert away.read() == ("lost", [])
-    log.db.sql("SELECT pgusher.restart_log('default')")
+    log.db.sql("SELECT pgusher.restart_log()")
     assert log.can_resume(log.snapshot())
 
 
@@ -425,7 +425,7 @@ def test_a_dump_restored_into_a_younger_server(log, reader):
                   SELECT setval('pgusher.dropped', 99998000)""")
     old = reader(ALL, done="99999990:99999990:")
     assert old.read() == ("lost", [])
-    old.done = log.db.value("SELECT done::text FROM pgusher.restart_log('default')")
+    old.done = log.db.value("SELECT done::text FROM pgusher.restart_log()")
     old.begin(None)
     assert old.read() == ("poll", [])
     log.write(2)
@@ -451,7 +451,7 @@ def test_the_worker_role_needs_no_more_than_is_granted(log, reader):
         worker = reader(ALL, user=user)
         worker.sql.execute("SELECT pg_advisory_lock_shared(1885828469, 0), pgusher.share(0::smallint)")
         worker.sql.execute("SELECT pgusher.release(0::smallint, '{0}', '{}'), pgusher.can_resume(pg_current_snapshot())")
-        worker.sql.execute("SELECT pgusher.restart_log('default')")
+        worker.sql.execute("SELECT pgusher.restart_log()")
         worker.sql.execute("UPDATE pgusher.cursor SET done = pg_current_snapshot()")
         assert worker.read(may_sleep=True)[0] == "asleep"
         log.write(1)
