@@ -59,8 +59,8 @@ static int capture_id(struct composing *composing, const struct need *need)
     return id ? id : composing->next_capture++;
 }
 
-/* Replaces the function unless it stands already exactly so. A transaction that has called the old one does not
- * know of a new fleet's gates, so all that write the table must have ended before: hence the lock. */
+/* Replaces the function unless it stands already exactly so. A transaction that has called the old one does
+ * not know of a new fleet's gates, so all that write the table must have ended before: hence the lock. */
 static void put_function(struct composing *composing, const struct need *need, int id)
 {
     char *name = mem_printf("capture_%d", id);

@@ -9,7 +9,7 @@
 #include "cdc/sql/texts.h"
 #include "common/mem.h"
 
-enum { MIN_REDIS_MAJOR = 7, LISTEN_WAIT_MS = 2000 };
+enum { MIN_REDIS_MAJOR = 7 };
 enum { MIN_SERVER_VERSION = 140000 };
 enum { READ_SOURCE, READ_TABLE, READ_QUALIFIED, READ_KIND };
 
@@ -89,7 +89,8 @@ static void check_capture(struct session *session, const struct catalog *catalog
         script = capture_compose(session->pg, session->config, catalog, &tables, &changed, err);
         if (script && changed)
             problems_add(problems, PROBLEM_WARNING, "",
-                         "%d triggers and functions do not stand as this configuration needs them; run: pgusher install",
+                         "%d triggers and functions do not stand as this configuration needs them; run: "
+                         "pgusher install",
                          changed);
         free(script);
     }
@@ -98,31 +99,12 @@ static void check_capture(struct session *session, const struct catalog *catalog
 
 /* ---- the server ---- */
 
-static void note_over(void *arg)
-{
-    *(bool *)arg = true;
-}
-
 static void check_listen(struct session *session, struct problems *problems, struct err *err)
 {
-    struct pg_query listen = {.sql = "LISTEN pgusher_check"};
-    struct pg_query notify = {.sql = "NOTIFY pgusher_check"};
-    bool over = false;
-    struct timer *timer;
-
-    session->notified = false;
-    if (pg_run(session->pg, &listen, NULL, err) != 0 || pg_run(session->pg, &notify, NULL, err) != 0)
-        return;
-    timer = timer_new(session->loop, note_over, &over);
-    timer_start(timer, LISTEN_WAIT_MS);
-    while (!session->notified && !over && !session->lost)
-        loop_run_once(session->loop);
-    timer_free(timer);
-    if (!session->notified)
+    if (session_listen(session, err) == 0 && session->deaf)
         problems_add(problems, PROBLEM_WARNING, "postgres",
                      "notifications are not delivered over this connection (a transaction pooler?): workers "
-                     "would only see "
-                     "changes by their safety poll; connect to the server itself");
+                     "would poll for changes; connect to the server itself");
 }
 
 static void check_server(struct session *session, struct problems *problems, struct err *err)

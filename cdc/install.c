@@ -143,8 +143,8 @@ enum exit_code install_run(const struct tool *tool)
     if (job_open(&job, tool, &err) == 0 && (tool->print || lock_installs(&job, &err) == 0))
         script = compose(&job, &tables, &changed, &err);
     if (script && execute(&job, tool, script, &err) == 0 && !tool->print)
-        printf("installed for fleet %s: %d tables watched, %d triggers and functions %s\n", job.config->fleet, tables,
-               changed, changed ? "changed" : "to change (all stand already)");
+        printf("installed for fleet %s: %d tables watched, %d triggers and functions %s\n", job.config->fleet,
+               tables, changed, changed ? "changed" : "to change (all stand already)");
     free(script);
     job_close(&job);
     return err.status == ST_OK ? EX_DONE : tool_fail(&err);

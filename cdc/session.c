@@ -53,7 +53,7 @@ static void on_notified(void *arg, const char *payload)
     struct session *session = arg;
 
     if (!isdigit((unsigned char)*payload)) {
-        session->probed |= strcmp(payload, session->probe) == 0;
+        session->probed |= session->probe && strcmp(payload, session->probe) == 0;
         if (session->told)
             session->told(session->arg, payload);
     } else if (parts_has(&session->parts, atoi(payload))) {
@@ -153,13 +153,15 @@ void session_wait(struct session *session, const bool *done, int64_t ms)
     timer_free(timer);
 }
 
-/* Whether a NOTIFY reaches us: behind a transaction pooler LISTEN succeeds and nothing ever comes. */
-static int probe(struct session *session, struct err *err)
+/* Behind a transaction pooler LISTEN succeeds and nothing ever comes, so it is tried. */
+int session_listen(struct session *session, struct err *err)
 {
-    const char *const params[] = {session->probe};
-    struct pg_query query = {.sql = "SELECT pg_notify('pgusher', $1)", .params = params, .nparams = 1};
+    struct pg_query listen = {.sql = "LISTEN pgusher"};
+    struct pg_query probe = {.sql = "SELECT pg_notify('pgusher', $1)", .nparams = 1};
 
-    if (pg_run(session->pg, &query, NULL, err) != 0)
+    session->probe = mem_printf("probe %ld %lld", (long)getpid(), (long long)clock_mono_ms());
+    probe.params = (const char *const *)&session->probe;
+    if (pg_run(session->pg, &listen, NULL, err) != 0 || pg_run(session->pg, &probe, NULL, err) != 0)
         return -1;
     session_wait(session, &session->probed, PROBE_MS);
     session->deaf = !session->probed;
@@ -168,12 +170,11 @@ static int probe(struct session *session, struct err *err)
 
 static int listen_to_changes(struct session *session, const char *application, struct err *err)
 {
-    struct pg_query listen = {.sql = "LISTEN pgusher"};
     char *name = mem_printf("%s (polling)", application);
     const char *const params[] = {name};
     struct pg_query rename = {
         .sql = "SELECT set_config('application_name', $1, false)", .params = params, .nparams = 1};
-    int result = pg_run(session->pg, &listen, NULL, err) == 0 ? probe(session, err) : -1;
+    int result = session_listen(session, err);
 
     if (result == 0 && session->deaf) {
         log_warn(
@@ -205,7 +206,6 @@ struct session *session_open(struct loop *loop, const struct config *config,
     session->epoch = opener->epoch;
     session->ordinal = opener->ordinal;
     session->replicas_follow = true;
-    session->probe = mem_printf("probe %ld %lld", (long)getpid(), (long long)clock_mono_ms());
     *ret_session = session;
     if (prepare(session, opener, err) != 0) {
         session_close(session);

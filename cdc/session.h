@@ -82,6 +82,9 @@ void session_lose(struct session *session, const struct err *why);
 int session_connect_pg(struct session *session, const char *application, struct err *err);
 int session_connect_redis(struct session *session, struct err *err);
 
+/* LISTENs, and finds out whether anything is heard: session->deaf. 0, or -1 with err set. */
+int session_listen(struct session *session, struct err *err);
+
 /* Until `ms` have passed, `*done` is true or the session is lost. */
 void session_wait(struct session *session, const bool *done, int64_t ms);
 

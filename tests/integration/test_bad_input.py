@@ -254,7 +254,7 @@ def test_killed_between_put_and_enqueue(tickets):
 def test_second_worker_while_the_queue_refuses(tickets):
     """One has put the document and cannot queue it, the other finds it unchanged: it must not go on."""
     tickets.ready(ticketing.event_only())
-    tickets.start().says("standing by")
+    tickets.start().says("8 of 16")
     tickets.redis.client.delete("{search}")
     tickets.redis.client.set("{search}", "in the way")
     tickets.db.sql("UPDATE event SET name = 'after' WHERE id = 5")

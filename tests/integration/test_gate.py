@@ -23,9 +23,10 @@ class Listener:
         self.connection.cursor().execute("LISTEN pgusher")
 
     def heard(self):
+        """How many say that a partition changed."""
         self.connection.cursor().execute("SELECT")  # a round trip: what was sent before has arrived
         self.connection.poll()
-        return len(self.connection.notifies)
+        return sum(notify.payload.isdigit() for notify in self.connection.notifies)
 
     def close(self):
         self.connection.close()
@@ -59,7 +60,6 @@ def test_at_rest_a_change_is_notified(tickets, listener):
     assert listener.heard() == 0
     rename(tickets.db, 1)
     assert listener.heard() == 1
-    assert listener.connection.notifies[0].payload.isdigit()
 
 
 def test_no_notify_without_a_worker(tickets, listener):
@@ -76,10 +76,10 @@ def test_no_notify_after_the_worker_was_killed(tickets, listener):
 
 
 def test_no_notify_while_the_worker_is_busy(tickets, listener):
-    """A transaction that began to write before the worker came keeps it awake."""
+    """A transaction that began to write into every partition before the worker came keeps it awake."""
     tickets.install()
     holder = tickets.db.connect()
-    holder.cursor().execute("UPDATE event SET name = 'open' WHERE id = 2")
+    holder.cursor().execute("INSERT INTO event SELECT n, 1, 'open' FROM generate_series(1000, 1999) n")
     tickets.start()
     for number in range(30):
         rename(tickets.db, 10)
@@ -89,7 +89,7 @@ def test_no_notify_while_the_worker_is_busy(tickets, listener):
     assert listener.heard() == 0 and not tickets.asleep()
     holder.commit()
     holder.close()
-    tickets.until_has("event:2", name="open")
+    tickets.until_has("event:1999", name="open")
     tickets.until_asleep()
 
 

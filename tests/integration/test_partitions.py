@@ -55,7 +55,8 @@ def test_more_workers_than_partitions(tickets):
         tickets.start()
     until_shares(tickets, 1, 1, seconds=5)
     def share(daemon):
-        return [line for line in daemon.log.splitlines() if "partitions are read here" in line][-1]
+        lines = [line for line in daemon.log.splitlines() if "partitions are read here" in line]
+        return lines[-1] if lines else ""
     tickets.until(lambda: sum("0 of 2" in share(daemon) for daemon in tickets.daemons) == 1, 5, "one has nothing to do")
     for daemon in tickets.daemons:
         if "0 of 2" not in share(daemon):

@@ -90,8 +90,12 @@ class Daemon:
 
     @property
     def log(self):
-        with open(self.log_path, errors="replace") as file:
-            return file.read()
+        """Empty once the test's folder is gone."""
+        try:
+            with open(self.log_path, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
 
     def alive(self):
         return self.process.poll() is None
