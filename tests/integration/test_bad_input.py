@@ -174,6 +174,7 @@ def limited(tickets):
     tickets.install()
     tickets.db.sql(f"""CREATE ROLE {name} LOGIN; GRANT USAGE ON SCHEMA pgusher TO {name};
                        GRANT ALL ON ALL TABLES IN SCHEMA pgusher TO {name};
+                       GRANT ALL ON ALL SEQUENCES IN SCHEMA pgusher TO {name};
                        GRANT SELECT ON event_card, event TO {name}""")
     return name
 
