@@ -34,12 +34,12 @@ def pytest_terminal_summary(terminalreporter, config):
 @pytest.fixture
 def report(request):
     """Prints a line now, and once more in the table at the end."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
 
     def write(line):
         request.config.stash[lines].append(str(line))
-        terminal.ensure_newline()
-        terminal.write_line(str(line))
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", end="", flush=True)
     return write
 
 

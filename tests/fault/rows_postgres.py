@@ -62,8 +62,13 @@ def stall(scene):
     scene.network.resume()
 
 
-@row("PostgreSQL: network dead for open connections", before=relay, covered=False)
-def strand(scene):
+def relay_of_one(scene):
+    relay(scene)
+    scene.detour()
+
+
+@row("PostgreSQL: network of one worker of two dead", before=relay_of_one, covered=False)
+def strand_one(scene):
     scene.network.strand()
     yield
 

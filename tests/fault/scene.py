@@ -40,6 +40,7 @@ class Scene:
         self.tools = []
         self.load = self.indexer = self.probe = self.owners = None
         self.postgres = self.redis = None  # how workers reach them, if not directly
+        self.detours = []  # how the first workers do, if not as the others
         self.folder = tempfile.mkdtemp(dir=bed.folder)
         self.box = Box(self.folder, bed.db, bed.redis)
         self.dice = random.Random(seed)
@@ -82,14 +83,29 @@ class Scene:
         self.redis = relay.redis_url
         return relay
 
+    def detour(self):
+        """Only the first worker will use the relay that was made last."""
+        self.detours.append({"postgres": self.postgres} if self.postgres else {"redis": self.redis})
+        self.postgres = self.redis = None
+
     @property
     def db(self):
         return self.bed.db
 
     # workers
 
+    def start_detoured(self, **servers):
+        """Starts one worker that reaches a server another way than the others."""
+        usual, self.box.path = self.box.path, os.path.join(self.folder, f"detour-{len(self.box.daemons)}.json")
+        self.configure(**servers)
+        worker = self.box.start()
+        self.box.path = usual
+        self.configure()
+        return worker
+
     def start_workers(self, count=None):
-        started = [self.box.start() for _ in range(self.wanted if count is None else count)]
+        started = [self.start_detoured(**self.detours.pop()) for _ in range(len(self.detours))]
+        started += [self.box.start() for _ in range((self.wanted if count is None else count) - len(started))]
         if self.partitioned and self.owners is None:
             partitions = self.db.value("SELECT partitions FROM pgusher.meta")
             self.owners = Owners(self.bed.conninfo(), partitions)

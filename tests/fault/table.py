@@ -11,7 +11,7 @@ from beds import EVENTS, Bed
 from scene import DRAINED, LEAST, Scene
 
 COLUMNS = ("idle", "mid-batch", "draining")
-SECONDS = 90  # within which every cell is caught up after its fault
+SECONDS = 60  # within which every cell is caught up after its fault
 ORPHANED = 3  # seconds that a partition may have no owner while a worker is there
 
 ROWS = []

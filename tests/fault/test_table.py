@@ -1,7 +1,8 @@
 """Every fault in every state: afterwards each hash equals its row, and each change has been queued."""
 import pytest
 
-import rows_postgres  # noqa: F401 they register themselves
+import rows_failover  # noqa: F401 they register themselves
+import rows_postgres  # noqa: F401
 import rows_redis  # noqa: F401
 import rows_workers  # noqa: F401
 from table import ROWS, run_cell

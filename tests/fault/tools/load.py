@@ -3,7 +3,7 @@
     load.py CONNINFO CHANGES_PER_SECOND CONNECTIONS SEED EVENTS
 
 A process of its own, so that it does not share an interpreter with what measures. It outlives every failure of PostgreSQL: a
-connection that is lost is opened again. What a lost COMMIT did is not counted. Ids come from a fixed range, so documents vanish
+connection that is lost is opened again. What a lost COMMIT did is not counted, nor is time in which nobody could commit. Ids come from a fixed range, so documents vanish
 and return under the same key. Events up to RESERVED and their tickets are never touched.
 """
 import json
@@ -17,16 +17,37 @@ import psycopg2
 
 RESERVED = 10
 RETRY_SECONDS = 0.05
+OUTAGE_SECONDS = 0.3  # without any commit
 
 
 class Stop(Exception):
     pass
 
 
+def lost(error):
+    """Whether the connection is of no use after it: no SQLSTATE came, or the server ended it, or it is no primary."""
+    return not error.pgcode or error.pgcode[:2] in ("08", "57") or error.pgcode == "25006"
+
+
+class Outages:
+    """The time in which no writer committed."""
+
+    def __init__(self):
+        self.last = time.monotonic()
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    def committed(self):
+        with self._lock:
+            now = time.monotonic()
+            self.seconds += now - self.last if now - self.last > OUTAGE_SECONDS else 0
+            self.last = now
+
+
 class Writer(threading.Thread):
-    def __init__(self, conninfo, rate, events, seed, stopped):
+    def __init__(self, conninfo, rate, events, seed, stopped, outages):
         super().__init__(daemon=True)
-        self.conninfo, self.rate, self.events, self.stopped = conninfo, rate, events, stopped
+        self.conninfo, self.rate, self.events, self.stopped, self.outages = conninfo, rate, events, stopped, outages
         self.dice = random.Random(seed)
         self.changes = self.transactions = self.reconnects = 0
         self.rows = 0
@@ -88,7 +109,7 @@ class Writer(threading.Thread):
         first = self.ticket()
         self.sql("UPDATE ticket SET price = price + 1 WHERE id BETWEEN %s AND %s", first, first + 9)
 
-    WEIGHTS = {sell: 20, price: 20, offer: 12, withdraw: 4, move_ticket: 8, rename_event: 8, plan_event: 6, cancel_event: 1,
+    WEIGHTS = {sell: 20, price: 20, offer: 16, withdraw: 3, move_ticket: 8, rename_event: 8, plan_event: 6, cancel_event: 1,
                move_event: 3, past_event: 1, future_event: 3, several: 2}
 
     def step(self):
@@ -122,6 +143,7 @@ class Writer(threading.Thread):
             self.connection.rollback()
             return 0
         self.transactions += 1
+        self.outages.committed()
         return self.rows
 
     # the thread
@@ -151,7 +173,9 @@ class Writer(threading.Thread):
                 changes = self.transaction()
                 self.changes += changes
                 due = self.pace(due, changes)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction):
+            except psycopg2.Error as error:
+                if not lost(error):
+                    raise
                 self.connection.close()
                 self.reconnects += 1
                 self.connect()
@@ -170,8 +194,9 @@ class Writer(threading.Thread):
 def main(conninfo, rate, connections, seed, events):
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    count = int(connections)
-    writers = [Writer(conninfo, float(rate) / count, int(events), f"{seed}-{number}", stopped) for number in range(count)]
+    count, outages = int(connections), Outages()
+    writers = [Writer(conninfo, float(rate) / count, int(events), f"{seed}-{number}", stopped, outages)
+               for number in range(count)]
     began = time.monotonic()
     for writer in writers:
         writer.start()
@@ -179,7 +204,8 @@ def main(conninfo, rate, connections, seed, events):
         pass
     for writer in writers:
         writer.join(10)
-    json.dump({"changes": sum(writer.changes for writer in writers), "seconds": time.monotonic() - began,
+    outages.committed()
+    json.dump({"changes": sum(writer.changes for writer in writers), "seconds": time.monotonic() - began - outages.seconds,
                "transactions": sum(writer.transactions for writer in writers),
                "reconnects": sum(writer.reconnects for writer in writers),
                "failures": [writer.failure for writer in writers if writer.failure]}, sys.stdout)

@@ -100,6 +100,12 @@ class Cluster:
     def thaw(self):
         self._signal_all(signal.SIGCONT)
 
+    def crash(self):
+        """Power off: no process of it lives on for a moment, as backends do when only their parent is killed."""
+        self._signal_all(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def _signal_all(self, sign):
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
             for pid in [self.process.pid, *map(int, file.read().split())]:
