@@ -34,6 +34,10 @@ class Tool:
         until(lambda: "\n" in self.text(self._output) or self.process.poll() is not None, 30, f"{self.name} is ready")
         assert self.process.poll() is None, self.text(self._complaints)
 
+    def mark(self):
+        """A new span of the probe begins."""
+        self.process.send_signal(signal.SIGUSR1)
+
     def finish(self, seconds=30):
         code = end(self.process, signal.SIGTERM, seconds)
         text = self.text(self._output)

@@ -45,7 +45,9 @@ class Scene:
         self.box = Box(self.folder, bed.db, bed.redis)
         self.dice = random.Random(seed)
         self.log_start = bed.cluster.log_size()
+        self.settings = {}  # more of the configuration
         self.notes = {}  # what a row has measured
+        self.after = []  # what is to be called once the cell is over, to have the bed as it was
 
     # the stage
 
@@ -62,7 +64,7 @@ class Scene:
 
     def configure(self, **more):
         self.box.use(ticketing.projections(), **{"postgres": self.postgres or self.bed.conninfo(),
-                                                 "redis": self.redis or self.bed.redis.url, **more})
+                                                 "redis": self.redis or self.bed.redis.url, **self.settings, **more})
 
     def tool(self, name, *arguments):
         self.tools.append(Tool(name, *arguments))

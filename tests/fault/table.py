@@ -54,6 +54,8 @@ class Result:
     orphaned: float = None
     backlog: int = 0
     notes: dict = field(default_factory=dict)
+    load: dict = None
+    probe: dict = None
 
     HEAD = (f"{'fault':<52} {'column':<10} {'changes/s':>9} {'behind':>7} {'caught up':>9} {'documents':>9} {'wrong':>6} "
             f"{'unqueued':>8} {'stale':>7} {'orphan':>7}")
@@ -64,11 +66,11 @@ class Result:
         return (f"{self.row:<52} {self.column:<10} {self.rate:>9.0f} {self.backlog:>7} {self.caught_up:>7.2f} s {self.documents:>9} "
                 f"{len(self.differences):>6} {len(self.outdated):>8} {self.staleness:>5.2f} s {orphaned:>7}{notes}")
 
-    def check(self, fault):
+    def check(self, covered=True):
         assert not self.differences, "\n".join(self.differences)
         assert not self.outdated, f"{len(self.outdated)} documents never queued after their last change: {self.outdated[:10]}"
         assert self.rate >= LEAST, f"only {self.rate:.0f} changes/s"
-        assert not fault.covered or self.orphaned is None or self.orphaned <= ORPHANED, f"a partition had no owner for {self.orphaned:.2f} s"
+        assert not covered or self.orphaned is None or self.orphaned <= ORPHANED, f"a partition had no owner for {self.orphaned:.2f} s"
 
 
 # columns: bring the scene to where the fault strikes
@@ -135,9 +137,18 @@ def measure(scene, fault_row, result):
     scene.until_caught_up(upto, SECONDS)
     result.caught_up = time.monotonic() - ended
     scene.rest(max(0, 2 - result.caught_up))
-    load, probe = scene.load.finish(), scene.probe.finish()
-    assert not load["failures"], load["failures"]
-    result.rate, result.staleness = load["changes"] / load["seconds"], probe["staleness"]
+    end_load(scene, result)
+    settle(scene, result)
+
+
+def end_load(scene, result):
+    result.load, result.probe = scene.load.finish(), scene.probe.finish()
+    assert not result.load["failures"], result.load["failures"]
+    result.rate, result.staleness = result.load["changes"] / result.load["seconds"], result.probe["staleness"]
+
+
+def settle(scene, result):
+    """When all is applied, all is compared; the workers end."""
     scene.until_caught_up(seconds=SECONDS)
     result.orphaned = scene.owners and scene.owners.orphaned
     result.differences = compare.differences(scene.db, scene.bed.redis.client, scene.box.config)
@@ -146,3 +157,5 @@ def measure(scene, fault_row, result):
     result.outdated, result.items = indexed["outdated"], indexed["items"]
     result.notes = scene.notes
     scene.end_workers()
+    for restore in scene.after:
+        restore(scene)

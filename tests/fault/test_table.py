@@ -15,7 +15,7 @@ def test_cell(beds, row, column, report, tell):
     try:
         result = run_cell(beds.get(row.bed), row, column, tell)
         report(result)
-        result.check(row)
+        result.check(row.covered)
     except BaseException as failure:
         report(f"{row.name:<52} {column:<10} FAILED: {str(failure).splitlines()[0] if str(failure) else repr(failure)}")
         beds.discard(row.bed)

@@ -49,8 +49,9 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.conninfo, self.rate, self.events, self.stopped, self.outages = conninfo, rate, events, stopped, outages
         self.dice = random.Random(seed)
-        self.changes = self.transactions = self.reconnects = 0
+        self.changes = 0
         self.rows = 0
+        self.latencies = []  # seconds of each transaction
         self.failure = None
 
     # what happens on a marketplace
@@ -133,6 +134,7 @@ class Writer(threading.Thread):
     def transaction(self):
         """Rows changed by a transaction that was committed."""
         self.rows = 0
+        began = time.monotonic()
         try:
             self.steps()
             if self.dice.random() < 0.05:
@@ -142,7 +144,7 @@ class Writer(threading.Thread):
         except (psycopg2.errors.DeadlockDetected, psycopg2.errors.ForeignKeyViolation):
             self.connection.rollback()
             return 0
-        self.transactions += 1
+        self.latencies.append(time.monotonic() - began)
         self.outages.committed()
         return self.rows
 
@@ -177,7 +179,6 @@ class Writer(threading.Thread):
                 if not lost(error):
                     raise
                 self.connection.close()
-                self.reconnects += 1
                 self.connect()
 
     def run(self):
@@ -206,8 +207,7 @@ def main(conninfo, rate, connections, seed, events):
         writer.join(10)
     outages.committed()
     json.dump({"changes": sum(writer.changes for writer in writers), "seconds": time.monotonic() - began - outages.seconds,
-               "transactions": sum(writer.transactions for writer in writers),
-               "reconnects": sum(writer.reconnects for writer in writers),
+               "latencies": sorted(latency for writer in writers for latency in writer.latencies),
                "failures": [writer.failure for writer in writers if writer.failure]}, sys.stdout)
 
 

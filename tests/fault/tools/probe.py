@@ -1,9 +1,10 @@
-"""How stale documents get: updates reserved tickets, samples their hashes, and says on SIGTERM the largest staleness as JSON on stdout.
+"""How stale documents get: updates reserved tickets, samples their hashes, and says on SIGTERM the largest staleness as JSON on stdout, for the
+whole time and for each span between two SIGUSR1.
 
     probe.py CONNINFO URL TICKETS UPDATES_PER_SECOND_EACH
 
 A document is stale from the moment a commit returned until its hash shows that value or a later one. Time in which Redis does not
-answer is staleness, too: a sample that cannot be had is taken when it can.
+answer is staleness, too: a sample that cannot be had is taken when it can. "seen" are the times from commit to hash, sorted.
 """
 import collections
 import json
@@ -17,7 +18,7 @@ import redis
 
 from server import connect
 
-SAMPLE_SECONDS = 0.01
+SAMPLE_SECONDS = 0.005
 
 
 class Probe:
@@ -26,7 +27,9 @@ class Probe:
         self.waiting = [collections.deque() for _ in range(tickets)]  # (value, committed at), oldest first
         self.value = int(time.time() * 100)  # grows from run to run
         self.stopped = threading.Event()
-        self.worst, self.worst_at, self.updates = 0.0, None, 0
+        self.updates = 0
+        self.spans = [0.0]  # the largest staleness of each
+        self.seen = []
 
     def write(self):
         connection, due = None, time.monotonic()
@@ -59,9 +62,9 @@ class Probe:
     def judge(self, ticket, shown, at):
         waiting = self.waiting[ticket]
         while waiting and waiting[0][0] <= shown:
-            waiting.popleft()
-        if waiting and at - waiting[0][1] > self.worst:
-            self.worst, self.worst_at = at - waiting[0][1], at
+            self.seen.append(at - waiting.popleft()[1])
+        if waiting:
+            self.spans[-1] = max(self.spans[-1], at - waiting[0][1])
 
     def run(self):
         writer = threading.Thread(target=self.write, daemon=True)
@@ -78,8 +81,9 @@ class Probe:
 def main(conninfo, url, tickets, rate):
     probe = Probe(conninfo, url, int(tickets), float(rate))
     signal.signal(signal.SIGTERM, lambda *_: probe.stopped.set())
+    signal.signal(signal.SIGUSR1, lambda *_: probe.spans.append(0.0))
     probe.run()
-    json.dump({"staleness": probe.worst, "at": probe.worst_at, "updates": probe.updates}, sys.stdout)
+    json.dump({"staleness": max(probe.spans), "spans": probe.spans, "seen": sorted(probe.seen)}, sys.stdout)
 
 
 main(*sys.argv[1:])

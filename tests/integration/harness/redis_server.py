@@ -57,4 +57,8 @@ class RedisServer:
     def remove(self):
         self.client.connection_pool.disconnect()
         self.stop()
-        shutil.rmtree(self.folder)
+        until(self._folder_gone, 30, "a child that rewrites the append-only file has ended")
+
+    def _folder_gone(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return not os.path.exists(self.folder)

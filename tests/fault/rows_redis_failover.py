@@ -1,0 +1,84 @@
+"""The Redis primary is gone and a replica takes over; slots move."""
+import signal
+
+from redis_beds import Sharded, Watched
+from table import row
+
+
+def promoted(scene, old):
+    """The sentinels agree on another primary, and it takes writes."""
+    redis = scene.bed.redis
+    scene.until(lambda: redis.primary() is not old and redis.client.set("pgusher:probe", 1, px=1), 30, "another primary")
+
+
+def returned(scene):
+    scene.until(scene.bed.redis.settled, 60, "the old primary follows the new one")
+
+
+@row("Sentinel: primary killed, and returns", bed=Watched)
+def sentinel_kill(scene):
+    old = scene.bed.redis.primary()
+    old.stop()
+    yield
+    promoted(scene, old)
+    scene.bed.redis.started_again(old)
+    scene.after.append(returned)
+
+
+@row("Sentinel: primary stopped (-STOP), and returns", bed=Watched)
+def sentinel_stop(scene):
+    old = scene.bed.redis.primary()
+    old.process.send_signal(signal.SIGSTOP)
+    yield
+    promoted(scene, old)
+    old.process.send_signal(signal.SIGCONT)
+    scene.after.append(returned)
+
+
+@row("Sentinel: switched over by an operator (FAILOVER)", bed=Watched)
+def sentinel_failover(scene):
+    old = scene.bed.redis.primary()
+    scene.bed.redis.asked[0].execute_command("SENTINEL", "FAILOVER", "mymaster")
+    yield
+    promoted(scene, old)
+    scene.after.append(returned)
+
+
+@row("Sentinel: all sentinels gone, primary stays", bed=Watched, hold=2, wears=True)
+def sentinels_gone(scene):
+    for sentinel in scene.bed.redis.sentinels:
+        sentinel.process.kill()
+    yield
+
+
+def writable(scene):
+    scene.until(scene.bed.redis.whole, 30, "three primaries again")
+
+
+@row("Cluster: a primary killed, and returns", bed=Sharded)
+def cluster_kill(scene):
+    old = scene.dice.choice(scene.bed.redis.primaries())
+    old.stop()
+    yield
+    writable(scene)
+    scene.bed.redis.started_again(old)
+    scene.after.append(returned)
+
+
+@row("Cluster: a primary stopped (-STOP), and returns", bed=Sharded)
+def cluster_stop(scene):
+    old = scene.dice.choice(scene.bed.redis.primaries())
+    old.process.send_signal(signal.SIGSTOP)
+    yield
+    scene.rest(4)
+    old.process.send_signal(signal.SIGCONT)
+    writable(scene)
+    scene.after.append(returned)
+
+
+@row("Cluster: slots move while it runs", bed=Sharded, hold=0)
+def slots_move(scene):
+    yield
+    source, target, _ = scene.bed.redis.primaries()
+    scene.bed.redis.move_slots(source, target, 500)
+    scene.bed.redis.move_slots(target, source, 500)
