@@ -37,9 +37,10 @@ run_model() { # run_model NAME: tests/NAME/run.sh speaks TAP
     grep -qE '^1\.\.[0-9]' "$log" || failed=$((failed + 1))
 }
 
-run_integration() {
-    echo "== integration"
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/integration 2>&1 | tee "$log"
+run_pytest() { # run_pytest NAME ARGUMENT...
+    echo "== $1"
+    shift
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
     summary='[0-9]+ (passed|failed|skipped|error)'
     bad=$(($(number_before failed "$summary") + $(number_before 'errors?' "$summary")))
@@ -52,6 +53,7 @@ run_integration() {
 run_unit
 run_model model
 run_model queue_model
-run_integration
+run_pytest integration tests/integration
+run_pytest fault -m quick tests/fault
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "integration"))
 import pytest  # noqa: E402
 
 from beds import Beds  # noqa: E402
+from measures import Stage  # noqa: E402
 from table import Result  # noqa: E402
 
 lines = pytest.StashKey()
@@ -53,12 +54,23 @@ def tell(request):
 
 
 @pytest.fixture(scope="session")
-def beds():
+def workspace():
     folder = tempfile.mkdtemp(prefix="pgf-")
     os.chmod(folder, 0o755)
-    beds = Beds(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def beds(workspace):
+    beds = Beds(workspace)
     try:
         yield beds
     finally:
         beds.remove()
-        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def stage(beds, tell, request):
+    """Makes the Stage of a test that is not a cell of the table."""
+    return lambda **more: Stage(beds, request.node.name, tell, **more)

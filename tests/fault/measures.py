@@ -11,8 +11,8 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def spread(values, unit="s"):
-    return " ".join(f"p{round(share * 100)} {percentile(values, share):.3f} {unit}" for share in (0.5, 0.9)) + f" max {max(values):.3f} {unit}"
+def spread(values):
+    return f"p50 {percentile(values, 0.5):.3f} s p90 {percentile(values, 0.9):.3f} s max {max(values):.3f} s"
 
 
 @dataclass

@@ -6,11 +6,11 @@ GHOSTS = 900_000  # ids from here on only the lost transactions have
 
 
 def identity(scene):
-    return scene.partitioned and scene.db.value("SELECT identity FROM pgusher.fleet WHERE name = 'default'")
+    return scene.db.value("SELECT identity FROM pgusher.fleet WHERE name = 'default'")
 
 
 def new_primary_known(scene):
-    return not scene.partitioned or identity(scene) != scene.identity
+    return identity(scene) != scene.identity
 
 
 def promote(scene):
@@ -18,7 +18,8 @@ def promote(scene):
     scene.box.db = scene.db
 
 
-@row("PostgreSQL: primary lost, synchronous standby", bed=SynchronousPair, wears=True, covered=False, noticed=new_primary_known)
+@row("PostgreSQL: primary lost, synchronous standby", quick="draining",
+     bed=SynchronousPair, wears=True, covered=False, noticed=new_primary_known)
 def synchronous(scene):
     scene.identity = identity(scene)
     scene.until(scene.bed.replicating, 10, "the standby follows")
@@ -36,7 +37,8 @@ def write_ghosts(scene):
     scene.until_caught_up()
 
 
-@row("PostgreSQL: primary lost, standby lost the last", bed=AsynchronousPair, wears=True, covered=False, noticed=new_primary_known)
+@row("PostgreSQL: primary lost, standby lost the last", quick="mid-batch",
+     bed=AsynchronousPair, wears=True, covered=False, noticed=new_primary_known)
 def asynchronous(scene):
     scene.identity = identity(scene)
     scene.until(scene.bed.replicating, 10, "the standby follows")

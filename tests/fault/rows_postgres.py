@@ -7,7 +7,7 @@ TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE application_name LIKE 'pgusherd%' AND datname = current_database()"""
 
 
-@row("PostgreSQL: immediate restart", covered=False)
+@row("PostgreSQL: immediate restart", quick="mid-batch", covered=False)
 def restart(scene):
     scene.db.disconnect()
     scene.bed.cluster.stop(signal.SIGQUIT)
@@ -46,7 +46,7 @@ def reset(scene):
     yield
 
 
-@row("PostgreSQL: connections cut in a reply, ten rounds", before=relay, hold=0)
+@row("PostgreSQL: connections cut in a reply, ten rounds", quick="draining", before=relay, hold=0)
 def cut_in_reply(scene):
     yield
     for _ in range(10):

@@ -12,10 +12,10 @@ def crash(scene):
 
 def dataset_known(scene):
     """The fleet has put its mark beside the data again."""
-    return not scene.partitioned or scene.bed.redis.client.exists("pgusher:fleet:default")
+    return scene.bed.redis.client.exists("pgusher:fleet:default")
 
 
-@row("Redis: killed, restarted with its data")
+@row("Redis: killed, restarted with its data", quick="draining")
 def restart_kept(scene):
     crash(scene)
     yield
@@ -29,7 +29,7 @@ def restart_empty(scene):
     scene.bed.redis.start()
 
 
-@row("Redis: FLUSHALL", hold=0, noticed=dataset_known)
+@row("Redis: FLUSHALL", quick="mid-batch", hold=0, noticed=dataset_known)
 def flushall(scene):
     scene.bed.redis.client.flushall()
     yield

@@ -13,7 +13,7 @@ def kill(*workers):
         worker.kill()
 
 
-@row("worker killed (-9), one of four", workers=4)
+@row("worker killed (-9), one of four", quick="mid-batch", workers=4)
 def kill_one(scene):
     kill(victim(scene))
     yield
@@ -36,7 +36,7 @@ def ten_rounds(scene):
         scene.rest(0.3 * scene.dice.random())
 
 
-@row("worker stopped (-STOP, -CONT), one of four", workers=4, hold=6)
+@row("worker stopped (-STOP, -CONT), one of four", quick="draining", workers=4, hold=6)
 def stop_one(scene):
     worker = victim(scene)
     worker.process.send_signal(signal.SIGSTOP)

@@ -47,6 +47,7 @@ class Scene:
         self.log_start = bed.cluster.log_size()
         self.settings = {}  # more of the configuration
         self.notes = {}  # what a row has measured
+        self.others = []  # workers of another fleet
         self.after = []  # what is to be called once the cell is over, to have the bed as it was
 
     # the stage
@@ -121,8 +122,8 @@ class Scene:
 
     # load
 
-    def start_load(self):
-        self.load = self.tool("load", self.bed.conninfo(), RATE, CONNECTIONS, self.seed, EVENTS)
+    def start_load(self, rate=RATE):
+        self.load = self.tool("load", self.bed.conninfo(), rate, CONNECTIONS, self.seed, EVENTS)
         self.probe = self.tool("probe", self.bed.conninfo(), self.bed.redis.url, PROBES, PROBE_RATE)
 
     def make_backlog(self):
@@ -172,6 +173,11 @@ class Scene:
     def end_workers(self):
         """SIGTERM to all that run: each must end with 0."""
         self.box.stop()
+
+    def end_own_workers(self):
+        """The same to those that are not of another fleet."""
+        for worker in set(self.workers) - set(self.others):
+            worker.stop()
 
     def story(self):
         """What helps to understand a failure."""

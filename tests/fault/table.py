@@ -5,14 +5,17 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from harness import compare
+import pytest
 
-from beds import EVENTS, Bed
+from harness import compare
+from harness.programs import SLOWER
+
+from beds import Bed
 from scene import DRAINED, LEAST, Scene
 
 COLUMNS = ("idle", "mid-batch", "draining")
-SECONDS = 60  # within which every cell is caught up after its fault
-ORPHANED = 3  # seconds that a partition may have no owner while a worker is there
+SECONDS = 60 * SLOWER  # within which every cell is caught up after its fault
+ORPHANED = 3 * SLOWER  # seconds that a partition may have no owner while a worker is there
 
 ROWS = []
 
@@ -27,7 +30,7 @@ class Row:
     hold: float = 1.0  # seconds between strike and mending
     before: Callable = None  # of the scene, before the workers are configured: relays, settings
     noticed: Callable = None  # of the scene: whether the fleet has seen what happened. Until then, being caught up says nothing.
-    columns: tuple = COLUMNS
+    quick: str = None  # the column that stands for the row among all other tests
     covered: bool = True  # there is a worker and a PostgreSQL all the time: no partition is orphaned
     wears: bool = False  # the bed cannot be used again
 
@@ -65,6 +68,9 @@ class Result:
         notes = "".join(f"  {name} {value}" for name, value in self.notes.items())
         return (f"{self.row:<52} {self.column:<10} {self.rate:>9.0f} {self.backlog:>7} {self.caught_up:>7.2f} s {self.documents:>9} "
                 f"{len(self.differences):>6} {len(self.outdated):>8} {self.staleness:>5.2f} s {orphaned:>7}{notes}")
+
+    def right(self):
+        return not self.differences and not self.outdated
 
     def check(self, covered=True):
         assert not self.differences, "\n".join(self.differences)
@@ -111,6 +117,8 @@ def run_cell(bed, fault_row, column, tell):
         if fault_row.before:
             fault_row.before(scene)
         scene.prepare()
+        if fault_row.noticed and not scene.partitioned:
+            pytest.skip("this schema does not know yet what its Redis holds")
         STAGES[column](scene)
         strike_and_mend(scene, fault_row, result)
         measure(scene, fault_row, result)

@@ -3,18 +3,9 @@ import time
 
 import pytest
 
-from measures import Stage, percentile, spread
+from measures import percentile, spread
 
 KILLS = 12
-
-
-@pytest.fixture
-def stage(beds, tell, request):
-    def of(**more):
-        stage = Stage(beds, request.node.name, tell, **more)
-        beds.get(stage.bed)
-        return stage
-    return of
 
 
 def needs_partitions(scene):

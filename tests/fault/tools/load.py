@@ -3,8 +3,8 @@
     load.py CONNINFO CHANGES_PER_SECOND CONNECTIONS SEED EVENTS
 
 A process of its own, so that it does not share an interpreter with what measures. It outlives every failure of PostgreSQL: a
-connection that is lost is opened again. What a lost COMMIT did is not counted, nor is time in which nobody could commit. Ids come from a fixed range, so documents vanish
-and return under the same key. Events up to RESERVED and their tickets are never touched.
+connection that is lost is opened again. What a lost COMMIT did is not counted, nor is time in which nobody could commit. Ids come
+from a fixed range, so documents vanish and return under the same key. Events up to RESERVED and their tickets are never touched.
 """
 import json
 import random

@@ -1,10 +1,10 @@
-"""How stale documents get: updates reserved tickets, samples their hashes, and says on SIGTERM the largest staleness as JSON on stdout, for the
-whole time and for each span between two SIGUSR1.
+"""How stale documents get. It updates reserved tickets and samples their hashes, until SIGTERM; then its figures as JSON on stdout.
 
     probe.py CONNINFO URL TICKETS UPDATES_PER_SECOND_EACH
 
 A document is stale from the moment a commit returned until its hash shows that value or a later one. Time in which Redis does not
-answer is staleness, too: a sample that cannot be had is taken when it can. "seen" are the times from commit to hash, sorted.
+answer is staleness, too: a sample that cannot be had is taken when it can. "staleness" is the largest, "spans" the largest of each
+span between two SIGUSR1, "seen" are the times from commit to hash, sorted.
 """
 import collections
 import json
