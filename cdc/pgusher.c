@@ -52,6 +52,19 @@ static const struct verb {
      "queues.\n"
      "Shows what it can when one server is down, and then exits 69.\n\n"
      "Example: pgusher -c pgusher.json status --json\n"},
+    {"fleet", fleet_run, FLAG_JSON | FLAG_ARGS,
+     "usage: pgusher fleet list [--json]\n"
+     "       pgusher fleet drop NAME\n\n"
+     "list shows all fleets that read this database's changelog: their workers, how many partitions these "
+     "own,\n"
+     "what waits for them, backfills, and which were cut loose because they stayed behind for too long.\n"
+     "drop takes one out that will not come back, so that it holds the changelog no more, in one "
+     "transaction: its\n"
+     "rows, and of the triggers what no other fleet needs. It refuses while a worker of that fleet lives. "
+     "The Redis it\n"
+     "wrote into stays as it is. The configuration only says where PostgreSQL is.\n\n"
+     "Exit codes: 0 done, 1 no such fleet, or it has workers.\n\n"
+     "Example: pgusher -c pgusher.json fleet drop old\n"},
 };
 
 static const char usage[] =
@@ -62,6 +75,8 @@ static const char usage[] =
     "  uninstall [--print]           take it away again\n"
     "  backfill [PROJECTION…]        write all documents\n"
     "  status [--json]               how it stands\n"
+    "  fleet list [--json]           who reads the changelog\n"
+    "  fleet drop NAME               take out a fleet that will not come back\n"
     "\n"
     "  -c, --config FILE   configuration (default: $PGUSHER_CONFIG, then /etc/pgusher/pgusher.json)\n"
     "      --fleet NAME    instead of the configuration's \"fleet\"\n"

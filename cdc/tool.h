@@ -27,6 +27,7 @@ tool_fn install_run;
 tool_fn uninstall_run;
 tool_fn backfill_run;
 tool_fn status_run;
+tool_fn fleet_run;
 
 /* The configuration, or NULL after its mistakes were printed to stderr. */
 struct config *tool_config(const struct tool *tool);

@@ -100,8 +100,9 @@ class Box:
 
     # the state of things
 
-    def asleep(self, fleet="default"):
-        """Every gate is closed, and no backfill is left."""
+    def asleep(self, fleet=None):
+        """Every gate is closed, and no backfill is left; of this box's fleet unless told."""
+        fleet = fleet or self.config["fleet"]
         return (self.db.value(LOCKED, GATE, fleet)
                 and not self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = %s", fleet))
 
@@ -122,7 +123,8 @@ class Box:
     def until_asleep(self, seconds=10):
         self.until(self.asleep, seconds, "the worker holds the gate", every=0.002)
 
-    def caught_up(self, fleet="default"):
+    def caught_up(self, fleet=None):
+        fleet = fleet or self.config["fleet"]
         return self.db.value(CAUGHT_UP, fleet, fleet)
 
     def until_caught_up(self, seconds=20):
