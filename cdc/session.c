@@ -219,6 +219,8 @@ void session_close(struct session *session)
     if (!session)
         return;
     session->lost = true; /* what is outstanding need not say so */
+    session->wake = NULL;
+    session->told = NULL;
     beside_forget(session);
     pg_free(session->pg);
     rconn_free(session->rconn);

@@ -27,9 +27,9 @@ void worker_close(struct worker *worker)
     }
     timer_stop(worker->pulse);
     feed_free(worker->feed);
-    session_close(worker->session);
-    fleet_free(worker->fleet);
     tasks_free(worker->tasks);
+    session_close(worker->session); /* tells the fleet's last question that it is over */
+    fleet_free(worker->fleet);
     worker->feed = NULL;
     worker->session = NULL;
     worker->fleet = NULL;
@@ -42,7 +42,8 @@ static void on_told(void *arg, const char *payload)
 
     if (worker->fleet)
         fleet_told(worker->fleet, payload);
-    tasks_told(worker->tasks, payload);
+    if (worker->tasks)
+        tasks_told(worker->tasks, payload);
 }
 
 void worker_pulse(void *arg)

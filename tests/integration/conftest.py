@@ -29,11 +29,11 @@ def pytest_configure(config):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     box = item.funcargs.get("box") if hasattr(item, "funcargs") else None
-    if report.failed and box:
+    if report.failed and box and call.when != "teardown":
         report.sections += list(box.report())
         report.sections.append(("PostgreSQL", "".join(box.db.cluster.complaints(box.log_start)[-20:])))
     queue = item.funcargs.get("queue") if hasattr(item, "funcargs") else None
-    if report.failed and queue:
+    if report.failed and queue and call.when != "teardown":
         report.sections += list(queue.report())
 
 
@@ -148,7 +148,7 @@ def handle(opened):
 @pytest.fixture
 def db(cluster, request):
     """An empty database, or a copy of the marketplace for tests that ask for tickets."""
-    marketplace = "tickets" in request.fixturenames
+    marketplace = {"tickets", "market"} & set(request.fixturenames)
     db = cluster.create("ticketing" if marketplace else "template1")
     yield db
     db.drop()

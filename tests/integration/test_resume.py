@@ -44,6 +44,24 @@ def test_once_fills_a_new_redis_too(tickets):
     assert len(tickets.queued()) == 9 + 27
 
 
+@pytest.mark.parametrize("way", ("stop", "kill"))
+def test_a_backfill_goes_on_where_its_worker_ended(market, way):
+    """Another one takes it up; what was put and not queued by then is queued."""
+    market.install()
+    ended = 0
+    while ended < 3 or not market.asleep():
+        worker = market.start()
+        market.until(lambda: worker.said("backfill of ticket", "taken up" if ended else "begins") or market.asleep(), 10,
+                     "the backfill goes on", every=0.001)
+        if ended < 3 and not market.asleep():
+            getattr(worker, way)()
+        else:
+            market.until_asleep(30)
+        ended += 1
+    market.in_step()
+    assert ended > 1 and set(market.queued()) == {key.decode() for key in market.redis.client.scan_iter("[et]*:*", 1000)}
+
+
 @pytest.mark.parametrize("workers", (1, 3))
 def test_flushed_at_rest(tickets, workers):
     tickets.ready(ticketing.projections())

@@ -278,7 +278,7 @@ def test_memory_while_a_million_rows_change(box):
     box.use({"item": projection("item_card", {"item": "id"}, key="i:{id}", queues=["{search}"])})
     box.install()
     worker = box.start()
-    box.until_asleep()
+    box.until_asleep(90)
     box.db.sql("UPDATE item SET n = n + 1")
     box.until_caught_up(90)
     assert box.redis.client.llen("{search}") == 1_000_000
