@@ -1,51 +1,31 @@
 /* pgusher status: how each fleet stands, what waits in the queues, and whether the servers answer. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/sql/texts.h"
 #include "cdc/tool.h"
-#include "common/mem.h"
-
-enum { COL_NAME, COL_WORKERS, COL_ASLEEP, COL_CHANGES, COL_AGE, COL_MOVED, COL_QUARANTINED, COL_BYTES };
-
-static json_t *number_or_null(const char *text)
-{
-    return text ? json_real(strtod(text, NULL)) : json_null();
-}
-
-static json_t *fleet_json(const struct pg_rows *rows, int row)
-{
-    return json_pack("{s:s, s:I, s:b, s:I, s:o, s:o, s:I}", "fleet", pg_rows_get(rows, row, COL_NAME, NULL),
-                     "workers", (json_int_t)atoll(pg_rows_get(rows, row, COL_WORKERS, NULL)), "asleep",
-                     pg_rows_get(rows, row, COL_ASLEEP, NULL)[0] == 't', "lag_changes",
-                     (json_int_t)atoll(pg_rows_get(rows, row, COL_CHANGES, NULL)), "lag_seconds",
-                     number_or_null(pg_rows_get(rows, row, COL_AGE, NULL)), "cursor_moved_seconds_ago",
-                     number_or_null(pg_rows_get(rows, row, COL_MOVED, NULL)), "quarantined",
-                     (json_int_t)atoll(pg_rows_get(rows, row, COL_QUARANTINED, NULL)));
-}
 
 static int ask_postgres(struct session *session, json_t *status, struct err *err)
 {
     struct pg_query query = {.sql = sql_status};
     struct pg_rows *rows = NULL;
-    json_t *fleets = json_array();
+    json_t *answer;
 
-    json_object_set_new(status, "fleets", fleets);
+    json_object_set_new(status, "fleets", json_array());
     if (session_connect_pg(session, "pgusher status", err) != 0)
         return -1;
     if (pg_run(session->pg, &query, &rows, err) != 0) {
         if (err->status == ST_CONFIG) {
             err_clear(err);
-            err_set(err, ST_CONFIG, "pgusher is not installed in this database; run: pgusher install");
+            err_set(
+                err, ST_CONFIG,
+                "pgusher is not installed in this database, or by an older version; run: pgusher install");
         }
         return -1;
     }
-    for (int row = 0; row < pg_rows_count(rows); row++)
-        json_array_append_new(fleets, fleet_json(rows, row));
-    if (pg_rows_count(rows))
-        json_object_set_new(status, "changelog_bytes",
-                            json_integer(atoll(pg_rows_get(rows, 0, COL_BYTES, NULL))));
+    answer = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    json_object_update(status, answer);
+    json_decref(answer);
     pg_rows_free(rows);
     return 0;
 }
@@ -82,30 +62,88 @@ static int ask_redis(struct session *session, json_t *status, struct err *err)
 
 /* ---- plain output ---- */
 
-static const char *gate_of(const json_t *fleet)
-{
-    if (json_integer_value(json_object_get(fleet, "workers")) == 0)
-        return "no worker: nobody applies the changes";
-    return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
-}
-
 static long long integer_of(const json_t *object, const char *name)
 {
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
-static void print_fleet(const json_t *fleet)
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+static const char *gate_of(const json_t *fleet)
+{
+    if (integer_of(fleet, "workers") == 0)
+        return "no worker: nobody applies the changes";
+    return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
+}
+
+static void print_workers(const json_t *fleet)
+{
+    printf("  workers      %lld (%s)\n", integer_of(fleet, "workers"), gate_of(fleet));
+    if (integer_of(fleet, "polling"))
+        printf("  polling      %lld of them: notifications do not reach them, changes are seen later\n",
+               integer_of(fleet, "polling"));
+    printf("  partitions   %lld owned, %lld without an owner; %lld closed their gate\n",
+           integer_of(fleet, "partitions_owned"), integer_of(fleet, "partitions_orphaned"),
+           integer_of(fleet, "gates_closed"));
+}
+
+static void print_lag(const json_t *fleet)
 {
     const json_t *age = json_object_get(fleet, "lag_seconds");
+    const json_t *cut = json_object_get(fleet, "cut_seconds_ago");
 
-    printf("fleet %s\n", json_string_value(json_object_get(fleet, "fleet")));
-    printf("  workers      %lld (%s)\n", integer_of(fleet, "workers"), gate_of(fleet));
-    printf("  lag          changes not yet applied: %lld", integer_of(fleet, "lag_changes"));
+    printf("  lag          changes not yet applied: %s%lld",
+           json_is_true(json_object_get(fleet, "lag_is_estimate")) ? "about " : "",
+           integer_of(fleet, "lag_changes"));
     if (json_is_number(age))
         printf(", the oldest %.1f s old", json_number_value(age));
-    printf("\n  cursor       last saved %.1f s ago\n",
+    printf("\n  cursor       the oldest was saved %.1f s ago\n",
            json_number_value(json_object_get(fleet, "cursor_moved_seconds_ago")));
+    if (json_is_number(cut))
+        printf("  cut loose    %.1f s ago: it was further behind than max_lag, and must backfill\n",
+               json_number_value(cut));
+}
+
+static void print_backfills(const json_t *fleet)
+{
+    size_t i;
+    const json_t *task;
+
+    json_array_foreach (json_object_get(fleet, "backfills"), i, task)
+        printf("  backfill     %s: %lld documents done, phase %s, %s %.1f s ago (%s)\n",
+               text_of(task, "projection"), integer_of(task, "documents"), text_of(task, "phase"),
+               json_is_true(json_object_get(task, "waits_for_a_transaction"))
+                   ? "waits for a transaction, asked"
+                   : "moved",
+               json_number_value(json_object_get(task, "moved_seconds_ago")), text_of(task, "reason"));
+}
+
+static void print_fleet(const json_t *fleet)
+{
+    const char *identity = text_of(fleet, "identity");
+
+    printf("fleet %s\n", text_of(fleet, "fleet"));
+    print_workers(fleet);
+    print_lag(fleet);
+    print_backfills(fleet);
     printf("  quarantine   documents that cannot be built: %lld\n", integer_of(fleet, "quarantined"));
+    printf("  history      epoch %lld%s%s\n", integer_of(fleet, "epoch"), identity ? ", PostgreSQL " : "",
+           identity ? identity : "");
+}
+
+static void print_changelog(const json_t *changelog)
+{
+    size_t i;
+    const json_t *table;
+
+    printf("changelog: %lld kB, rows in its tables:", integer_of(changelog, "bytes") / 1024);
+    json_array_foreach (json_object_get(changelog, "tables"), i, table)
+        printf(" %lld%s", integer_of(table, "rows"),
+               json_is_true(json_object_get(table, "current")) ? " (written now)" : "");
+    putchar('\n');
 }
 
 static void print_plain(const json_t *status)
@@ -115,12 +153,10 @@ static void print_plain(const json_t *status)
 
     json_array_foreach (json_object_get(status, "fleets"), i, item)
         print_fleet(item);
-    if (json_object_get(status, "changelog_bytes"))
-        printf("changelog: %lld kB\n",
-               (long long)json_integer_value(json_object_get(status, "changelog_bytes")) / 1024);
+    if (json_object_get(status, "changelog"))
+        print_changelog(json_object_get(status, "changelog"));
     json_array_foreach (json_object_get(status, "queues"), i, item)
-        printf("queue %s: %lld waiting\n", json_string_value(json_object_get(item, "queue")),
-               (long long)json_integer_value(json_object_get(item, "waiting")));
+        printf("queue %s: %lld waiting\n", text_of(item, "queue"), integer_of(item, "waiting"));
     json_array_foreach (json_object_get(status, "errors"), i, item)
         fprintf(stderr, "pgusher: %s\n", json_string_value(item));
 }

@@ -80,13 +80,30 @@ AS $function$
        AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
 $function$;
 
--- The seq of a change of the first transaction that began after `done`, or nearly so; NULL: there is none.
-CREATE OR REPLACE FUNCTION pgusher.first_seq_after(done pg_snapshot) RETURNS bigint
-LANGUAGE sql STABLE
+-- A change of the first transaction that began after `done`, or nearly so, of any partition.
+CREATE OR REPLACE FUNCTION pgusher.first_after(done pg_snapshot) RETURNS SETOF pgusher.changelog
+LANGUAGE sql STABLE ROWS 1
 AS $function$
-    SELECT c.seq FROM pgusher.changelog c
+    SELECT c.* FROM pgusher.changelog c
      WHERE c.xid >= pg_snapshot_xmax(done) AND c.xid < pg_snapshot_xmax(pg_current_snapshot())
      ORDER BY c.xid, c.seq LIMIT 1
+$function$;
+
+-- How many rows a log table holds; many are estimated by their sequence numbers.
+CREATE OR REPLACE FUNCTION pgusher.about_rows(log regclass) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $function$
+DECLARE
+    rows bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT 10000) r', log) INTO rows;
+    IF rows = 10000 THEN
+        EXECUTE format('SELECT greatest($1, (SELECT seq FROM ONLY %1$s ORDER BY xid DESC, seq DESC LIMIT 1)'
+                       '                  - (SELECT seq FROM ONLY %1$s ORDER BY xid, seq LIMIT 1))', log)
+           INTO rows USING rows;
+    END IF;
+    RETURN rows;
+END
 $function$;
 
 -- The next page of changes of these partitions for a reader whose cursor is (done, upto, after_xid, after_seq), and their gates.

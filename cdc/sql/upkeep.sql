@@ -123,7 +123,7 @@ BEGIN
             why := 'a change has waited for longer than max_lag.age, ' || fleet.max_lag_age;
         -- The first test is but one probe of the index.
         ELSIF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
-                         AND CASE WHEN pgusher.first_seq_after(k.done) <= stale THEN EXISTS (
+                         AND CASE WHEN (SELECT seq FROM pgusher.first_after(k.done)) <= stale THEN EXISTS (
                              SELECT FROM pgusher.unapplied(k) c
                               WHERE c.xid >= pg_snapshot_xmax(k.done) AND c.seq <= stale) END) THEN
             why := 'more changes wait than max_lag.rows, ' || fleet.max_lag_rows;
@@ -216,10 +216,8 @@ AS $function$
 DECLARE
     is_due boolean;
 BEGIN
-    EXECUTE format(
-        'SELECT old.at < clock_timestamp() - $1 / 2 OR new.seq - old.seq > 1000000'
-        '  FROM (SELECT * FROM ONLY %1$s ORDER BY xid, seq LIMIT 1) old,'
-        '       (SELECT * FROM ONLY %1$s ORDER BY xid DESC, seq DESC LIMIT 1) new', 'pgusher.changelog_' || current)
+    EXECUTE format('SELECT at < clock_timestamp() - $1 / 2 OR pgusher.about_rows(%1$L) > 1000000'
+                   '  FROM ONLY %1$s ORDER BY xid, seq LIMIT 1', 'pgusher.changelog_' || current)
        INTO is_due USING look_back;
     IF is_due THEN
         FOR n IN 1 .. 3 LOOP

@@ -1,6 +1,7 @@
 """pgusher status: readable, parsable, and true."""
 import json
 
+import psycopg2
 import pytest
 
 from harness import ticketing
@@ -87,3 +88,122 @@ def test_password_is_never_shown(tickets):
     tickets.use(ticketing.projections(), postgres=tickets.db.conninfo() + " password=s3cret")
     for form in ([], ["--json"]):
         assert "s3cret" not in tickets.pgusher("status", *form).must(0).text
+
+
+# ---- partitions, limits, several fleets ----
+
+def fleet(box, name="default"):
+    (found,) = [fleet for fleet in status(box)["fleets"] if fleet["fleet"] == name]
+    return found
+
+
+def test_workers_and_their_partitions(tickets):
+    tickets.install()
+    assert (fleet(tickets)["partitions_owned"], fleet(tickets)["partitions_orphaned"]) == (0, 16)
+    tickets.ready(ticketing.projections())
+    found = fleet(tickets)
+    assert (found["workers"], found["partitions_owned"], found["partitions_orphaned"]) == (1, 16, 0)
+    assert found["gates_closed"] == 16 and found["asleep"]
+    assert found["epoch"] == 0 and "/" in found["identity"] and found["number"] == 0
+    tickets.pgusher("status").must(0, "16 owned", found["identity"])
+
+
+def test_locks_of_another_fleet_or_database_do_not_count(tickets):
+    tickets.install()
+    foreign = [tickets.db.connect(autocommit=True), tickets.db.connect(autocommit=True)]
+    foreign[0].cursor().execute("SELECT pg_advisory_lock(c, 5 * 1024 + 3) FROM unnest('{1885828467,1885828468,1885828469}'::int[]) c")
+    foreign[1].cursor().execute("SELECT pg_advisory_lock_shared(1885828467, 2)")  # a writer
+    found = fleet(tickets)
+    assert (found["workers"], found["partitions_owned"], found["gates_closed"]) == (0, 0, 0)
+    for connection in foreign:
+        connection.close()
+
+
+def test_lag_counts_each_partition_from_its_own_cursor(tickets):
+    tickets.install()
+    tickets.db.sql("UPDATE event SET name = 'x'")
+    part, here = tickets.db.sql("SELECT part, count(*) FROM pgusher.changelog GROUP BY 1 ORDER BY 2 DESC LIMIT 1")[0]
+    tickets.db.sql("UPDATE pgusher.cursor SET done = pg_current_snapshot() WHERE part <> %s", part)
+    assert fleet(tickets)["lag_changes"] == here and not fleet(tickets)["lag_is_estimate"]
+    tickets.db.sql("UPDATE pgusher.cursor SET upto = pg_current_snapshot(), at_xid = c.xid, at_seq = c.seq"
+                   "  FROM (SELECT xid, seq FROM pgusher.changelog WHERE part = %s ORDER BY seq LIMIT 1) c WHERE part = %s", part, part)
+    assert fleet(tickets)["lag_changes"] == here - 1
+
+
+def test_what_a_closed_gate_holds_is_applied(tickets):
+    """The cursor of a sleeper may be older than what it has done."""
+    tickets.install()
+    tickets.db.sql("UPDATE event SET name = 'x' WHERE id = 1")
+    part = tickets.db.value("SELECT part FROM pgusher.changelog")
+    sleeper = tickets.db.connect(autocommit=True)
+    sleeper.cursor().execute("SELECT pg_advisory_lock(1885828467, %s)", (part,))
+    assert fleet(tickets)["lag_changes"] == 0 and fleet(tickets)["lag_seconds"] is None
+    sleeper.close()
+
+
+def test_a_large_lag_is_estimated(tickets):
+    tickets.install()
+    tickets.db.sql("INSERT INTO ticket SELECT n, 1, 1 FROM generate_series(1000, 31000) n")
+    found = fleet(tickets)
+    assert found["lag_is_estimate"] and 30001 <= found["lag_changes"] <= 30100 and found["lag_seconds"] < 60
+    assert [table["rows"] for table in status(tickets)["changelog"]["tables"]][0] == pytest.approx(30001, abs=1)
+    tickets.pgusher("status").must(0, "about 300")
+
+
+def test_tables_of_the_changelog(tickets):
+    tickets.install()
+    tickets.db.sql("UPDATE event SET name = 'x' WHERE id <= 4")
+    tickets.db.sql("SELECT pgusher.set_gauge(2)")
+    tickets.db.sql("UPDATE event SET name = 'y' WHERE id <= 3")
+    tables = status(tickets)["changelog"]["tables"]
+    assert [table["rows"] for table in tables] == [4, 0, 3, 0]
+    assert [table["current"] for table in tables] == [False, False, True, False]
+    assert status(tickets)["changelog"]["bytes"] == sum(table["bytes"] for table in tables) > 0
+
+
+def test_a_fleet_cut_loose_says_so(tickets):
+    tickets.use(ticketing.event_only(), max_lag={"rows": 3})
+    tickets.install()
+    assert fleet(tickets)["cut_seconds_ago"] is None
+    for name in ("x", "y"):
+        tickets.db.sql("UPDATE event SET name = %s WHERE id <= 3", name)
+        tickets.db.sql("SELECT pgusher.upkeep()")
+    assert 0 <= fleet(tickets)["cut_seconds_ago"] < 60
+    tickets.pgusher("status").must(0, "cut loose", "max_lag")
+
+
+def test_backfills_show_their_progress(tickets):
+    tickets.install()
+    tickets.db.sql("""INSERT INTO pgusher.backfill (fleet, projection, reason, position, documents)
+                      VALUES ('default', 'event', 'Redis is new', '{5}', 5);
+                      INSERT INTO pgusher.backfill (fleet, projection, reason, phase, not_before)
+                      VALUES ('default', 'ticket', 'Redis is new', 'keys', '99999999')""")
+    event, ticket = fleet(tickets)["backfills"]
+    assert (event["projection"], event["documents"], event["position"], event["phase"]) == ("event", 5, ["5"], "rows")
+    assert not event["waits_for_a_transaction"] and ticket["waits_for_a_transaction"] and ticket["phase"] == "keys"
+    tickets.pgusher("status").must(0, "backfill", "event: 5 documents", "Redis is new", "waits for a transaction")
+
+
+def test_polling_workers_are_told(tickets):
+    tickets.install()
+    assert fleet(tickets)["polling"] == 0
+    deaf = psycopg2.connect(tickets.db.conninfo(), application_name="pgusherd default (polling)")
+    assert fleet(tickets)["polling"] == 1
+    deaf.cursor().execute("SELECT pg_advisory_lock_shared(1885828469, 0)")
+    tickets.pgusher("status").must(0, "polling", "notifications do not reach")
+    deaf.close()
+
+
+def test_several_fleets(tickets):
+    for name in ("one", "two"):
+        tickets.pgusher("--fleet", name, "install").must(0)
+    tickets.db.sql("UPDATE event SET name = 'x' WHERE id = 1")
+    tickets.db.sql("UPDATE pgusher.cursor SET done = pg_current_snapshot() WHERE fleet = 'one'")
+    assert (fleet(tickets, "one")["lag_changes"], fleet(tickets, "two")["lag_changes"]) == (0, 1)
+    assert (fleet(tickets, "one")["number"], fleet(tickets, "two")["number"]) == (0, 1)
+
+
+def test_an_older_schema(tickets):
+    tickets.install()
+    tickets.db.sql("DROP FUNCTION pgusher.about_rows")
+    tickets.pgusher("status").must(78, "older version", "pgusher install")
