@@ -5,20 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/config_limits.h"
 #include "common/jconf.h"
 #include "common/mem.h"
 
-enum { MAX_FLEET_NAME = 48, MAX_PARTITIONS = 256, MAX_REPLICAS = 100 };
-enum { MIN_LIMIT_MS = 1000, MAX_LIMIT_DAYS = 366, DEFAULT_WAIT_MS = 200, MAX_WAIT_MS = 60000 };
-
-#define MAX_LIMIT_MS (MAX_LIMIT_DAYS * INT64_C(86400000))
-#define MAX_LAG_ROWS INT64_C(1000000000000)
+enum { MAX_FLEET_NAME = 48 };
 
 static const char *const root_keys[] = {"fleet",       "postgres",  "redis",   "http",
                                         "partitions",  "look_back", "max_lag", "redis_wait",
                                         "projections", "queues",    NULL};
-static const char *const max_lag_keys[] = {"rows", "age", NULL};
-static const char *const redis_wait_keys[] = {"replicas", "timeout", NULL};
 static const char *const projection_keys[] = {"source", "id",     "key",   "expire_at", "expire_grace",
                                               "rows",   "queues", "watch", NULL};
 static const char *const watch_keys[] = {"column", "lookup", NULL};
@@ -275,46 +270,6 @@ static void read_fleet(const struct jnode *root, const char *fleet, struct confi
                       MAX_FLEET_NAME);
 }
 
-static int64_t read_limit_ms(const struct jnode *object, const char *name, int64_t min_ms)
-{
-    struct jnode node = jconf_member(object, name);
-    int64_t ms = jconf_duration_ms(object, name, min_ms);
-
-    if (!node.value)
-        return 0;
-    if (ms < min_ms || ms > MAX_LIMIT_MS)
-        jconf_problem(&node, "must be between 1 s and %d days", MAX_LIMIT_DAYS);
-    return ms;
-}
-
-static void read_changelog(const struct jnode *root, struct config *config)
-{
-    struct jnode max_lag = jconf_member(root, "max_lag");
-
-    config->partitions = (int)jconf_integer(root, "partitions", 1, MAX_PARTITIONS, 0);
-    config->look_back_ms = read_limit_ms(root, "look_back", MIN_LIMIT_MS);
-    if (!max_lag.value || !jconf_is_object(&max_lag))
-        return;
-    jconf_known(&max_lag, max_lag_keys);
-    config->max_lag_rows = jconf_integer(&max_lag, "rows", 1, MAX_LAG_ROWS, 0);
-    config->max_lag_age_ms = read_limit_ms(&max_lag, "age", MIN_LIMIT_MS);
-}
-
-static void read_redis_wait(const struct jnode *root, struct config *config)
-{
-    struct jnode node = jconf_member(root, "redis_wait");
-    struct jnode timeout;
-
-    if (!node.value || !jconf_is_object(&node))
-        return;
-    jconf_known(&node, redis_wait_keys);
-    config->wait_replicas = (int)jconf_integer(&node, "replicas", 0, MAX_REPLICAS, 1);
-    config->wait_timeout_ms = jconf_duration_ms(&node, "timeout", DEFAULT_WAIT_MS);
-    timeout = jconf_member(&node, "timeout");
-    if (config->wait_timeout_ms < 1 || config->wait_timeout_ms > MAX_WAIT_MS)
-        jconf_problem(&timeout, "must be between 1 ms and %d s", MAX_WAIT_MS / 1000);
-}
-
 struct config *config_load(const char *file, const char *fleet, struct problems *problems)
 {
     size_t errors = problems->errors;
@@ -332,8 +287,7 @@ struct config *config_load(const char *file, const char *fleet, struct problems 
     config->postgres = queue_config_server(&root, "postgres", "conninfo", &config->postgres_password);
     free(queue_config_redis(&root, &config->redis));
     config->http = jconf_string(&root, "http", false);
-    read_changelog(&root, config);
-    read_redis_wait(&root, config);
+    config_read_limits(&root, config);
     read_projections(&root, config);
     queue_config_read(&root, &config->queues, &config->nqueues);
     add_default_queues(config);

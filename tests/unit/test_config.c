@@ -96,6 +96,53 @@ static void assert_queue(const struct config *config, const char *name, int fail
     ck_assert_int_eq(queue->settings.coalesce, coalesce);
 }
 
+START_TEST(limits_that_are_not_said)
+{
+    struct config *config = load(example, NULL);
+
+    ck_assert_int_eq(config->partitions, 0);
+    ck_assert_int_eq(config->look_back_ms, 0);
+    ck_assert_int_eq(config->max_lag_rows, 0);
+    ck_assert_int_eq(config->max_lag_age_ms, 0);
+    ck_assert_int_eq(config->wait_replicas, 0);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(limits_of_the_changelog)
+{
+    struct config *config = load_good("partitions", "256");
+
+    ck_assert_int_eq(config->partitions, 256);
+    config_free(config);
+    config = load_good("look_back", "\"90 s\"");
+    ck_assert_int_eq(config->look_back_ms, 90 * SECOND);
+    config_free(config);
+    config = load_good("max_lag", "{\"rows\": 5000000000, \"age\": \"366 days\"}");
+    ck_assert_int_eq(config->max_lag_rows, INT64_C(5000000000));
+    ck_assert_int_eq(config->max_lag_age_ms, 366 * DAY);
+    config_free(config);
+    config = load_good("max_lag", "{\"age\": \"1 s\"}");
+    ck_assert_int_eq(config->max_lag_rows, 0);
+    ck_assert_int_eq(config->max_lag_age_ms, SECOND);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(replicas_to_wait_for)
+{
+    struct config *config = load_good("redis_wait", "{}");
+
+    ck_assert_int_eq(config->wait_replicas, 1);
+    ck_assert_int_eq(config->wait_timeout_ms, 200);
+    config_free(config);
+    config = load_good("redis_wait", "{\"replicas\": 2, \"timeout\": \"1 s\"}");
+    ck_assert_int_eq(config->wait_replicas, 2);
+    ck_assert_int_eq(config->wait_timeout_ms, SECOND);
+    config_free(config);
+}
+END_TEST
+
 /* What the file does not say stays as it is in the queue. */
 START_TEST(queues_say_only_what_is_written)
 {
@@ -286,6 +333,7 @@ START_TEST(servers_as_objects_need_no_password)
 END_TEST
 
 UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(example_watches),
+          UNIT(limits_that_are_not_said), UNIT(limits_of_the_changelog), UNIT(replicas_to_wait_for),
           UNIT(queues_say_only_what_is_written), UNIT(queues_that_only_a_projection_names),
           UNIT(a_watch_may_be_an_object_without_lookup), UNIT(limits_may_be_reached),
           UNIT(optional_settings_have_defaults), UNIT(empty_queue_list_is_no_queue),

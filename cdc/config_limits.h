@@ -1,0 +1,11 @@
+/* The part of config.h that says how far a fleet may stay behind, and what it waits for: "partitions",
+ * "look_back", "max_lag", "redis_wait". */
+#ifndef PGUSHER_CONFIG_LIMITS_H
+#define PGUSHER_CONFIG_LIMITS_H
+
+#include "cdc/config.h"
+#include "common/jconf.h"
+
+void config_read_limits(const struct jnode *root, struct config *config);
+
+#endif
