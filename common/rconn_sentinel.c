@@ -186,13 +186,21 @@ static void take_master(struct watcher *watcher, const struct redis_master *mast
     heard(watcher, true);
 }
 
+static void unknown_master(struct watcher *watcher)
+{
+    char *what = mem_printf("it knows no master \"%s\"", watcher->sentinel->url.master);
+
+    fail_with(watcher, ST_CONFIG, what);
+    free(what);
+}
+
 static void on_master(void *arg, const struct rreply *reply, const struct err *err)
 {
     struct watcher *watcher = arg;
     struct redis_master master;
 
     if (err && strstr(err->text, "No such master"))
-        fail_with(watcher, ST_CONFIG, "it knows no master of this name");
+        unknown_master(watcher);
     else if (err)
         fail_with(watcher, err->status == ST_REFUSED ? ST_CONFIG : err->status, rconn_link_said(err));
     else if (!redis_read_master((const struct redisReply *)reply, &master))

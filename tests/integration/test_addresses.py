@@ -1,10 +1,10 @@
 """The ways to name the servers, and several fleets on one changelog."""
 import os
-import socket
 
 import pytest
 
 from harness import ticketing
+from harness.ports import free_ports
 from harness.redis_server import RedisServer
 from harness.waiting import until
 
@@ -16,15 +16,9 @@ def test_redis_database_number(tickets):
     tickets.in_step()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def tcp_redis(workspace):
-    port = free_port()
+    [port] = free_ports(1)
     server = RedisServer(os.path.join(workspace, "tcp"), "--port", str(port), "--bind", "127.0.0.1",
                          "--user", "pusher", "on", ">pass@word", "~*", "&*", "+@all")
     try:

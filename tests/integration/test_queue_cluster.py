@@ -7,12 +7,12 @@ import pytest
 from harness.processes import run
 from harness.programs import path
 from harness.queue import PARTS, QUEUE, QueueBox, keys_of, run_queue
-from harness.queue_cluster import QueueCluster
+from harness.redis_cluster import RedisCluster, move_slot
 
 
 @pytest.fixture(scope="module")
 def three(workspace):
-    cluster = QueueCluster(os.path.join(workspace, "cluster"))
+    cluster = RedisCluster(os.path.join(workspace, "cluster"))
     try:
         cluster.start()
         yield cluster
@@ -104,19 +104,6 @@ def test_recovery(queue):
     victim.kill()
     queue.until_counted(acked=1, recovered=1, seconds=4)
     survivor.stop()
-
-
-def move_slot(three, slot, source, target):
-    """As redis-cli --cluster reshard does it, in the middle of traffic."""
-    nodes = [server.client for server in three.nodes]
-    ids = [node.execute_command("CLUSTER", "MYID").decode() for node in nodes]
-    host, port = three.addresses[target].split(":")
-    nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
-    nodes[source].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
-    while (keys := nodes[source].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1)):
-        nodes[source].execute_command("MIGRATE", host, port, "", 0, 5000, "KEYS", *keys)
-    for number in (target, source, 3 - target - source):
-        nodes[number].execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
 
 
 def test_the_queue_moves_to_another_node(three, queue, node):

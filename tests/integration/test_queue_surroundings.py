@@ -8,7 +8,7 @@ import pytest
 from harness.processes import clean_environment, run
 from harness.programs import SLOWER, path
 from harness.queue import QUEUE, Native, run_queue
-from harness.queue_cluster import free_ports
+from harness.ports import free_ports
 from harness.redis_server import RedisServer
 from harness.waiting import until
 

@@ -1,0 +1,87 @@
+"""A Redis Cluster of three primaries on 127.0.0.1, each with so many replicas."""
+import os
+
+import pytest
+import redis
+from redis.cluster import ClusterNode
+
+from .ports import free_ports
+from .processes import run
+from .redis_server import RedisServer
+from .waiting import until
+
+
+class RedisCluster:
+    def __init__(self, folder, replicas=0, password=None):
+        count = 3 * (1 + replicas)
+        ports = free_ports(2 * count)
+        locked = ["--requirepass", password, "--masterauth", password] if password else []
+        self.nodes = [RedisServer(f"{folder}-{port}", "--port", str(port), "--bind", "127.0.0.1",
+                                  "--cluster-enabled", "yes", "--cluster-port", str(bus),
+                                  "--cluster-node-timeout", "2000", "--appendonly", "yes",
+                                  "--repl-diskless-sync-delay", "0", *locked)
+                      for port, bus in zip(ports[:count], ports[count:])]
+        self.replicas = replicas
+        self.login = ["-a", password, "--no-auth-warning"] if password else []
+        self.password = password
+        self.addresses = [f"127.0.0.1:{port}" for port in ports[:count]]
+        self.urls = [f"redis://{address}" for address in self.addresses]
+        self.client = None
+
+    @property
+    def url(self):
+        return "redis+cluster://" + ",".join(self.addresses)
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+        done = run(["redis-cli", *self.login, "--cluster", "create", *self.addresses, "--cluster-replicas",
+                    str(self.replicas), "--cluster-yes"])
+        if done.returncode:
+            pytest.skip(f"no Redis Cluster can be had here: {done.stdout[-300:]}")
+        until(self.is_well, 20, "the cluster is up")
+        self.client = self.connect()
+
+    def connect(self, but=None):
+        """By way of any node but this one, which may be stopped."""
+        nodes = [ClusterNode(*address.split(":")) for number, address in enumerate(self.addresses) if number != but]
+        return redis.RedisCluster(startup_nodes=nodes, password=self.password, socket_timeout=5)
+
+    def call(self, number, *words):
+        """What redis-cli says on this node."""
+        return run(["redis-cli", *self.login, "-s", self.nodes[number].socket, *words]).stdout.decode()
+
+    def is_well(self):
+        """Every node says so, and every replica has caught up with its primary."""
+        said = [self.call(number, "CLUSTER", "INFO") for number in range(len(self.nodes))]
+        links = [self.call(number, "INFO", "replication") for number in range(len(self.nodes))]
+        return all("cluster_state:ok" in text for text in said) and \
+            sum("master_link_status:up" in text for text in links) == 3 * self.replicas
+
+    def slot_owner(self, key):
+        """Number of the node that has this key."""
+        port = self.client.get_node_from_key(key).port
+        return next(number for number, url in enumerate(self.urls) if url.endswith(f":{port}"))
+
+    def primaries(self):
+        """The numbers of those that live and say they are one."""
+        return [number for number, node in enumerate(self.nodes)
+                if node.process and self.call(number, "ROLE").startswith("master")]
+
+    def remove(self):
+        for node in self.nodes:
+            if os.path.isdir(node.folder):
+                node.remove()
+
+
+def move_slot(cluster, slot, source, target):
+    """As redis-cli --cluster reshard does it, in the middle of traffic."""
+    nodes = [server.client for server in cluster.nodes[:3]]
+    ids = [node.execute_command("CLUSTER", "MYID").decode() for node in nodes]
+    host, port = cluster.addresses[target].split(":")
+    nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+    nodes[source].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+    while (keys := nodes[source].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1)):
+        nodes[source].execute_command("MIGRATE", host, port, "", 0, 5000, "KEYS", *keys)
+    for number in (target, source, 3 - target - source):
+        nodes[number].execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
