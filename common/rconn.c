@@ -3,9 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/rconn_kind.h"
 #include "common/script.h"
+
+/* During a failover nobody is the primary for a moment: that is waited for here, because to begin anew costs
+ * the owner more. */
+enum { PATIENCE_MS = 5000, LOOK_AGAIN_MS = 250 };
 
 enum state { CLOSED, OPENING, UP };
 
@@ -16,11 +21,22 @@ struct rconn {
     enum state state;
     const struct rconn_kind *kind;
     void *self; /* of this kind; NULL while closed */
+    struct redis_url url;
+    int64_t patient_until_ms;
+    struct timer *look_again;
     char *identity;
     struct err why_down;
     bool going_down;
+    bool again; /* instead of telling the owner */
     bool freed;
 };
+
+static void open_now(void *arg)
+{
+    struct rconn *rconn = arg;
+
+    rconn->self = rconn->kind->open(rconn, &rconn->url);
+}
 
 struct rconn *rconn_new(struct loop *loop, const struct rconn_handlers *handlers, void *arg)
 {
@@ -30,6 +46,7 @@ struct rconn *rconn_new(struct loop *loop, const struct rconn_handlers *handlers
     rconn->handlers = *handlers;
     rconn->arg = arg;
     rconn->kind = &rconn_single;
+    rconn->look_again = timer_new(loop, open_now, rconn);
     return rconn;
 }
 
@@ -58,9 +75,11 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
         [REDIS_CLUSTER] = &rconn_cluster,
     };
 
+    redis_url_copy(&rconn->url, url);
     rconn->kind = kinds[url->kind];
     rconn->state = OPENING;
-    rconn->self = rconn->kind->open(rconn, url);
+    rconn->patient_until_ms = url->kind == REDIS_SINGLE ? 0 : clock_mono_ms() + PATIENCE_MS;
+    open_now(rconn);
 }
 
 void rconn_came_up(struct rconn *rconn, const char *identity)
@@ -69,6 +88,14 @@ void rconn_came_up(struct rconn *rconn, const char *identity)
     rconn->identity = mem_strdup(identity);
     rconn->state = UP;
     rconn->handlers.up(rconn->arg);
+}
+
+static void release(struct rconn *rconn)
+{
+    timer_free(rconn->look_again);
+    redis_url_free(&rconn->url);
+    free(rconn->identity);
+    free(rconn);
 }
 
 static void finish_going_down(void *arg)
@@ -80,12 +107,14 @@ static void finish_going_down(void *arg)
         rconn->kind->free(rconn->self);
     rconn->self = NULL;
     rconn->going_down = false;
-    if (!rconn->freed) {
+    if (rconn->freed) {
+        release(rconn);
+    } else if (rconn->again) {
+        rconn->state = OPENING;
+        timer_start(rconn->look_again, LOOK_AGAIN_MS);
+    } else {
         rconn->handlers.down(rconn->arg, &why);
-        return;
     }
-    free(rconn->identity);
-    free(rconn);
 }
 
 /* Deferred calls run in the order in which they were deferred: those of the links come first, with all that
@@ -106,6 +135,9 @@ static void go_down(struct rconn *rconn, enum status status, const char *why)
         return;
     err_clear(&rconn->why_down);
     err_set(&rconn->why_down, status, "%s", why);
+    rconn->again =
+        rconn->state == OPENING && status != ST_CONFIG && clock_mono_ms() < rconn->patient_until_ms;
+    timer_stop(rconn->look_again);
     rconn->going_down = true;
     rconn->state = CLOSED;
     loop_defer(rconn->loop, close_and_finish, rconn);
@@ -119,6 +151,8 @@ void rconn_went_down(struct rconn *rconn, enum status status, const char *why)
 
 void rconn_drop(struct rconn *rconn, enum status status, const char *why)
 {
+    rconn->patient_until_ms = 0;
+    rconn->again = false;
     rconn_went_down(rconn, status, why);
 }
 

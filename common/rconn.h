@@ -41,8 +41,9 @@ struct rconn *rconn_new(struct loop *loop, const struct rconn_handlers *handlers
 /* Outstanding commands are told ST_LOST from the loop, before the memory goes. NULL-safe. */
 void rconn_free(struct rconn *rconn);
 
-/* Finds the primaries, connects, authenticates, selects the database; `up` follows, or `down`. The URL is
- * copied. Host names are resolved by a blocking call with hiredis before 1.0. */
+/* Finds the primaries, connects, authenticates, selects the database; `up` follows, or `down`: if there is no
+ * primary to be found, after having looked for a few seconds. The URL is copied. Host names are resolved by a
+ * blocking call with hiredis before 1.0. */
 void rconn_open(struct rconn *rconn, const struct redis_url *url);
 bool rconn_is_up(const struct rconn *rconn);
 void rconn_drop(struct rconn *rconn, enum status status, const char *why);

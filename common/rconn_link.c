@@ -304,10 +304,14 @@ void rconn_link_open(struct rconn_link *link, const struct redis_url *url)
 
 static void set_lost(const struct rconn_link *link, const redisAsyncContext *context, struct err *err)
 {
+    char *shown = redis_url_show(&link->url);
+
     if (link->going_down)
         err_set(err, ST_LOST, "%s", link->why_down.text);
     else
-        err_set(err, ST_LOST, ERROR_PREFIX "%s", context->err ? context->errstr : "the connection was lost");
+        err_set(err, ST_LOST, "Redis at %s: %s", shown,
+                context->err ? context->errstr : "the connection was lost");
+    free(shown);
 }
 
 const char *rconn_link_said(const struct err *err)

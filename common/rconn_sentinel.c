@@ -19,7 +19,8 @@ struct watcher {
     struct rconn_link *link;
     struct timer *retry;
     struct backoff backoff;
-    bool heard; /* in the round in which the primary is looked for */
+    int64_t epoch; /* of what it says */
+    bool heard;    /* in the round in which the primary is looked for */
 };
 
 struct candidate {
@@ -129,7 +130,7 @@ static void failed_over(struct sentinel *sentinel, const char *host, int port)
     free(why);
 }
 
-static bool is_candidate(const struct sentinel *sentinel, const struct redis_master *master)
+static bool is_candidate(const struct sentinel *sentinel, const struct candidate *master)
 {
     for (size_t i = 0; i < sentinel->ncandidates; i++)
         if (sentinel->candidates[i].port == master->port &&
@@ -140,7 +141,7 @@ static bool is_candidate(const struct sentinel *sentinel, const struct redis_mas
 }
 
 /* While it is looked for. There are at most as many as sentinels. */
-static void add_candidate(struct sentinel *sentinel, const struct redis_master *master)
+static void add_candidate(struct sentinel *sentinel, const struct candidate *master)
 {
     if (!is_candidate(sentinel, master))
         sentinel->candidates[sentinel->ncandidates++] =
@@ -171,7 +172,7 @@ static void fail_with(struct watcher *watcher, enum status status, const char *w
     fail(watcher, &why);
 }
 
-static void take_master(struct watcher *watcher, const struct redis_master *master)
+static void take_master(struct watcher *watcher, const struct candidate *master)
 {
     struct sentinel *sentinel = watcher->sentinel;
 
@@ -194,19 +195,27 @@ static void unknown_master(struct watcher *watcher)
     free(what);
 }
 
+static void on_epoch(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct watcher *watcher = arg;
+
+    watcher->epoch = err ? 0 : redis_read_master_epoch((const struct redisReply *)reply);
+}
+
 static void on_master(void *arg, const struct rreply *reply, const struct err *err)
 {
     struct watcher *watcher = arg;
-    struct redis_master master;
+    struct candidate master = {.epoch = watcher->epoch};
+    const char *host;
 
-    if (err && strstr(err->text, "No such master"))
-        unknown_master(watcher);
-    else if (err)
+    if (err) {
         fail_with(watcher, err->status == ST_REFUSED ? ST_CONFIG : err->status, rconn_link_said(err));
-    else if (!redis_read_master((const struct redisReply *)reply, &master))
-        fail_with(watcher, ST_CONFIG, "an odd answer: is it a sentinel?");
-    else
+    } else if (redis_read_master((const struct redisReply *)reply, &host, &master.port)) {
+        master.host = (char *)host;
         take_master(watcher, &master);
+    } else {
+        unknown_master(watcher);
+    }
 }
 
 /* "mymaster 127.0.0.1 6379 127.0.0.1 6380": the old address and the new. */
@@ -230,9 +239,12 @@ static void on_switch(void *arg, const char *text)
 static void on_watcher_up(void *arg)
 {
     struct watcher *watcher = arg;
-    const char *const words[] = {"SENTINEL", "MASTER", watcher->sentinel->url.master};
+    const char *name = watcher->sentinel->url.master;
 
-    rconn_link_command(watcher->link, 3, words, on_master, watcher);
+    rconn_link_command(watcher->link, 3, (const char *const[]){"SENTINEL", "MASTER", name}, on_epoch,
+                       watcher);
+    rconn_link_command(watcher->link, 3, (const char *const[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name},
+                       on_master, watcher);
     rconn_link_subscribe(watcher->link, "+switch-master", on_switch, watcher);
 }
 

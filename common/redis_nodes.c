@@ -27,19 +27,21 @@ static bool is_port(long long port)
     return port > 0 && port <= 65535;
 }
 
-bool redis_read_master(const redisReply *reply, struct redis_master *ret_master)
+bool redis_read_master(const redisReply *reply, const char **ret_host, int *ret_port)
 {
-    const char *host, *port, *epoch;
-
-    if (reply->type != REDIS_REPLY_ARRAY)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !is_text(reply->element[0]) ||
+        !is_text(reply->element[1]) || !reply->element[0]->str[0] || !is_port(atoll(reply->element[1]->str)))
         return false;
-    host = field(reply, "ip");
-    port = field(reply, "port");
-    epoch = field(reply, "config-epoch");
-    if (!host || !host[0] || !port || !is_port(atoll(port)))
-        return false;
-    *ret_master = (struct redis_master){host, atoi(port), epoch ? atoll(epoch) : 0};
+    *ret_host = reply->element[0]->str;
+    *ret_port = atoi(reply->element[1]->str);
     return true;
+}
+
+int64_t redis_read_master_epoch(const redisReply *reply)
+{
+    const char *epoch = reply->type == REDIS_REPLY_ARRAY ? field(reply, "config-epoch") : NULL;
+
+    return epoch ? atoll(epoch) : 0;
 }
 
 static bool is_slot(const redisReply *reply)

@@ -9,15 +9,11 @@
 
 struct redisReply;
 
-/* An answer to SENTINEL MASTER name. Of two answers that with the higher epoch is the newer. The host is part
- * of the reply. */
-struct redis_master {
-    const char *host;
-    int port;
-    int64_t epoch;
-};
-
-bool redis_read_master(const struct redisReply *reply, struct redis_master *ret_master);
+/* An answer to SENTINEL GET-MASTER-ADDR-BY-NAME; the host is part of it. During a failover SENTINEL MASTER
+ * still names the old primary, when its epoch is the new one already. */
+bool redis_read_master(const struct redisReply *reply, const char **ret_host, int *ret_port);
+/* From an answer to SENTINEL MASTER. Of two sentinels that with the higher epoch knows the newer. */
+int64_t redis_read_master_epoch(const struct redisReply *reply);
 
 /* The i-th element of an answer to CLUSTER SLOTS: who is the primary of which slots. The host is part of the
  * reply; "" means the host that was asked. */

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/redis_error.h"
 #include "common/redis_nodes.h"
 #include "common/rlink_private.h"
+#include "common/script.h"
 
 enum { SENTINEL_TIMEOUT_MS = 500 };
 
@@ -23,42 +25,63 @@ static void note(struct err *err, const struct err *why)
     err_copy(err, why);
 }
 
-static void take_answer(const redisReply *reply, struct named *ret_named, struct err *why)
+static bool take_answers(const redisReply *all, const redisReply *address, const char *master,
+                         struct named *ret_named, struct err *why)
 {
-    struct redis_master master;
+    const char *host;
+    int port;
 
-    if (redis_read_master(reply, &master))
-        *ret_named = (struct named){mem_strdup(master.host), master.port, master.epoch};
+    if (redis_read_master(address, &host, &port)) {
+        *ret_named = (struct named){mem_strdup(host), port, redis_read_master_epoch(all)};
+        return true;
+    }
+    if (address->type == REDIS_REPLY_ERROR)
+        err_set(why, redis_error_classify(address->str), "%s", address->str);
     else
-        err_set(why, ST_CONFIG, "an odd answer: is it a sentinel?");
+        err_set(why, ST_CONFIG, "it knows no master \"%s\"", master);
+    return false;
+}
+
+/* In one piece, so that no failover comes between the two answers. */
+static bool ask_sentinel(struct rlink *sentinel, const char *master, struct named *ret_named, struct err *why)
+{
+    struct buf commands = BUF_NONE;
+    redisReply *replies[2];
+    bool answered = false;
+
+    resp_put_command(&commands, 3, (const char *const[]){"SENTINEL", "MASTER", master});
+    resp_put_command(&commands, 3, (const char *const[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master});
+    if (rlink_exchange(sentinel, commands.data, commands.len, 2, replies, why) == 0) {
+        answered = take_answers(replies[0], replies[1], master, ret_named, why);
+        freeReplyObject(replies[0]);
+        freeReplyObject(replies[1]);
+    }
+    buf_free(&commands);
+    if (why->status == ST_LOST)
+        why->status = ST_AGAIN; /* nothing of the caller's was sent */
+    else if (why->status == ST_REFUSED)
+        why->status = ST_CONFIG;
+    return answered;
 }
 
 static bool ask(const struct redis_url *url, size_t i, struct named *ret_named, struct err *err)
 {
-    const char *const words[] = {"SENTINEL", "MASTER", url->master};
     struct redis_url address = {0};
     struct err why = ERR_NONE;
     struct rlink *sentinel;
-    redisReply *reply;
+    bool answered;
     char *shown;
 
     redis_url_to_sentinel(&address, url, i);
     sentinel = rlink_new(&address, SENTINEL_TIMEOUT_MS);
-    reply = rlink_run(sentinel, 3, words, &why);
-    if (reply)
-        take_answer(reply, ret_named, &why);
-    else if (why.status == ST_LOST)
-        why.status = ST_AGAIN; /* nothing of the caller's was sent */
-    else if (why.status == ST_REFUSED)
-        why.status = ST_CONFIG;
+    answered = ask_sentinel(sentinel, url->master, ret_named, &why);
     shown = redis_url_show(&address);
     err_context(&why, "Sentinel at %s", shown);
     note(err, &why);
     free(shown);
-    freeReplyObject(reply);
     rlink_free(sentinel);
     redis_url_free(&address);
-    return why.status == ST_OK;
+    return answered;
 }
 
 /* The newest first. */

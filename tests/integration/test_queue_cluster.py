@@ -20,10 +20,10 @@ def three(workspace):
         cluster.remove()
 
 
-@pytest.fixture(params=[0, 1, 2], ids=["owner", "other", "third"])
+@pytest.fixture(params=[0, 1, 2, 3], ids=["owner", "other", "third", "any"])
 def node(request, three):
-    """A node's number, the queue's owner first."""
-    return (three.slot_owner(QUEUE) + request.param) % 3
+    """A node's address, the queue's owner first; at last that of the cluster."""
+    return three.url if request.param == 3 else three.urls[(three.slot_owner(QUEUE) + request.param) % 3]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def queue(three, node, workspace):
     folder = os.path.join(workspace, "cluster-queue")
     os.makedirs(folder, exist_ok=True)
     box = QueueBox(folder, three.nodes[three.slot_owner(QUEUE)])
-    box.where = ["--redis", three.urls[node]]
+    box.where = ["--redis", node]
     for name in os.listdir(folder):
         os.unlink(os.path.join(folder, name))
     yield box

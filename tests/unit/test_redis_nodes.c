@@ -20,39 +20,47 @@ static redisReply *reply_of(const char *wire)
 
 /* ---- Sentinel ---- */
 
-#define IP "$2\r\nip\r\n$9\r\n127.0.0.1\r\n"
-#define PORT "$4\r\nport\r\n$4\r\n6380\r\n"
-#define EPOCH "$12\r\nconfig-epoch\r\n$1\r\n7\r\n"
-
 static const struct {
     const char *wire;
     bool good;
-    int epoch;
 } masters[] = {
-    {"*8\r\n$4\r\nname\r\n$4\r\nmain\r\n" IP PORT EPOCH, true, 7},
-    {"*6\r\n" EPOCH PORT IP, true, 7},
-    {"*4\r\n" IP PORT, true, 0},
-    {"*2\r\n" IP, false, 0},
-    {"*2\r\n" PORT, false, 0},
-    {"*3\r\n" IP "$4\r\nport\r\n", false, 0},
-    {"*4\r\n" IP "$4\r\nport\r\n$1\r\n0\r\n", false, 0},
-    {"*4\r\n" IP "$4\r\nport\r\n:6380\r\n", false, 0},
-    {"*4\r\n$2\r\nip\r\n$0\r\n\r\n" PORT, false, 0},
-    {"*-1\r\n", false, 0},
-    {"+OK\r\n", false, 0},
+    {"*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6380\r\n", true},
+    {"*2\r\n$0\r\n\r\n$4\r\n6380\r\n", false},
+    {"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n0\r\n", false},
+    {"*2\r\n$9\r\n127.0.0.1\r\n:6380\r\n", false},
+    {"*1\r\n$9\r\n127.0.0.1\r\n", false},
+    {"*-1\r\n", false},
+    {"+OK\r\n", false},
 };
 
 START_TEST(who_is_the_master)
 {
     redisReply *reply = reply_of(masters[_i].wire);
-    struct redis_master master;
+    const char *host = NULL;
+    int port = 0;
 
-    ck_assert_int_eq(redis_read_master(reply, &master), masters[_i].good);
-    if (masters[_i].good) {
-        ck_assert_str_eq(master.host, "127.0.0.1");
-        ck_assert_int_eq(master.port, 6380);
-        ck_assert_int_eq(master.epoch, masters[_i].epoch);
-    }
+    ck_assert_int_eq(redis_read_master(reply, &host, &port), masters[_i].good);
+    ck_assert_pstr_eq(host, masters[_i].good ? "127.0.0.1" : NULL);
+    ck_assert_int_eq(port, masters[_i].good ? 6380 : 0);
+    freeReplyObject(reply);
+}
+END_TEST
+
+static const struct {
+    const char *wire;
+    int epoch;
+} epochs[] = {
+    {"*4\r\n$4\r\nname\r\n$4\r\nmain\r\n$12\r\nconfig-epoch\r\n$2\r\n17\r\n", 17},
+    {"*2\r\n$4\r\nmain\r\n$12\r\nconfig-epoch\r\n", 0},
+    {"*3\r\n$4\r\nname\r\n$4\r\nmain\r\n$12\r\nconfig-epoch\r\n", 0},
+    {"+OK\r\n", 0},
+};
+
+START_TEST(since_when)
+{
+    redisReply *reply = reply_of(epochs[_i].wire);
+
+    ck_assert_int_eq(redis_read_master_epoch(reply), epochs[_i].epoch);
     freeReplyObject(reply);
 }
 END_TEST
@@ -242,7 +250,7 @@ START_TEST(equal_maps)
 }
 END_TEST
 
-UNIT_MAIN("redis_nodes", UNIT_ROWS(who_is_the_master, masters), UNIT_ROWS(what_it_says_it_is, roles),
-          UNIT_ROWS(how_the_cluster_is, infos), UNIT_ROWS(sent_elsewhere, redirects),
-          UNIT_ROWS(host_and_port, addresses), UNIT(a_map), UNIT(a_node_that_does_not_know_its_name),
-          UNIT_ROWS(bad_map, bad_maps), UNIT(equal_maps))
+UNIT_MAIN("redis_nodes", UNIT_ROWS(who_is_the_master, masters), UNIT_ROWS(since_when, epochs),
+          UNIT_ROWS(what_it_says_it_is, roles), UNIT_ROWS(how_the_cluster_is, infos),
+          UNIT_ROWS(sent_elsewhere, redirects), UNIT_ROWS(host_and_port, addresses), UNIT(a_map),
+          UNIT(a_node_that_does_not_know_its_name), UNIT_ROWS(bad_map, bad_maps), UNIT(equal_maps))
