@@ -175,11 +175,14 @@ static int learn(struct session *session, struct knowledge *known, struct err *e
     const struct rreply *identity;
 
     forget(known);
-    known->rows = ask_pg(session, err);
-    if (!known->rows || check_state(known->rows, err) != 0 || beside_read(session, &known->beside, err) != 0)
+    /* Redis first: its ordinals, which others go on raising, are then of before our snapshot. */
+    if (beside_read(session, &known->beside, err) != 0)
         return -1;
     known->epoch = ask_epoch(session, err);
     if (!known->epoch)
+        return -1;
+    known->rows = ask_pg(session, err);
+    if (!known->rows || check_state(known->rows, err) != 0)
         return -1;
     identity = rreply_at(known->epoch, 1);
     known->facts = (struct resume_facts){
