@@ -291,3 +291,29 @@ def test_new_postgres_says_what_it_needs(without):
 
 def test_a_server_that_does_not_answer_is_not_taken_for_an_empty_one():
     Script("new-postgres.sh", OLD="host=/nonexistent", NEW="host=/nonexistent", CONFIGS="a=b").ends(1, "did not answer")
+
+
+def test_pg_upgrade(box, workspace, own_cluster):
+    """Tables, triggers and changelog are kept; the history is another one, for the system identifier is."""
+    own_cluster.start()
+    box.db = own_cluster.create(name="market")
+    box.db.sql(ticketing.schema())
+    box.ready(ticketing.projections()).stop()
+    box.db.sql("UPDATE event SET name = 'while away' WHERE id = 7; DELETE FROM event WHERE id = 8")
+    box.db.disconnect()
+    own_cluster.stop()
+    upgraded = own_cluster.upgrade(os.path.join(workspace, "upgraded"))
+    try:
+        upgraded.start()
+        box.db = upgraded.database("market")
+        box.use(ticketing.projections())
+        worker = box.start()
+        worker.says("another history")
+        box.until_asleep(30)
+        box.db.sql("UPDATE event SET name = 'new house' WHERE id = 9")
+        box.until_has("event:9", name="new house")
+        box.in_step()
+    finally:
+        box.stop()
+        box.db.disconnect()
+        upgraded.remove()

@@ -45,8 +45,8 @@ def spawn(argv, output, user=None, on_death=signal.SIGKILL, errors=subprocess.ST
         preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, int(on_death)), **_identity(user))
 
 
-def run(argv, user=None, seconds=60, **more):
-    return subprocess.run(argv, cwd="/", env=clean_environment(), timeout=seconds,
+def run(argv, user=None, seconds=60, folder="/", **more):
+    return subprocess.run(argv, cwd=folder, env=clean_environment(), timeout=seconds,
                           capture_output=True, **_identity(user), **more)
 
 
