@@ -6,150 +6,125 @@
 
 #include "cdc/capture.h"
 #include "cdc/ddl.h"
-#include "cdc/sql/texts.h"
+#include "cdc/standing.h"
 #include "cdc/tool.h"
 #include "common/buf.h"
 #include "common/mem.h"
 #include "common/problems.h"
 
-enum { NAME, NUMBER, WORKERS, OWNED, PARTITIONS, ASLEEP, CHANGES, AGE, CUT_AT, TASKS, DOCUMENTS };
-
 typedef int job_fn(struct session *session, const struct tool *tool, struct err *err);
-
-static int ask_fleets(struct session *session, struct pg_rows **ret_fleets, struct err *err)
-{
-    struct pg_query query = {.sql = sql_fleets};
-
-    if (pg_run(session->pg, &query, ret_fleets, err) == 0)
-        return 0;
-    if (err->status == ST_CONFIG && strstr(err->text, "pgusher")) {
-        err_clear(err);
-        err_set(err, ST_CONFIG,
-                "pgusher is not installed in this database, or by an older program; run: pgusher install");
-    }
-    return -1;
-}
 
 /* ---- list ---- */
 
-static json_int_t number_of(const struct pg_rows *fleets, int row, int column)
+static int widest_name(const json_t *fleets)
 {
-    return atoll(pg_rows_get(fleets, row, column, NULL));
-}
-
-static json_t *age_json(const struct pg_rows *fleets, int row)
-{
-    const char *age = pg_rows_get(fleets, row, AGE, NULL);
-
-    return age ? json_real(strtod(age, NULL)) : json_null();
-}
-
-static void print_json(const struct pg_rows *fleets)
-{
-    json_t *list = json_array();
-
-    for (int row = 0; row < pg_rows_count(fleets); row++)
-        json_array_append_new(
-            list,
-            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s?, s:I, s:I}", "fleet",
-                      pg_rows_get(fleets, row, NAME, NULL), "number", number_of(fleets, row, NUMBER),
-                      "workers", number_of(fleets, row, WORKERS), "partitions_owned",
-                      number_of(fleets, row, OWNED), "partitions", number_of(fleets, row, PARTITIONS),
-                      "partitions_asleep", number_of(fleets, row, ASLEEP), "lag_changes",
-                      number_of(fleets, row, CHANGES), "lag_seconds", age_json(fleets, row), "cut_at",
-                      pg_rows_get(fleets, row, CUT_AT, NULL), "backfills", number_of(fleets, row, TASKS),
-                      "backfilled_documents", number_of(fleets, row, DOCUMENTS)));
-    tool_print_json(json_pack("{s:o}", "fleets", list));
-}
-
-static int widest_name(const struct pg_rows *fleets)
-{
+    const json_t *fleet;
     int widest = 5;
+    size_t i;
 
-    for (int row = 0; row < pg_rows_count(fleets); row++)
-        if ((int)strlen(pg_rows_get(fleets, row, NAME, NULL)) > widest)
-            widest = (int)strlen(pg_rows_get(fleets, row, NAME, NULL));
+    json_array_foreach (fleets, i, fleet)
+        if ((int)strlen(standing_text(fleet, "fleet")) > widest)
+            widest = (int)strlen(standing_text(fleet, "fleet"));
     return widest;
 }
 
-static void print_plain(const struct pg_rows *fleets)
+/* A number of seconds, or "-". */
+static void print_seconds(const json_t *seconds)
+{
+    if (json_is_number(seconds))
+        printf("  %11.1f", json_number_value(seconds));
+    else
+        printf("  %11s", "-");
+}
+
+static void print_fleet(const json_t *fleet, int width)
+{
+    long long owned = standing_integer(fleet, "partitions_owned");
+
+    printf("%-*s  %6lld  %7lld  %4lld of %3lld  %16lld", width, standing_text(fleet, "fleet"),
+           standing_integer(fleet, "number"), standing_integer(fleet, "workers"), owned,
+           owned + standing_integer(fleet, "partitions_orphaned"), standing_integer(fleet, "lag_changes"));
+    print_seconds(json_object_get(fleet, "lag_seconds"));
+    printf("  %9zu", json_array_size(json_object_get(fleet, "backfills")));
+    print_seconds(json_object_get(fleet, "cut_seconds_ago"));
+    putchar('\n');
+}
+
+static void print_plain(const json_t *fleets)
 {
     int width = widest_name(fleets);
+    const json_t *fleet;
+    size_t i;
 
-    printf("%-*s  number  workers  partitions  changes to apply  oldest s  backfills  cut loose\n", width,
-           "fleet");
-    for (int row = 0; row < pg_rows_count(fleets); row++) {
-        const char *age = pg_rows_get(fleets, row, AGE, NULL),
-                   *cut_at = pg_rows_get(fleets, row, CUT_AT, NULL);
-
-        printf("%-*s  %6s  %7s  %4s of %3s  %16s  %8s  %9s  %s\n", width,
-               pg_rows_get(fleets, row, NAME, NULL), pg_rows_get(fleets, row, NUMBER, NULL),
-               pg_rows_get(fleets, row, WORKERS, NULL), pg_rows_get(fleets, row, OWNED, NULL),
-               pg_rows_get(fleets, row, PARTITIONS, NULL), pg_rows_get(fleets, row, CHANGES, NULL),
-               age ? age : "-", pg_rows_get(fleets, row, TASKS, NULL), cut_at ? cut_at : "-");
-    }
+    printf("%-*s  number  workers  partitions  changes to apply  oldest, s    backfills  cut loose, s ago\n",
+           width, "fleet");
+    json_array_foreach (fleets, i, fleet)
+        print_fleet(fleet, width);
 }
 
 static int list(struct session *session, const struct tool *tool, struct err *err)
 {
-    struct pg_rows *fleets = NULL;
+    json_t *standing = standing_ask(session, err);
 
-    if (ask_fleets(session, &fleets, err) != 0)
+    if (!standing)
         return -1;
     if (tool->json)
-        print_json(fleets);
+        tool_print_json(json_pack("{s:O}", "fleets", json_object_get(standing, "fleets")));
     else
-        print_plain(fleets);
-    pg_rows_free(fleets);
+        print_plain(json_object_get(standing, "fleets"));
+    json_decref(standing);
     return 0;
 }
 
 /* ---- drop ---- */
 
-static int find_fleet(const struct pg_rows *fleets, const char *name, struct err *err)
+/* NULL with err set when there is none of that name. */
+static const json_t *find_fleet(const json_t *fleets, const char *name, struct err *err)
 {
-    int count = pg_rows_count(fleets);
-    const char **names = mem_alloc(sizeof(*names) * (size_t)(count + 1));
+    const char **names = mem_alloc(sizeof(*names) * (json_array_size(fleets) + 1));
+    const json_t *fleet, *found = NULL;
     struct buf all = BUF_NONE;
     const char *near;
+    size_t i;
 
-    for (int row = 0; row < count; row++) {
-        names[row] = pg_rows_get(fleets, row, NAME, NULL);
-        if (strcmp(names[row], name) == 0) {
-            free(names);
-            buf_free(&all);
-            return row;
-        }
-        buf_printf(&all, "%s%s", row ? ", " : "", names[row]);
+    json_array_foreach (fleets, i, fleet) {
+        names[i] = standing_text(fleet, "fleet");
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+        if (strcmp(names[i], name) == 0)
+            found = fleet;
     }
-    near = suggest(name, names, (size_t)count);
-    err_set(err, ST_REFUSED, "there is no fleet \"%s\"%s%s%s; there are: %s", name,
-            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "", count ? all.data : "none");
+    near = suggest(name, names, json_array_size(fleets));
+    if (!found)
+        err_set(err, ST_REFUSED, "there is no fleet \"%s\"%s%s%s; there are: %s", name,
+                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "",
+                all.len ? all.data : "none");
     free(names);
     buf_free(&all);
-    return -1;
+    return found;
 }
 
 /* Every worker of a fleet shares the lock of its presence; who has it alone knows that none lives, nor
  * begins. */
-static int lock_out_workers(struct session *session, const struct pg_rows *fleets, int row, struct err *err)
+static int lock_out_workers(struct session *session, const json_t *fleet, struct err *err)
 {
-    const char *const params[] = {pg_rows_get(fleets, row, NUMBER, NULL)};
+    char number[24];
+    const char *const params[] = {number};
     struct pg_query query = {
         .sql = "SELECT pg_try_advisory_lock(1885828469, $1)", .params = params, .nparams = 1};
     struct pg_rows *rows = NULL;
     bool got;
 
+    snprintf(number, sizeof(number), "%lld", standing_integer(fleet, "number"));
     if (pg_run(session->pg, &query, &rows, err) != 0)
         return -1;
     got = pg_rows_get(rows, 0, 0, NULL)[0] == 't';
     pg_rows_free(rows);
     if (!got)
-        err_set(
-            err, ST_REFUSED,
-            "fleet \"%s\" has workers at work (%s when last looked): stop them first. One whose host died is "
-            "gone after some five seconds",
-            pg_rows_get(fleets, row, NAME, NULL), pg_rows_get(fleets, row, WORKERS, NULL));
+        err_set(err, ST_REFUSED,
+                "fleet \"%s\" has workers at work (%lld when last looked): stop them first. One whose host "
+                "died is "
+                "gone after some five seconds",
+                standing_text(fleet, "fleet"), standing_integer(fleet, "workers"));
     return got ? 0 : -1;
 }
 
@@ -169,19 +144,17 @@ static int run_drop(struct session *session, const char *name, struct err *err)
 
 static int drop(struct session *session, const struct tool *tool, struct err *err)
 {
-    const char *name = tool->args[1];
-    struct pg_rows *fleets = NULL;
-    int row, result = -1;
+    json_t *standing = ddl_lock(session, err) == 0 ? standing_ask(session, err) : NULL;
+    const json_t *fleets = json_object_get(standing, "fleets");
+    const json_t *fleet = standing ? find_fleet(fleets, tool->args[1], err) : NULL;
+    int result = -1;
 
-    if (ddl_lock(session, err) != 0 || ask_fleets(session, &fleets, err) != 0)
-        return -1;
-    row = find_fleet(fleets, name, err);
-    if (row >= 0 && lock_out_workers(session, fleets, row, err) == 0)
-        result = run_drop(session, name, err);
+    if (fleet && lock_out_workers(session, fleet, err) == 0)
+        result = run_drop(session, tool->args[1], err);
     if (result == 0)
-        printf("dropped fleet %s; %d left. What it wrote into its Redis stays there\n", name,
-               pg_rows_count(fleets) - 1);
-    pg_rows_free(fleets);
+        printf("dropped fleet %s; %zu left. What it wrote into its Redis stays there\n", tool->args[1],
+               json_array_size(fleets) - 1);
+    json_decref(standing);
     return result;
 }
 

@@ -2,31 +2,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cdc/sql/texts.h"
+#include "cdc/standing.h"
 #include "cdc/tool.h"
 
 static int ask_postgres(struct session *session, json_t *status, struct err *err)
 {
-    struct pg_query query = {.sql = sql_status};
-    struct pg_rows *rows = NULL;
-    json_t *answer;
+    json_t *standing;
 
     json_object_set_new(status, "fleets", json_array());
     if (session_connect_pg(session, "pgusher status", err) != 0)
         return -1;
-    if (pg_run(session->pg, &query, &rows, err) != 0) {
-        if (err->status == ST_CONFIG) {
-            err_clear(err);
-            err_set(
-                err, ST_CONFIG,
-                "pgusher is not installed in this database, or by an older version; run: pgusher install");
-        }
+    standing = standing_ask(session, err);
+    if (!standing)
         return -1;
-    }
-    answer = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
-    json_object_update(status, answer);
-    json_decref(answer);
-    pg_rows_free(rows);
+    json_object_update(status, standing);
+    json_decref(standing);
     return 0;
 }
 
@@ -62,32 +52,22 @@ static int ask_redis(struct session *session, json_t *status, struct err *err)
 
 /* ---- plain output ---- */
 
-static long long integer_of(const json_t *object, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(object, name));
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 static const char *gate_of(const json_t *fleet)
 {
-    if (integer_of(fleet, "workers") == 0)
+    if (standing_integer(fleet, "workers") == 0)
         return "no worker: nobody applies the changes";
     return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
 }
 
 static void print_workers(const json_t *fleet)
 {
-    printf("  workers      %lld (%s)\n", integer_of(fleet, "workers"), gate_of(fleet));
-    if (integer_of(fleet, "polling"))
+    printf("  workers      %lld (%s)\n", standing_integer(fleet, "workers"), gate_of(fleet));
+    if (standing_integer(fleet, "polling"))
         printf("  polling      %lld of them: notifications do not reach them, changes are seen later\n",
-               integer_of(fleet, "polling"));
+               standing_integer(fleet, "polling"));
     printf("  partitions   %lld owned, %lld without an owner; %lld closed their gate\n",
-           integer_of(fleet, "partitions_owned"), integer_of(fleet, "partitions_orphaned"),
-           integer_of(fleet, "gates_closed"));
+           standing_integer(fleet, "partitions_owned"), standing_integer(fleet, "partitions_orphaned"),
+           standing_integer(fleet, "gates_closed"));
 }
 
 static void print_lag(const json_t *fleet)
@@ -97,7 +77,7 @@ static void print_lag(const json_t *fleet)
 
     printf("  lag          changes not yet applied: %s%lld",
            json_is_true(json_object_get(fleet, "lag_is_estimate")) ? "about " : "",
-           integer_of(fleet, "lag_changes"));
+           standing_integer(fleet, "lag_changes"));
     if (json_is_number(age))
         printf(", the oldest %.1f s old", json_number_value(age));
     printf("\n  cursor       the oldest was saved %.1f s ago\n",
@@ -114,24 +94,25 @@ static void print_backfills(const json_t *fleet)
 
     json_array_foreach (json_object_get(fleet, "backfills"), i, task)
         printf("  backfill     %s: %lld documents done, phase %s, %s %.1f s ago (%s)\n",
-               text_of(task, "projection"), integer_of(task, "documents"), text_of(task, "phase"),
+               standing_text(task, "projection"), standing_integer(task, "documents"),
+               standing_text(task, "phase"),
                json_is_true(json_object_get(task, "waits_for_a_transaction"))
                    ? "waits for a transaction, asked"
                    : "moved",
-               json_number_value(json_object_get(task, "moved_seconds_ago")), text_of(task, "reason"));
+               json_number_value(json_object_get(task, "moved_seconds_ago")), standing_text(task, "reason"));
 }
 
 static void print_fleet(const json_t *fleet)
 {
-    const char *identity = text_of(fleet, "identity");
+    const char *identity = standing_text(fleet, "identity");
 
-    printf("fleet %s\n", text_of(fleet, "fleet"));
+    printf("fleet %s\n", standing_text(fleet, "fleet"));
     print_workers(fleet);
     print_lag(fleet);
     print_backfills(fleet);
-    printf("  quarantine   documents that cannot be built: %lld\n", integer_of(fleet, "quarantined"));
-    printf("  history      epoch %lld%s%s\n", integer_of(fleet, "epoch"), identity ? ", PostgreSQL " : "",
-           identity ? identity : "");
+    printf("  quarantine   documents that cannot be built: %lld\n", standing_integer(fleet, "quarantined"));
+    printf("  history      epoch %lld%s%s\n", standing_integer(fleet, "epoch"),
+           identity ? ", PostgreSQL " : "", identity ? identity : "");
 }
 
 static void print_changelog(const json_t *changelog)
@@ -139,9 +120,9 @@ static void print_changelog(const json_t *changelog)
     size_t i;
     const json_t *table;
 
-    printf("changelog: %lld kB, rows in its tables:", integer_of(changelog, "bytes") / 1024);
+    printf("changelog: %lld kB, rows in its tables:", standing_integer(changelog, "bytes") / 1024);
     json_array_foreach (json_object_get(changelog, "tables"), i, table)
-        printf(" %lld%s", integer_of(table, "rows"),
+        printf(" %lld%s", standing_integer(table, "rows"),
                json_is_true(json_object_get(table, "current")) ? " (written now)" : "");
     putchar('\n');
 }
@@ -156,7 +137,7 @@ static void print_plain(const json_t *status)
     if (json_object_get(status, "changelog"))
         print_changelog(json_object_get(status, "changelog"));
     json_array_foreach (json_object_get(status, "queues"), i, item)
-        printf("queue %s: %lld waiting\n", text_of(item, "queue"), integer_of(item, "waiting"));
+        printf("queue %s: %lld waiting\n", standing_text(item, "queue"), standing_integer(item, "waiting"));
     json_array_foreach (json_object_get(status, "errors"), i, item)
         fprintf(stderr, "pgusher: %s\n", json_string_value(item));
 }

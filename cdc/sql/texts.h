@@ -8,7 +8,6 @@ extern const char sql_capture_state[];
 extern const char sql_claim_task[];
 extern const char sql_describe[];
 extern const char sql_fleet_state[];
-extern const char sql_fleets[];
 extern const char sql_key_types[];
 extern const char sql_read[];
 extern const char sql_schema[];

@@ -40,7 +40,7 @@ until_so() { # until_so WHAT COMMAND…: until the command succeeds
     say "$what"
 }
 
-# A fleet's line of `pgusher fleet list`: name number workers owned "of" partitions changes oldest backfills cut-loose.
+# A fleet's line of `pgusher fleet list`: name number workers owned "of" partitions changes oldest backfills cut-loose-for.
 fleet_line() { # fleet_line CONFIG FLEET
     "$PGUSHER" -c "$1" fleet list | awk -v fleet="$2" 'NR > 1 && $1 == fleet'
 }

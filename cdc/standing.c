@@ -1,0 +1,33 @@
+#include "cdc/standing.h"
+
+#include "cdc/sql/texts.h"
+
+json_t *standing_ask(struct session *session, struct err *err)
+{
+    struct pg_query query = {.sql = sql_status};
+    struct pg_rows *rows = NULL;
+    json_t *standing;
+
+    if (pg_run(session->pg, &query, &rows, err) != 0) {
+        if (err->status == ST_CONFIG) {
+            err_clear(err);
+            err_set(
+                err, ST_CONFIG,
+                "pgusher is not installed in this database, or by an older version; run: pgusher install");
+        }
+        return NULL;
+    }
+    standing = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    pg_rows_free(rows);
+    return standing;
+}
+
+long long standing_integer(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+const char *standing_text(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
