@@ -8,7 +8,7 @@ from harness.processes import end, run, spawn
 from harness.queue_cluster import free_ports
 from harness.redis_server import RedisServer
 from harness.waiting import until
-from tools.server import connect
+from tools.server import connect, follow
 
 from beds import Bed
 
@@ -32,7 +32,11 @@ class Sentinel:
         self.path = os.path.join(folder, "sentinel.conf")
         with open(self.path, "w") as file:
             file.write(SENTINEL.format(port=port, host=HOST, folder=folder, master=MASTER, primary=primary))
-        with open(os.path.join(folder, "log"), "ab") as log:
+
+        self.start()
+
+    def start(self):
+        with open(f"{self.path}.log", "ab") as log:
             self.process = spawn(["redis-server", self.path, "--sentinel"], log)
 
     def remove(self):
@@ -87,6 +91,14 @@ class SentinelServers(Servers):
         return (all(one["num-slaves"] == 2 and one["num-other-sentinels"] == 2 and one["flags"] == "master" for one in told)
                 and len({one["port"] for one in told}) == 1 and all(one.get("master_link_status") == "up" for one in follow))
 
+    def switched(self, old):
+        """Whether the sentinels name another primary, and it takes writes."""
+        try:
+            follow(self.client)
+            return self.primary() is not old and self.client.set("pgusher:probe", 1, px=1)
+        except (redis.RedisError, OSError):
+            return False
+
     def primary(self):
         port = self.asked[0].sentinel_master(MASTER)["port"]
         return next(node for node in self.nodes if node.port == port)
@@ -101,7 +113,7 @@ class ClusterServers(Servers):
         self.url = f"redis+cluster://{self.addresses(ports[:6])}"
         done = run(["redis-cli", "--cluster", "create", *self.addresses(ports[:6]).split(","), "--cluster-replicas", "1",
                     "--cluster-yes"])
-        assert done.returncode == 0, done.stdout[-500:]
+        assert done.returncode == 0, done.stdout[-500:].decode()
         until(self.settled, 30, "the cluster is up and its replicas follow")
         self.client = connect(self.url)
 
@@ -129,7 +141,7 @@ class ClusterServers(Servers):
         ids = [one.decode() if isinstance(one, bytes) else one for one in ids]
         done = run(["redis-cli", "--cluster", "reshard", f"{HOST}:{source.port}", "--cluster-from", ids[0], "--cluster-to", ids[1],
                     "--cluster-slots", str(count), "--cluster-yes"], seconds=60)
-        assert done.returncode == 0, done.stdout[-500:]
+        assert done.returncode == 0, done.stdout[-500:].decode()
 
 
 class Watched(Bed):

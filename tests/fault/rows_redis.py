@@ -15,14 +15,14 @@ def dataset_known(scene):
     return scene.bed.redis.client.exists("pgusher:fleet:default")
 
 
-@row("Redis: killed, restarted with its data", quick="draining")
+@row("Redis: killed, restarted with its data", quick="draining", covered=False)
 def restart_kept(scene):
     crash(scene)
     yield
     scene.bed.redis.start()
 
 
-@row("Redis: killed, restarted empty", bed=Volatile, noticed=dataset_known)
+@row("Redis: killed, restarted empty", covered=False, bed=Volatile, noticed=dataset_known)
 def restart_empty(scene):
     crash(scene)
     yield
@@ -35,21 +35,21 @@ def flushall(scene):
     yield
 
 
-@row("Redis: stopped (-STOP, -CONT)", hold=4)
+@row("Redis: stopped (-STOP, -CONT)", covered=False, hold=4)
 def stopped(scene):
     scene.bed.redis.process.send_signal(signal.SIGSTOP)
     yield
     scene.bed.redis.process.send_signal(signal.SIGCONT)
 
 
-@row("Redis: becomes a replica (READONLY), and primary again", hold=2)
+@row("Redis: becomes a replica (READONLY), and primary again", covered=False, hold=2)
 def readonly(scene):
     scene.bed.redis.client.execute_command("REPLICAOF", "127.0.0.1", "1")
     yield
     scene.bed.redis.client.execute_command("REPLICAOF", "NO", "ONE")
 
 
-@row("Redis: loads for seconds (LOADING)", hold=3)
+@row("Redis: loads for seconds (LOADING)", covered=False, hold=3)
 def loading(scene):
     crash(scene)
     options = scene.bed.redis.options
@@ -62,7 +62,7 @@ def loading(scene):
     scene.bed.redis.client.config_set("key-load-delay", 0)
 
 
-@row("Redis: full (OOM), then freed", hold=2)
+@row("Redis: full (OOM), then freed", covered=False, hold=2)
 def full(scene):
     client = scene.bed.redis.client
     client.config_set("maxmemory-policy", "noeviction")
@@ -71,7 +71,7 @@ def full(scene):
     client.config_set("maxmemory", 0)
 
 
-@row("Redis: asks for a password (NOAUTH), then not", hold=2)
+@row("Redis: asks for a password (NOAUTH), then not", covered=False, hold=2)
 def noauth(scene):
     client = scene.bed.redis.client
     client.config_set("requirepass", "secret")
@@ -115,20 +115,20 @@ def cut_in_reply(scene):
     scene.notes["cuts"] = scene.network.cuts
 
 
-@row("Redis: network stalls", before=relay, hold=4)
+@row("Redis: network stalls", covered=False, before=relay, hold=4)
 def stall(scene):
     scene.network.stall()
     yield
     scene.network.resume()
 
 
-@row("Redis: network dead for open connections", before=relay)
+@row("Redis: network dead for open connections", covered=False, before=relay)
 def strand(scene):
     scene.network.strand()
     yield
 
 
-@row("Redis: refuses connections", before=relay, hold=2)
+@row("Redis: refuses connections", covered=False, before=relay, hold=2)
 def refuse(scene):
     scene.network.refuse()
     scene.network.cut()

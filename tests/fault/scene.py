@@ -144,7 +144,7 @@ class Scene:
         return self.db.value("SELECT pg_current_snapshot()::text")
 
     def unread(self, upto=None):
-        """Changes committed before that snapshot, or by now, that the fleet has not applied."""
+        """Changes committed before that snapshot, or by now, that no cursor has passed."""
         return self.db.value(UNREAD_2 if self.partitioned else UNREAD_1, upto or self.snapshot())
 
     def backfills(self):
@@ -157,6 +157,8 @@ class Scene:
         until(condition, seconds, lambda: f"{what}: {self.state()}", every=0.02)
 
     def until_caught_up(self, upto=None, seconds=60):
+        """With all that was committed before that snapshot, or by now."""
+        upto = upto or self.snapshot()
         self.until(lambda: self.caught_up(upto), seconds, "the fleet caught up")
 
     def rest(self, seconds):

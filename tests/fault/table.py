@@ -2,6 +2,7 @@
 import os
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness import compare
 from harness.programs import SLOWER
+from tools.server import follow
 
 from beds import Bed
 from scene import DRAINED, LEAST, Scene
@@ -31,7 +33,7 @@ class Row:
     before: Callable = None  # of the scene, before the workers are configured: relays, settings
     noticed: Callable = None  # of the scene: whether the fleet has seen what happened. Until then, being caught up says nothing.
     quick: str = None  # the column that stands for the row among all other tests
-    covered: bool = True  # there is a worker and a PostgreSQL all the time: no partition is orphaned
+    covered: bool = True  # workers, PostgreSQL and Redis are there all the time: no partition may be orphaned
     wears: bool = False  # the bed cannot be used again
 
 
@@ -72,9 +74,13 @@ class Result:
     def right(self):
         return not self.differences and not self.outdated
 
+    def kinds(self):
+        """{projection and what became of the document: how many}"""
+        return dict(Counter(line.split(":")[0] + " " + line.split(" ", 1)[1] for line in self.outdated))
+
     def check(self, covered=True):
         assert not self.differences, "\n".join(self.differences)
-        assert not self.outdated, f"{len(self.outdated)} documents never queued after their last change: {self.outdated[:10]}"
+        assert not self.outdated, f"{len(self.outdated)} documents never queued after their last change: {self.kinds()} {self.outdated[:10]}"
         assert self.rate >= LEAST, f"only {self.rate:.0f} changes/s"
         assert not covered or self.orphaned is None or self.orphaned <= ORPHANED, f"a partition had no owner for {self.orphaned:.2f} s"
 
@@ -159,6 +165,7 @@ def settle(scene, result):
     """When all is applied, all is compared; the workers end."""
     scene.until_caught_up(seconds=SECONDS)
     result.orphaned = scene.owners and scene.owners.orphaned
+    follow(scene.bed.redis.client)
     result.differences = compare.differences(scene.db, scene.bed.redis.client, scene.box.config)
     result.documents = sum(scene.db.value(f"SELECT count(*) FROM {table}") for table in ("event", "ticket"))
     indexed = scene.indexer.finish()

@@ -13,7 +13,7 @@ import time
 
 import redis
 
-from server import connect, scan
+from server import connect, follow, scan
 
 BATCH = 200
 OURS = (b"_v", b"_d")
@@ -47,7 +47,7 @@ class Indexer:
         if not taken:
             pipe = self.client.pipeline(*([] if isinstance(self.client, redis.RedisCluster) else [False]))
             for _ in range(BATCH):
-                pipe.rpoplpush(self.queue, self.holding)
+                pipe.execute_command("RPOPLPUSH", self.queue, self.holding)
             taken = [item for item in pipe.execute() if item]
         if taken:
             self.index.update(contents(self.client, list(set(taken))))
@@ -58,17 +58,25 @@ class Indexer:
     def run(self):
         while True:
             try:
+                follow(self.client)
                 if not self.turn():
                     if self.stopping:
                         return
-                    time.sleep(0.01)
+                    time.sleep(0.02)
             except (redis.RedisError, OSError):
                 time.sleep(0.05)
 
     def outdated(self):
+        """Of each such document what became of it."""
         keys = {key for pattern in PATTERNS for key in scan(self.client, pattern)} | set(self.index)
         now = contents(self.client, list(keys))
-        return sorted(key.decode() for key in keys if now[key] != self.index.get(key, {}))
+        return sorted(f"{key.decode()} {self.what(self.index.get(key, {}), now[key])}" for key in keys
+                      if now[key] != self.index.get(key, {}))
+
+    def what(self, kept, now):
+        if not kept or not now:
+            return "came" if now else "went"
+        return "changed " + ",".join(name.decode() for name in sorted(kept.keys() | now.keys()) if kept.get(name) != now.get(name))
 
 
 def main(url, queue):

@@ -16,7 +16,7 @@ import time
 import psycopg2
 import redis
 
-from server import connect
+from server import connect, follow
 
 SAMPLE_SECONDS = 0.005
 
@@ -72,6 +72,7 @@ class Probe:
         writer.start()
         while not self.stopped.wait(SAMPLE_SECONDS):
             try:
+                follow(client)
                 self.sample(client)
             except (redis.RedisError, OSError):
                 pass

@@ -24,3 +24,10 @@ def connect(url):
 def scan(client, pattern):
     """Keys, each once."""
     return list(set(client.scan_iter(pattern, count=5000)))
+
+
+def follow(client):
+    """After a failover the old primary may take writes for ten seconds more, and a connection to it lives on: this leaves it as soon as
+    Sentinel names another. To be called before anything that must not be read there."""
+    if hasattr(client, "connection_pool") and hasattr(client.connection_pool, "get_master_address"):
+        client.connection_pool.get_master_address()
