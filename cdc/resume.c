@@ -403,6 +403,18 @@ int resume_anew(struct session *session, const char *why, struct err *err)
     return result;
 }
 
+int resume_cover(struct session *session, struct err *err)
+{
+    struct beside beside;
+    int result;
+
+    if (lock(session, true, err) != 0 || beside_read(session, &beside, err) != 0)
+        return -1;
+    free(beside.dataset);
+    result = beside_is_uncovered(session) ? beside_cover(session, err) : 0;
+    return result == 0 ? lock(session, false, err) : -1;
+}
+
 int resume_adopt(struct session *session, struct err *err)
 {
     struct knowledge known = {0};

@@ -49,6 +49,9 @@ int resume_settle(struct session *session, bool is_worker, struct err *err);
  * opened anew. 0, or -1 with err set. */
 int resume_anew(struct session *session, const char *why, struct err *err);
 
+/* A primary that got its first slots gets a record, too. 0, or -1 with err set. */
+int resume_cover(struct session *session, struct err *err);
+
 /* All documents were written by a full backfill: the contents of Redis get a dataset, and workers go on from
  * the cursor without another backfill. 0, or -1 with err set. */
 int resume_adopt(struct session *session, struct err *err);

@@ -25,6 +25,13 @@ enum { SCHEMA_VERSION = 2, OLDEST_PROGRAM = 2 };
 
 struct round;
 
+/* Routes of the records beside the data: at least one on each primary. */
+enum { MAX_RECORDS = 256 };
+struct records {
+    int routes[MAX_RECORDS];
+    size_t count;
+};
+
 /* A payload that came with a NOTIFY and is not the number of one of our partitions. */
 typedef void session_told_fn(void *arg, const char *payload);
 
@@ -41,8 +48,9 @@ struct session {
     int64_t quarantined; /* documents in quarantine when the session began, and since */
     /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
     int64_t epoch;
-    char *dataset;         /* NULL: not settled */
-    int64_t ordinal;       /* the highest in a version made so far */
+    char *dataset;   /* NULL: not settled */
+    int64_t ordinal; /* the highest in a version made so far */
+    struct records records;
     struct round *looking; /* see beside_look */
     struct parts parts;    /* that are read by this session */
     struct tally tally;

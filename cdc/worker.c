@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/beside.h"
 #include "cdc/expand.h"
 #include "cdc/resume.h"
 #include "cdc/resync.h"
@@ -38,7 +39,8 @@ void worker_wake(void *arg)
 static bool is_called(const struct worker *worker)
 {
     return worker->stopping || worker->reload || (worker->fleet && fleet_has_news(worker->fleet)) ||
-           (worker->session && (worker->session->notified || worker->session->lost));
+           (worker->session &&
+            (worker->session->notified || worker->session->lost || beside_is_uncovered(worker->session)));
 }
 
 /* Until something happens, or ms have passed. */
@@ -299,6 +301,8 @@ static int step(struct worker *worker, struct err *err)
         return -1;
     }
     if (worker->reload && worker_reload(worker, err) != 0)
+        return -1;
+    if (beside_is_uncovered(worker->session) && resume_cover(worker->session, err) != 0)
         return -1;
     if (worker->fleet && fleet_has_news(worker->fleet) && worker_follow_fleet(worker, err) != 0)
         return -1;

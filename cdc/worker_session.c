@@ -51,6 +51,8 @@ void worker_pulse(void *arg)
     struct worker *worker = arg;
 
     beside_look(worker->session);
+    if (beside_is_uncovered(worker->session))
+        worker_wake(worker);
     timer_start(worker->pulse, PULSE_MS);
 }
 

@@ -181,6 +181,11 @@ int rconn_primary_route(const struct rconn *rconn, size_t i)
     return rconn->kind->primary_route ? rconn->kind->primary_route(rconn->self, i) : 0;
 }
 
+size_t rconn_primary_of(const struct rconn *rconn, int route)
+{
+    return rconn->kind->primary_of ? rconn->kind->primary_of(rconn->self, route) : 0;
+}
+
 const char *rconn_route_tag(const struct rconn *rconn, int route)
 {
     return rconn->kind->route_tag ? rconn->kind->route_tag(route) : NULL;

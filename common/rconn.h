@@ -56,6 +56,8 @@ int rconn_route(const struct rconn *rconn, const char *key, size_t len);
  * slots are moved. Only while up. */
 size_t rconn_primaries(const struct rconn *rconn);
 int rconn_primary_route(const struct rconn *rconn, size_t i);
+/* Which of them a route leads to now: a slot may move. */
+size_t rconn_primary_of(const struct rconn *rconn, int route);
 /* Text that between braces in a key's name gives the key this route; NULL when keys need none. */
 const char *rconn_route_tag(const struct rconn *rconn, int route);
 

@@ -316,6 +316,13 @@ static int cluster_primary_route(const void *self, size_t i)
     return slot_map_first_slot(cluster->map, i);
 }
 
+static size_t cluster_primary_of(const void *self, int route)
+{
+    const struct cluster *cluster = self;
+
+    return cluster->map->owner[route];
+}
+
 const struct rconn_kind rconn_cluster = {
     .open = cluster_open,
     .send = cluster_send,
@@ -324,5 +331,6 @@ const struct rconn_kind rconn_cluster = {
     .route = redis_slot,
     .primaries = cluster_primaries,
     .primary_route = cluster_primary_route,
+    .primary_of = cluster_primary_of,
     .route_tag = redis_slot_tag,
 };

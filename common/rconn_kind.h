@@ -21,6 +21,7 @@ struct rconn_kind {
     int (*route)(const char *key, size_t len);
     size_t (*primaries)(const void *self);
     int (*primary_route)(const void *self, size_t i);
+    size_t (*primary_of)(const void *self, int route);
     const char *(*route_tag)(int route);
 };
 
