@@ -11,16 +11,21 @@ CFLAGS ?= -O2 -g
 B ?= build
 
 PACKAGES := libpq hiredis jansson libxxhash
+# TLS to Redis is the business of hiredis, 1.0 and later; where it is not there, rediss:// is refused with that reason.
+TLS_PACKAGES := $(shell pkg-config --exists 'hiredis >= 1.0' hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
+PACKAGES += $(TLS_PACKAGES)
+QUEUE_PACKAGES := hiredis $(TLS_PACKAGES)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
             -Wwrite-strings -Wvla -Wundef -fno-common
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
-ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) $(HARDENING) $(CFLAGS) $(SANITIZE)
+ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(WARNINGS) $(HARDENING) $(CFLAGS) \
+              $(SANITIZE)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
 VERSION := $(shell sed -n 's/.*PGUSHER_VERSION "\(.*\)"/\1/p' common/version.h)
 # Asked for late, so that `make deps` can run first on a bare machine. libev has no pkg-config file on Debian.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
-QUEUE_LIBS = $(shell pkg-config --libs hiredis jansson) -lev -lm
+QUEUE_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES) jansson) -lev -lm
 
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
 QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_nodes.c redis_slot.c redis_tls.c redis_url.c redis_url_parse.c \
@@ -69,7 +74,7 @@ $(B)/pgusher-queue: $(call objects,$(QUEUE_MAIN)) $(QUEUE_TOOL_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(QUEUE_LIBS)
 
 $(B)/$(LIBRARY).so.$(VERSION): $(QUEUE_LIBRARY_OBJECTS)
-	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs hiredis)
+	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs $(QUEUE_PACKAGES))
 
 $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so: $(B)/$(LIBRARY).so.$(VERSION)
 	ln -sf $(<F) $@
@@ -141,7 +146,7 @@ install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
 	ln -sf $(LIBRARY).so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(LIBRARY).so.0
 	ln -sf $(LIBRARY).so.0 $(DESTDIR)$(LIBDIR)/$(LIBRARY).so
 	install -m 644 queue/pgusher-queue.h $(DESTDIR)$(INCLUDEDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(QUEUE_PACKAGES)|' \
 		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
 	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
 

@@ -186,11 +186,18 @@ static void judge_redis(const char *info, struct problems *problems)
     free(policy);
 }
 
+/* Each of them, for what is judged is set on each; but what is wrong everywhere is told once. */
 void check_redis(struct session *session, struct problems *problems, struct err *err)
 {
-    struct rreply *reply = rconn_run(session->rconn, RCONN_ANY, 1, (const char *const[]){"INFO"}, err);
+    struct rconn *rconn = session->rconn;
+    size_t known = problems->count;
 
-    if (reply)
-        judge_redis(rreply_string(reply, NULL), problems);
-    rreply_free(reply);
+    for (size_t i = 0; problems->count == known && i < rconn_primaries(rconn); i++) {
+        struct rreply *reply =
+            rconn_run(rconn, rconn_primary_route(rconn, i), 1, (const char *const[]){"INFO"}, err);
+
+        if (reply)
+            judge_redis(rreply_string(reply, NULL), problems);
+        rreply_free(reply);
+    }
 }

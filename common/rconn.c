@@ -193,31 +193,12 @@ const char *rconn_route_tag(const struct rconn *rconn, int route)
 
 /* ---- commands ---- */
 
-struct refused {
-    rconn_fn *fn;
-    void *arg;
-};
-
-static void tell_refused(void *arg)
-{
-    struct refused *refused = arg;
-    struct err err = {ST_LOST, "Redis: not connected"};
-
-    refused->fn(refused->arg, NULL, &err);
-    free(refused);
-}
-
 void rconn_send_raw(struct rconn *rconn, int route, const char *command, size_t len, rconn_fn *fn, void *arg)
 {
-    struct refused *refused;
-
-    if (rconn->state == UP) {
+    if (rconn->state == UP)
         rconn->kind->send(rconn->self, route, command, len, fn, arg);
-        return;
-    }
-    refused = mem_alloc(sizeof(*refused));
-    *refused = (struct refused){fn, arg};
-    loop_defer(rconn->loop, tell_refused, refused);
+    else
+        rconn_refuse(rconn->loop, fn, arg);
 }
 
 void rconn_send(struct rconn *rconn, int route, int argc, const char *const *argv, const size_t *lens,

@@ -243,12 +243,10 @@ static void on_connect(const redisAsyncContext *context, int status)
     if (status != REDIS_OK) {
         link->context = NULL;
         drop_with(link, ST_AGAIN, context->errstr);
-        return;
+    } else if (link->state == CONNECTING) {
+        link->state = GREETING;
+        rconn_greet(link, link->role, &link->url, on_greeted, link);
     }
-    if (link->state != CONNECTING)
-        return;
-    link->state = GREETING;
-    rconn_greet(link, link->role, &link->url, on_greeted, link);
 }
 
 static void attach(struct rconn_link *link, redisAsyncContext *context)
@@ -352,27 +350,22 @@ static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
     free(pending);
 }
 
-static void fail_later(void *arg)
-{
-    struct pending *pending = arg;
-    struct err err = {ST_LOST, "Redis: not connected"};
-
-    pending->fn(pending->arg, NULL, &err);
-    free(pending);
-}
-
 void rconn_link_send(struct rconn_link *link, const char *command, size_t len, rconn_fn *fn, void *arg)
 {
-    struct pending *pending = mem_alloc(sizeof(*pending));
-    int result = REDIS_ERR;
+    struct pending *pending;
 
+    if (link->state != UP && link->state != GREETING) {
+        rconn_refuse(link->loop, fn, arg);
+        return;
+    }
+    pending = mem_alloc(sizeof(*pending));
     *pending = (struct pending){link, fn, arg};
-    if (link->state == UP || link->state == GREETING)
-        result = redisAsyncFormattedCommand(link->context, on_reply, pending, command, len);
-    if (result != REDIS_OK)
-        loop_defer(link->loop, fail_later, pending);
-    else if (link->outstanding++ == 0 && link->state == UP)
+    if (redisAsyncFormattedCommand(link->context, on_reply, pending, command, len) != REDIS_OK) {
+        rconn_refuse(link->loop, fn, arg);
+        free(pending);
+    } else if (link->outstanding++ == 0 && link->state == UP) {
         watch_progress(link);
+    }
 }
 
 void rconn_link_command(struct rconn_link *link, int argc, const char *const *argv, rconn_fn *fn, void *arg)
