@@ -63,7 +63,8 @@ struct pgusher_queue_batch; /* what one reservation gave */
 /* Zero or NULL means the default. What stands in the queue itself, in its meta hash, holds for all who use
  * it. */
 struct pgusher_queue_options {
-    const char *redis;    /* redis://[user:pass@]host[:port][/db] or unix:///path[?db=n] */
+    const char *redis;    /* redis://[user:pass@]host[:port][/db], unix:///path[?db=n], redis+sentinel://,
+                           * redis+cluster://, rediss://: see docs/redis.md */
     const char *password; /* instead of one in the address */
     const char *queue;    /* its name: the Redis key of its waiting list */
     const char *consumer; /* beginning of the consumer's name, for humans (host name); made unique by more */

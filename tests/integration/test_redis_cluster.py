@@ -6,6 +6,7 @@ import pytest
 
 from harness import ticketing
 from harness.box import projection
+from harness.documented import acl_rules
 from harness.ports import free_ports
 from harness.redis_cluster import RedisCluster, move_slot
 from harness.redis_server import RedisServer
@@ -194,6 +195,20 @@ def test_a_cluster_address_of_a_single_redis(tickets, workspace):
         assert worker.said("level=error", "cluster support disabled")
     finally:
         single.remove()
+
+
+def test_documented_privileges_are_enough(tickets, three):
+    tickets.redis = three
+    for node in three.nodes:
+        node.client.execute_command(*acl_rules("pgusher"))
+    worker = tickets.ready(ticketing.projections(), redis=three.url.replace("//", "//pgusher:password@"))
+    owner, slot = three.slot_owner("event:1"), three.client.keyslot("event:1")
+    move_slot(three, slot, owner, (owner + 1) % 3)
+    three.client.nodes_manager.initialize()
+    changed(tickets, "x")
+    tickets.in_step()
+    tickets.pgusher("check").must(0)
+    assert "noperm" not in worker.log.lower()
 
 
 def test_passwords(tickets, locked):

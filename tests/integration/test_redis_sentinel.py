@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from harness import ticketing
+from harness.documented import acl_rules
 from harness.redis_sentinel import NAME, RedisSentinel
 from harness.traffic import Traffic
 from harness.waiting import stays, until
@@ -204,6 +205,26 @@ def test_passwords(tickets, locked, login, options, words):
     worker.stop()
     logs = "".join(daemon.log for daemon in tickets.daemons)
     assert not any(word in logs for word in ("d@ta", "d%40ta", "sent&nel", "sent%26nel"))
+
+
+def test_documented_privileges_are_enough(tickets, watched):
+    tickets.redis = watched
+    for server in watched.servers:
+        server.client.execute_command(*acl_rules("pgusher"))
+    for sentinel in watched.sentinels:
+        sentinel.client.execute_command(*acl_rules("pgusher-sentinel"))
+    url = watched.url.replace("//", "//pgusher:password@")
+    worker = tickets.ready(ticketing.projections(),
+                           redis=f"{url}?sentinel_user=pgusher-sentinel&sentinel_password=password")
+    changed(tickets, "x")
+    old = watched.primary()
+    old.process.send_signal(signal.SIGSTOP)
+    worker.says("failed over", seconds=20)
+    old.process.send_signal(signal.SIGCONT)
+    changed(tickets, "y")
+    tickets.in_step()
+    tickets.pgusher("check").must(0)
+    assert "noperm" not in worker.log.lower()
 
 
 def test_the_tool(tickets, watched):
