@@ -52,8 +52,8 @@ const char *rconn_identity(const struct rconn *rconn);
 
 /* Which way a key goes. Keys of equal routes may stand in one command. */
 int rconn_route(const struct rconn *rconn, const char *key, size_t len);
-/* The servers that hold the keys, each a share; and a route that leads to the i-th, which may change whenever
- * slots are moved. Only while up. */
+/* The servers that hold the keys, each a share; and a route that leads to the i-th, the same for all
+ * programs; it is another one when the slot of it was moved. Only while up. */
 size_t rconn_primaries(const struct rconn *rconn);
 int rconn_primary_route(const struct rconn *rconn, size_t i);
 /* Which of them a route leads to now: a slot may move. */

@@ -313,7 +313,7 @@ static int cluster_primary_route(const void *self, size_t i)
 {
     const struct cluster *cluster = self;
 
-    return slot_map_first_slot(cluster->map, i);
+    return slot_map_drawn_slot(cluster->map, i);
 }
 
 static size_t cluster_primary_of(const void *self, int route)

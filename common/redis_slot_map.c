@@ -6,6 +6,8 @@
 #include "common/mem.h"
 #include "common/redis_nodes.h"
 
+enum { STRIDE = 10007 }; /* odd: it visits every slot once */
+
 static int compare(const void *a, const void *b)
 {
     const struct redis_address *left = a, *right = b;
@@ -91,11 +93,11 @@ bool slot_map_same_primaries(const struct slot_map *a, const struct slot_map *b)
     return same;
 }
 
-int slot_map_first_slot(const struct slot_map *map, size_t primary)
+int slot_map_drawn_slot(const struct slot_map *map, size_t primary)
 {
-    int slot = 0;
+    unsigned int lot = 1; /* slot 0 comes last: it is the one that is moved first */
 
-    while (map->owner[slot] != primary)
-        slot++;
-    return slot;
+    while (map->owner[lot * STRIDE % REDIS_SLOTS] != primary)
+        lot++;
+    return (int)(lot * STRIDE % REDIS_SLOTS);
 }

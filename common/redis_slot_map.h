@@ -23,6 +23,8 @@ void slot_map_free(struct slot_map *map); /* NULL-safe */
 bool slot_map_same_primaries(const struct slot_map *a, const struct slot_map *b);
 /* -1: no primary. */
 int slot_map_find(const struct slot_map *map, const char *host, int port);
-int slot_map_first_slot(const struct slot_map *map, size_t primary);
+/* One slot of this primary, the same for all who have this map. Drawn by lot: moving slots, which is done in
+ * their order, seldom gives it another one. */
+int slot_map_drawn_slot(const struct slot_map *map, size_t primary);
 
 #endif

@@ -186,8 +186,8 @@ START_TEST(a_map)
     ck_assert_int_eq(map->owner[100], 1);
     ck_assert_int_eq(map->owner[16000], 1);
     ck_assert_int_eq(map->owner[16383], 0);
-    ck_assert_int_eq(slot_map_first_slot(map, 0), 0);
-    ck_assert_int_eq(slot_map_first_slot(map, 1), 100);
+    ck_assert_int_eq(map->owner[slot_map_drawn_slot(map, 0)], 0);
+    ck_assert_int_eq(map->owner[slot_map_drawn_slot(map, 1)], 1);
     slot_map_free(map);
     freeReplyObject(reply);
 }
@@ -227,6 +227,26 @@ START_TEST(bad_map)
 }
 END_TEST
 
+/* Slots that come and go, from the first on, leave the one alone that stands for the primary. */
+START_TEST(the_drawn_slot_stays)
+{
+    redisReply *reply = reply_of("*2\r\n*3\r\n" RANGE("0", "8191") A "*3\r\n" RANGE("8192", "16383") B);
+    struct slot_map *map = slot_map_read(reply, "asked");
+    int a = slot_map_drawn_slot(map, 0), b = slot_map_drawn_slot(map, 1);
+
+    for (int slot = 0; slot < 500; slot++)
+        map->owner[slot] = 1;
+    for (int slot = 8192; slot < 8500; slot++)
+        map->owner[slot] = 0;
+    ck_assert_int_eq(slot_map_drawn_slot(map, 0), a);
+    ck_assert_int_eq(slot_map_drawn_slot(map, 1), b);
+    map->owner[b] = 0;
+    ck_assert_int_ne(slot_map_drawn_slot(map, 1), b);
+    slot_map_free(map);
+    freeReplyObject(reply);
+}
+END_TEST
+
 /* Other primaries are another thing than other slots. */
 START_TEST(equal_maps)
 {
@@ -253,4 +273,5 @@ END_TEST
 UNIT_MAIN("redis_nodes", UNIT_ROWS(who_is_the_master, masters), UNIT_ROWS(since_when, epochs),
           UNIT_ROWS(what_it_says_it_is, roles), UNIT_ROWS(how_the_cluster_is, infos),
           UNIT_ROWS(sent_elsewhere, redirects), UNIT_ROWS(host_and_port, addresses), UNIT(a_map),
-          UNIT(a_node_that_does_not_know_its_name), UNIT_ROWS(bad_map, bad_maps), UNIT(equal_maps))
+          UNIT(the_drawn_slot_stays), UNIT(a_node_that_does_not_know_its_name), UNIT_ROWS(bad_map, bad_maps),
+          UNIT(equal_maps))
