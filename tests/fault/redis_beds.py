@@ -8,7 +8,7 @@ from harness.processes import end, run, spawn
 from harness.queue_cluster import free_ports
 from harness.redis_server import RedisServer
 from harness.waiting import until
-from tools.server import connect, follow
+from tools.server import ERRORS, connect, follow
 
 from beds import Bed
 
@@ -96,7 +96,7 @@ class SentinelServers(Servers):
         try:
             follow(self.client)
             return self.primary() is not old and self.client.set("pgusher:probe", 1, px=1)
-        except (redis.RedisError, OSError):
+        except ERRORS:
             return False
 
     def primary(self):
@@ -113,7 +113,7 @@ class ClusterServers(Servers):
         self.url = f"redis+cluster://{self.addresses(ports[:6])}"
         done = run(["redis-cli", "--cluster", "create", *self.addresses(ports[:6]).split(","), "--cluster-replicas", "1",
                     "--cluster-yes"])
-        assert done.returncode == 0, done.stdout[-500:].decode()
+        assert done.returncode == 0, done.stdout[-500:].decode() + done.stderr.decode()
         until(self.settled, 30, "the cluster is up and its replicas follow")
         self.client = connect(self.url)
 
@@ -139,9 +139,9 @@ class ClusterServers(Servers):
         """Reshards while clients go on."""
         ids = [node.client.execute_command("CLUSTER MYID") for node in (source, target)]
         ids = [one.decode() if isinstance(one, bytes) else one for one in ids]
-        done = run(["redis-cli", "--cluster", "reshard", f"{HOST}:{source.port}", "--cluster-from", ids[0], "--cluster-to", ids[1],
-                    "--cluster-slots", str(count), "--cluster-yes"], seconds=60)
-        assert done.returncode == 0, done.stdout[-500:].decode()
+        arguments = ["--cluster-from", ids[0], "--cluster-to", ids[1], "--cluster-slots", str(count), "--cluster-yes"]
+        until(lambda: run(["redis-cli", "--cluster", "reshard", f"{HOST}:{source.port}", *arguments]).returncode == 0, 30,
+              "the nodes agree, and the slots have moved", every=0.2)
 
 
 class Watched(Bed):

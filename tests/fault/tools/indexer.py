@@ -13,7 +13,7 @@ import time
 
 import redis
 
-from server import connect, follow, scan
+from server import ERRORS, connect, follow, scan
 
 BATCH = 200
 OURS = (b"_v", b"_d")
@@ -42,16 +42,16 @@ class Indexer:
         self.stopping = False
 
     def turn(self):
-        """How many items were taken."""
-        taken = self.client.lrange(self.holding, 0, -1)
-        if not taken:
+        """How many items were taken. Replies are not looked at: one that was lost, or a command that a client sent twice, took an item, too."""
+        if not self.client.llen(self.holding):
             pipe = self.client.pipeline(*([] if isinstance(self.client, redis.RedisCluster) else [False]))
             for _ in range(BATCH):
                 pipe.execute_command("RPOPLPUSH", self.queue, self.holding)
-            taken = [item for item in pipe.execute() if item]
+            pipe.execute()
+        taken = self.client.lrange(self.holding, 0, -1)
         if taken:
             self.index.update(contents(self.client, list(set(taken))))
-            self.client.delete(self.holding)
+            self.client.ltrim(self.holding, 0, -len(taken) - 1)
             self.items += len(taken)
         return len(taken)
 
@@ -63,7 +63,7 @@ class Indexer:
                     if self.stopping:
                         return
                     time.sleep(0.02)
-            except (redis.RedisError, OSError):
+            except ERRORS:
                 time.sleep(0.05)
 
     def outdated(self):

@@ -16,7 +16,7 @@ import time
 import psycopg2
 import redis
 
-from server import connect, follow
+from server import ERRORS, connect, follow
 
 SAMPLE_SECONDS = 0.005
 
@@ -74,7 +74,7 @@ class Probe:
             try:
                 follow(client)
                 self.sample(client)
-            except (redis.RedisError, OSError):
+            except ERRORS:
                 pass
         writer.join(5)
 

@@ -3,8 +3,10 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
+ERRORS = (redis.RedisError, RedisClusterException, OSError)  # of a server that is not there, or not as it was
 TIMEOUTS = {"socket_timeout": 2}
 
 
