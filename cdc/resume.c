@@ -303,7 +303,8 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
                       const char *why, struct err *err)
 {
     char *dataset, *projections, epoch[24];
-    struct pg_query query = {.sql = sql_begin_anew, .nparams = 6};
+    bool contents_lost = differ(known->facts.redis_dataset, known->facts.pg_dataset);
+    struct pg_query query = {.sql = sql_begin_anew, .nparams = 7};
     int result;
 
     if (settle_epoch(session, known, back_in_time, err) != 0)
@@ -312,7 +313,8 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
     dataset = new_dataset();
     projections = plan_projection_names(session->plan);
     query.params = (const char *const[]){
-        session->config->fleet, dataset, known->facts.identity, epoch, projections, why};
+        session->config->fleet,   dataset, known->facts.identity, epoch, projections, why,
+        contents_lost ? "t" : "f"};
     result = pg_run(session->pg, &query, NULL, err);
     if (result == 0)
         result = begin_record(session, dataset, err);

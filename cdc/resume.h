@@ -9,9 +9,9 @@
  * Redis' contents are named by a dataset, a random word in the record beside the data and in pgusher.fleet.
  * When a primary has none or another one (new, flushed, replaced), everything is written.
  *
- * In both cases, and when the changelog no longer goes back to the cursor, the cursors go to now and rows in
- * pgusher.backfill make the fleet bring all documents in step, beside live changes. Who comes first does
- * that, under a lock; the others notice and begin a new session.
+ * In both cases, and when the changelog no longer goes back to the cursor, rows in pgusher.backfill make the
+ * fleet bring all documents in step, beside live changes. Who comes first does that, under a lock; the others
+ * notice and begin a new session.
  */
 #ifndef PGUSHER_RESUME_H
 #define PGUSHER_RESUME_H

@@ -1,12 +1,26 @@
--- $1 text: fleet; $2 text: dataset; $3 text: history; $4 integer: epoch; $5 text[]: projections; $6 text: why.
--- All cursors to now, and a backfill of every projection, which makes up for what lies before. One row: nothing of interest.
+-- $1 text: fleet; $2 text: dataset; $3 text: history; $4 integer: epoch; $5 text[]: projections; $6 text: why; $7 boolean: Redis lost
+-- its contents. A backfill of every projection. Cursors stay, so that what was written and not yet queued is read again; if Redis lost
+-- its contents, and the queues with them, they go back by the look-back, so that the queues hear of removals, too; if the
+-- changelog does not go back to them, they go to now. One row: nothing of interest.
 WITH log AS (
     SELECT l.done, l.not_before FROM pgusher.restart_log() l
 ), fleet AS (
     UPDATE pgusher.fleet SET dataset = $2, identity = $3, epoch = $4, cut_at = NULL WHERE name = $1
+), past AS (
+    SELECT coalesce(pgusher.moment_before(f.look_back), m.horizon) AS done
+      FROM pgusher.fleet f, pgusher.meta m WHERE f.name = $1
 ), cursors AS (
-    UPDATE pgusher.cursor SET done = log.done, upto = NULL, at_xid = '0', at_seq = 0, moved_at = now()
-      FROM log WHERE fleet = $1
+    UPDATE pgusher.cursor k
+       SET done = CASE fate WHEN 'stays' THEN k.done WHEN 'back' THEN past.done ELSE log.done END,
+           upto = CASE fate WHEN 'stays' THEN k.upto END,
+           at_xid = CASE fate WHEN 'stays' THEN k.at_xid ELSE '0' END,
+           at_seq = CASE fate WHEN 'stays' THEN k.at_seq ELSE 0 END, moved_at = now()
+      FROM log, past,
+           (SELECT c.part, CASE WHEN NOT pgusher.can_resume(c.done) THEN 'now'
+                                WHEN $7 AND NOT pgusher.covers(p.done, c.done) AND pgusher.can_resume(p.done) THEN 'back'
+                                ELSE 'stays' END AS fate
+              FROM pgusher.cursor c, past p WHERE c.fleet = $1) judged
+     WHERE k.fleet = $1 AND k.part = judged.part
 ), tasks AS (
     INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase, not_before)
     SELECT $1, p, $6, true, 'keys', log.not_before FROM unnest($5::text[]) p, log

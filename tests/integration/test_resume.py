@@ -86,6 +86,33 @@ def test_flushed_under_load(market):
     market.in_step()
 
 
+def test_what_was_removed_before_a_flush_is_queued_again(tickets):
+    """The flush took the queue as well; neither rows nor keys tell any more what indexers must forget."""
+    tickets.ready(ticketing.projections())
+    tickets.db.sql("DELETE FROM event WHERE id = 3; DELETE FROM ticket WHERE id = 1")
+    tickets.in_step()
+    tickets.redis.client.flushall()
+    tickets.until(lambda: tickets.redis.client.exists("event:9", "ticket:27") == 2, 10, "documents are back")
+    tickets.until_asleep()
+    tickets.in_step()
+    assert {"event:3", "ticket:1", "ticket:7"} <= set(tickets.queued())
+
+
+def test_what_was_not_queued_before_a_promotion_is_queued_after_it(tickets):
+    """The last owner wrote documents and died before it could queue them: the backfill finds them unchanged."""
+    tickets.ready(ticketing.projections()).kill()
+    done = tickets.db.value("SELECT pg_current_snapshot()")
+    tickets.db.sql("UPDATE event SET name = 'written' WHERE id = 2")
+    tickets.once()
+    tickets.drain()
+    tickets.rewind(done)
+    tickets.redis.client.hset("pgusher:epoch", "identity", "6543210/00000001")
+    tickets.start().says("another history")
+    tickets.until_asleep()
+    assert tickets.queued().count("event:2") == 1
+    tickets.in_step()
+
+
 def test_versions_do_not_restart_below_those_of_before(tickets):
     """Writes of a worker that did not notice yet carry the old epoch; after the flush they must not stand above the new ones."""
     tickets.ready(ticketing.projections())
