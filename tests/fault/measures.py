@@ -32,7 +32,7 @@ class Stage:
         try:
             self.scene.prepare()
             self.scene.start_workers()
-            self.scene.until_caught_up()
+            self.scene.until_in_place()
         except BaseException:
             self.take_down()
             raise

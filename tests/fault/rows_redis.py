@@ -49,8 +49,17 @@ def readonly(scene):
     scene.bed.redis.client.execute_command("REPLICAOF", "NO", "ONE")
 
 
+def rewrite(scene):
+    """Makes the append-only file short: the delay of loading is one for every command in it."""
+    client = scene.bed.redis.client
+    client.bgrewriteaof()
+    scene.until(lambda: not client.info("persistence")["aof_rewrite_in_progress"]
+                and not client.info("persistence")["aof_rewrite_scheduled"], 30, "the append-only file is rewritten")
+
+
 @row("Redis: loads for seconds (LOADING)", covered=False, hold=3)
 def loading(scene):
+    rewrite(scene)
     crash(scene)
     options = scene.bed.redis.options
     keys = 4 * scene.db.value("SELECT count(*) FROM event")

@@ -81,5 +81,4 @@ def term_all(scene):
 def fifth_joins(scene):
     scene.start_workers(1)
     yield
-    if scene.owners:
-        scene.until(lambda: scene.owners.even(5), 2, "partitions are spread over five")
+    scene.until(lambda: scene.owners.even(5), 2, "partitions are spread over five")

@@ -23,12 +23,10 @@ DRAINED = 4_000  # items queued when the fault strikes there
 
 # Changes of partitions that their cursor has not passed, and that the snapshot %(upto)s sees.
 UNREAD = """
-    SELECT count(*) FROM pgusher.changelog c, {cursors} k
-    WHERE k.{fleet} = 'default' {part}
-      AND c.xid >= (SELECT min(pg_snapshot_xmin(done)::text::bigint)::text::xid8 FROM {cursors})
+    SELECT count(*) FROM pgusher.changelog c, pgusher.cursor k
+    WHERE k.fleet = 'default' AND k.part = c.part
+      AND c.xid >= (SELECT min(pg_snapshot_xmin(done)::text::bigint)::text::xid8 FROM pgusher.cursor WHERE fleet = 'default')
       AND NOT pg_visible_in_snapshot(c.xid, k.done) AND pg_visible_in_snapshot(c.xid, %s)"""
-UNREAD_1 = UNREAD.format(cursors="pgusher.fleet", fleet="name", part="")
-UNREAD_2 = UNREAD.format(cursors="pgusher.cursor", fleet="fleet", part="AND k.part = c.part")
 
 
 class Scene:
@@ -59,7 +57,6 @@ class Scene:
         if self.bed.fresh:
             self.box.pgusher("backfill").must(0)
             self.bed.fresh = False
-        self.partitioned = self.db.value("SELECT to_regclass('pgusher.cursor') IS NOT NULL")
         self.indexer = self.tool("indexer", self.bed.redis.url, QUEUE)
         self.indexer.ready()
 
@@ -109,11 +106,16 @@ class Scene:
     def start_workers(self, count=None):
         started = [self.start_detoured(**self.detours.pop()) for _ in range(len(self.detours))]
         started += [self.box.start() for _ in range((self.wanted if count is None else count) - len(started))]
-        if self.partitioned and self.owners is None:
+        if self.owners is None:
             partitions = self.db.value("SELECT partitions FROM pgusher.meta")
             self.owners = Owners(self.bed.conninfo(), partitions)
             self.owners.start()
         return started
+
+    def until_in_place(self):
+        """Each worker has its share, and nothing is left to do."""
+        self.until(lambda: self.owners.even(len(self.workers)), 10, "each worker has its share")
+        self.until_caught_up()
 
     @property
     def workers(self):
@@ -145,10 +147,10 @@ class Scene:
 
     def unread(self, upto=None):
         """Changes committed before that snapshot, or by now, that no cursor has passed."""
-        return self.db.value(UNREAD_2 if self.partitioned else UNREAD_1, upto or self.snapshot())
+        return self.db.value(UNREAD, upto or self.snapshot())
 
     def backfills(self):
-        return self.partitioned and self.db.value("SELECT count(*) FROM pgusher.backfill")
+        return self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = 'default'")
 
     def caught_up(self, upto=None):
         return not self.backfills() and not self.unread(upto)
@@ -166,9 +168,8 @@ class Scene:
         stays(lambda: not any(daemon.died() for daemon in self.box.daemons), seconds, "pgusherd ended by itself")
 
     def state(self):
-        table = "pgusher.cursor ORDER BY part" if self.partitioned else "pgusher.fleet"
         return {"unread": self.unread(), "backfills": self.backfills(), "workers": len(self.workers),
-                "cursors": self.db.sql(f"SELECT * FROM {table}")[:4]}
+                "cursors": self.db.sql("SELECT * FROM pgusher.cursor ORDER BY part LIMIT 4")}
 
     # the end
 

@@ -8,18 +8,11 @@ from measures import percentile, spread
 KILLS = 12
 
 
-def needs_partitions(scene):
-    if not scene.partitioned:
-        pytest.skip("this schema has no partitions")
-
-
 def test_takeover(stage, report):
     """kill -9 of one of four: how long until another owns its partitions, and how stale their documents were."""
     stage = stage()
     owned = []
     with stage as scene:
-        needs_partitions(scene)
-        scene.until(lambda: scene.owners.even(4), 5, "partitions are spread over four")
         scene.start_load()
         scene.rest(1)
         for _ in range(KILLS):
@@ -49,8 +42,6 @@ def test_rolling_restart(stage, report):
     """Each of four is ended and started again: no document staler than a second."""
     stage = stage()
     with stage as scene:
-        needs_partitions(scene)
-        scene.until(lambda: scene.owners.even(4), 5, "partitions are spread over four")
         scene.start_load()
         scene.rest(1)
         for worker in scene.workers:
@@ -69,7 +60,6 @@ def test_spread(stage, report, busy):
     stage = stage(workers=1)
     seconds = []
     with stage as scene:
-        needs_partitions(scene)
         if busy:
             scene.start_load()
         for count in range(2, 6):

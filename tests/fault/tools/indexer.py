@@ -42,7 +42,7 @@ class Indexer:
         self.stopping = False
 
     def turn(self):
-        """How many items were taken. Replies are not looked at: one that was lost, or a command that a client sent twice, took an item, too."""
+        """How many items were taken. The replies do not say: one that was lost, or a command that a client sent twice, took an item, too."""
         if not self.client.llen(self.holding):
             pipe = self.client.pipeline(*([] if isinstance(self.client, redis.RedisCluster) else [False]))
             for _ in range(BATCH):
