@@ -191,18 +191,19 @@ def test_worker_role_needs_only_what_it_uses(tickets):
 
 # ---- what the configuration says of the changelog ----
 
-LIMITS = "SELECT look_back::text, max_lag_rows, max_lag_age::text FROM pgusher.fleet WHERE name = 'default'"
+LIMITS = """SELECT extract(epoch FROM look_back)::int, max_lag_rows, extract(epoch FROM max_lag_age)::int
+            FROM pgusher.fleet WHERE name = 'default'"""
 
 
 def test_limits_are_stored_and_can_be_changed(tickets):
     tickets.install()
-    assert tickets.db.sql(LIMITS) == [("00:05:00", 10000000, "1 day")]
+    assert tickets.db.sql(LIMITS) == [(300, 10000000, 86400)]
     tickets.use(ticketing.projections(), look_back="90 s", max_lag={"rows": 5000, "age": "2 h"})
     tickets.install()
-    assert tickets.db.sql(LIMITS) == [("00:01:30", 5000, "02:00:00")]
+    assert tickets.db.sql(LIMITS) == [(90, 5000, 7200)]
     tickets.use(ticketing.projections(), max_lag={"rows": 5000})
     tickets.install()
-    assert tickets.db.sql(LIMITS) == [("00:05:00", 5000, "1 day")], "what the configuration says no more is the default again"
+    assert tickets.db.sql(LIMITS) == [(300, 5000, 86400)], "what the configuration says no more is the default again"
 
 
 def test_partitions_are_chosen_once(tickets):
