@@ -1,17 +1,19 @@
 /*
- * The gate: writers send NOTIFY only if a worker sleeps, and yet no wake-up is
+ * The gates: writers send NOTIFY only if a worker sleeps, and yet no wake-up is
  * lost. run.sh has spin visit every state, for any number of transactions.
  *
  * Here                 In the program
  * -------------------  -------------------------------------------------------
  * writer()             a transaction of the application
- * change()             the trigger: INSERT INTO pgusher.changelog, then
- *                      pg_try_advisory_xact_lock_shared(1885828467, 0), and
- *                      NOTIFY pgusher if that returned false
- * worker()             pgusherd, each worker with a cursor of its own
- * snapshot(), apply()  one read: what the new snapshot sees and the cursor has
- *                      not; into Redis with it; then the cursor moves
- * sleeper              pg_try_advisory_lock(1885828467, 0), session level
+ * change()             the trigger: INSERT INTO a log table, then for the gate
+ *                      of each fleet pg_try_advisory_xact_lock_shared(
+ *                      1885828467, fleet * 1024 + partition) until one is not
+ *                      got, and if so NOTIFY pgusher
+ * worker()             whoever owns the partitions of a fleet, with its cursor
+ * snapshot(), apply()  one read of all its partitions: what the new snapshot
+ *                      sees and the cursor has not; into Redis with it; then
+ *                      the cursor moves
+ * closed               pg_try_advisory_lock of a gate, session level
  * server()             the backend of a worker's session
  *
  * PostgreSQL is taken to do this (xact.c, async.c, lock.c):
@@ -26,18 +28,27 @@
  *   be after its successor has connected.
  *
  * What the proof asks of the program, beyond the order of its statements:
- * - The last read's snapshot is taken after the lock was got: in a statement of
- *   its own, and not in a REPEATABLE READ transaction that began earlier. With
- *   an older snapshot it is no last read at all: MUTANT_NO_LAST_READ.
- * - A worker that sleeps owns the lock itself. That another one owns it is no
- *   reason to sleep, he may let go of it without a word: MUTANT_TRUST.
+ * - The last read's snapshot is taken after the locks were got: in a statement
+ *   of its own, and not in a REPEATABLE READ transaction that began earlier.
+ *   With an older snapshot it is no last read at all: MUTANT_NO_LAST_READ.
+ * - A worker that sleeps owns the gates of all its partitions itself. Some of
+ *   them are not enough: MUTANT_SOME_GATES. That another one owns a gate, say
+ *   its predecessor, is no reason to sleep, he may let go of it without a word:
+ *   MUTANT_TRUST.
+ * - Gates may stay closed while their owner is awake, only then writers notify
+ *   more often than they need to. Who holds them all and reads nothing sleeps.
  * - The trigger tries the lock for every row. What it remembers of an earlier
  *   try may have been undone with a savepoint: MUTANT_REMEMBER.
- * - A session that has the lock does not try it again: it would get it, and
- *   then one unlock would not free it.
+ * - It asks the gates of all fleets, so no transaction that writes may use a
+ *   trigger function older than the fleet: MUTANT_FIRST_FLEET. One gate that is
+ *   closed is enough, for a notification wakes all.
+ * - Who takes a partition over reads at once. Notifications that came before
+ *   it was his he ignored: MUTANT_HEIR_WAITS.
+ * - A session that has a lock does not try it again: it would get it, and then
+ *   one unlock would not free it.
  *
- * What nobody else can tell apart is one atomic step: the two statements of the
- * trigger (its row is nobody's before the commit), or apply and unlock.
+ * What nobody else can tell apart is one atomic step: the row and the first try
+ * (the row is nobody's before the commit), or apply and unlock.
  *
  * Not modelled: the safety poll (it would hide what we look for, and nothing
  * here needs it); what is in a batch; PREPARE TRANSACTION, which PostgreSQL
@@ -46,18 +57,22 @@
  * a replication worker; a connection that is dead while its client takes it for
  * alive, where nothing but keepalives and the safety poll can help.
  *
- * -DWRITERS=n -DWORKERS=n -DSAVEPOINTS -DCRASHES=n (default: any number) set
- * the scene. -DFAIR checks that every row is read in the end, instead of that
- * none is forgotten; it wants CRASHES, for fairness would make a worker crash
- * if that were all it could do. Each MUTANT_ macro breaks one thing, and spin
- * must notice.
+ * -DWRITERS=n -DFLEETS=n -DPARTS=n (partitions of each fleet) -DSAVEPOINTS
+ * -DHEIRS (partitions are handed over) -DCRASHES=n (default: any number, of
+ * hand-overs too) set the scene. -DFAIR checks that every row is read in the
+ * end, instead of that none is forgotten; it wants CRASHES, for fairness would
+ * make a worker crash if that were all it could do. Each MUTANT_ macro breaks one thing, and spin must notice.
  */
 #ifndef WRITERS
 #define WRITERS 2
 #endif
-#ifndef WORKERS
-#define WORKERS 1
+#ifndef FLEETS
+#define FLEETS 1
 #endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+#define GATES (FLEETS * PARTS)
 
 #define ME (1 << id)
 #define MINE(set) ((set & ME) != 0)
@@ -65,9 +80,8 @@
 #define cut(set) set = set & ~ME
 
 /* Sets of writers. */
-byte shared;      /* hold the gate, got outside a savepoint */
-byte shared_sub;  /* hold the gate, got since the savepoint */
-byte telling;     /* visible, but have not yet signalled the listeners */
+byte locks[2 * GATES];  /* hold this gate; got since the savepoint, it is number GATES + gate */
+byte telling;           /* visible, but have not yet signalled the listeners */
 
 /* Sets of workers. */
 byte unread;      /* a visible row is not in their snapshots */
@@ -78,10 +92,14 @@ byte signalled;
 byte pending;     /* a notification has reached the client */
 byte asleep;
 
-#define EVERY ((1 << WORKERS) - 1)
-#define NOBODY 0
-#define GHOST 255
-byte sleeper = NOBODY;  /* holds the gate alone: 1 + worker, or a dead session */
+#define EVERY ((1 << FLEETS) - 1)
+
+/* Sets of gates, fleet * PARTS + partition. */
+byte closed;  /* held by the owner of the partition */
+byte ghosts;  /* held by a session whose worker is dead */
+#define BIT(gate) (1 << (gate))
+#define TAKEN(gate) (((closed | ghosts) & BIT(gate)) != 0)
+
 bool queue_lock;        /* somebody's commit is between its NOTIFY and its end */
 
 /* Has a notification, or one that is queued and will be signalled. */
@@ -94,31 +112,53 @@ bool queue_lock;        /* somebody's commit is between its NOTIFY and its end *
 #else
 #define SKIPS false
 #endif
-#define PASSES (!SKIPS && sleeper == NOBODY)
-#define KNOCKS (!SKIPS && sleeper != NOBODY)
+#define GATE(fleet) ((fleet) * PARTS + part)
+#define PASSES(fleet) (!SKIPS && !TAKEN(GATE(fleet)))
+#define KNOCKS(fleet) (!SKIPS && TAKEN(GATE(fleet)))
 
-inline change(locks, row, note) {
+inline try_gate(layer, fleet, note) {
+#ifdef MUTANT_EARLY_NOTIFY
+	owed = owed | (KNOCKS(fleet) -> listening : 0);
+	signalled = signalled | (KNOCKS(fleet) -> listening : 0);
+#else
+	note = note || KNOCKS(fleet);
+#endif
+	locks[layer * GATES + GATE(fleet)] = locks[layer * GATES + GATE(fleet)] | (PASSES(fleet) -> ME : 0)
+}
+
+/* After a gate that was not got the next is not tried: it makes no difference
+ * what is held there, all will be notified. */
+inline change(layer, row, note) {
 	atomic {
 		row = true;
-		locks = locks | (PASSES -> ME : 0);
-#ifdef MUTANT_EARLY_NOTIFY
-		owed = owed | (KNOCKS -> listening : 0);
-		signalled = signalled | (KNOCKS -> listening : 0);
-#else
-		note = note || KNOCKS;
+#if PARTS > 1
+		if
+		:: part = 0
+		:: part = 1
+		fi;
+#endif
+		try_gate(layer, 0, note);
+#if FLEETS > 1 && !defined(MUTANT_FIRST_FLEET)
+	}
+	atomic {
+		try_gate(layer, 1, note);
 #endif
 #ifdef MUTANT_REMEMBER
-		tried = true
+		tried = true;
 #endif
+		part = 0
 	}
 }
 
+#define EACH_GATE(statement) for (gate : 0 .. GATES - 1) { statement } gate = 0
+
 inline savepoint_rollback() {
-	cut(shared_sub); row_sub = false; note_sub = false; sub = false
+	EACH_GATE(cut(locks[GATES + gate]));
+	row_sub = false; note_sub = false; sub = false
 }
 
 inline savepoint_release() {
-	shared = shared | (shared_sub & ME);
+	EACH_GATE(locks[gate] = locks[gate] | (locks[GATES + gate] & ME));
 	row = row || row_sub;
 	note = note || note_sub;
 	savepoint_rollback()
@@ -131,7 +171,7 @@ inline become_visible() {
 }
 
 inline release_locks() {
-	cut(shared);
+	EACH_GATE(cut(locks[gate]));
 	queue_lock = queue_lock && !note
 }
 
@@ -151,26 +191,28 @@ inline transaction_reset() {
 proctype writer(byte id) {
 	bool row, note;               /* of the transaction */
 	bool sub, row_sub, note_sub;  /* since its savepoint */
+	byte part;                    /* of the change */
+	byte gate;
 #ifdef MUTANT_REMEMBER
 	bool tried;
 #endif
 
 end_idle:
 	do
-	:: atomic { !sub -> change(shared, row, note) }
+	:: !sub -> change(0, row, note)
 #ifdef SAVEPOINTS
 	:: !sub -> sub = true
-	:: atomic { sub -> change(shared_sub, row_sub, note_sub) }
+	:: sub -> change(1, row_sub, note_sub)
 	:: atomic { sub -> savepoint_release() }
 	:: atomic { sub -> savepoint_rollback() }
 #endif
-	:: atomic { !sub -> cut(shared); transaction_reset() }
+	:: atomic { !sub -> EACH_GATE(cut(locks[gate])); transaction_reset() }
 	:: atomic { !sub && row && !note -> break }
 	:: atomic { !sub && row && note && !queue_lock -> queue_lock = true; break }
 	od;
 
 #ifdef MUTANT_EARLY_UNLOCK
-	cut(shared);
+	atomic { EACH_GATE(cut(locks[gate])) }
 #endif
 	if
 	:: atomic { become_visible() }
@@ -183,8 +225,16 @@ end_idle:
 	atomic { signal_listeners(); transaction_reset(); goto end_idle }
 }
 
-#define HELD (sleeper == 1 + id)
-#define GATE_FREE (sleeper == NOBODY && (shared | shared_sub) == 0)
+#define OWN (((1 << PARTS) - 1) << (id * PARTS))  /* its gates */
+#define MY_GATE (id * PARTS + part)
+#define HELD ((closed & BIT(MY_GATE)) != 0)
+#define GATE_FREE (!TAKEN(MY_GATE) && (locks[MY_GATE] | locks[GATES + MY_GATE]) == 0)
+#define ALL_CLOSED ((closed & OWN) == OWN)
+#ifdef MUTANT_SOME_GATES
+#define MAY_SLEEP ((closed & OWN) != 0)
+#else
+#define MAY_SLEEP ALL_CLOSED
+#endif
 #define FOUND MINE(in_hand)
 
 inline listen() {
@@ -202,24 +252,63 @@ inline apply() {
 }
 
 inline unlock() {
-	sleeper = (HELD -> NOBODY : sleeper)
+	closed = closed & ~OWN
+}
+
+inline try_to_close() {
+	if
+	:: !HELD && GATE_FREE -> closed = closed | BIT(MY_GATE); got = true
+	:: else
+	fi
+}
+
+/* Its cursor stays where it was; nothing that came for it is heard any more. */
+inline leave() {
+	unread = unread | (in_hand & ME);
+	cut(in_hand); cut(pending); cut(asleep);
+	got = false; part = 0
 }
 
 inline lose_session() {
-	unread = unread | (in_hand & ME);
-	cut(in_hand); cut(listening); cut(owed); cut(signalled);
-	cut(pending); cut(asleep);
-	sleeper = (HELD -> GHOST : sleeper)
+	leave();
+	cut(listening); cut(owed); cut(signalled);
+	ghosts = ghosts | (closed & OWN);
+	unlock()
+}
+
+/* The heir's session has listened all the time, but may have read what is owed
+ * before it was any of its business. */
+inline hand_over() {
+	leave();
+	unlock();
+	if
+	:: true
+	:: cut(owed); cut(signalled)
+	fi
 }
 
 #ifdef CRASHES
 byte crashes;
-#define DIES atomic { crashes < CRASHES -> crashes++; lose_session(); goto start }
+#define MAY_LEAVE crashes < CRASHES -> crashes++
 #else
-#define DIES atomic { lose_session(); goto start }
+#define MAY_LEAVE true
+#endif
+#ifdef MUTANT_HEIR_WAITS
+#define HEIR_BEGINS sleep
+#else
+#define HEIR_BEGINS awake
+#endif
+#define DIES atomic { MAY_LEAVE; lose_session(); goto start }
+#ifdef HEIRS
+#define GOES atomic { MAY_LEAVE; hand_over(); goto HEIR_BEGINS }
+#else
+#define GOES false
 #endif
 
 proctype worker(byte id) {
+	byte part;  /* whose gate it tries */
+	bool got;   /* a gate that it had not */
+
 start:
 #ifndef MUTANT_LATE_LISTEN
 	atomic { listen() }
@@ -229,31 +318,46 @@ awake:
 	:: atomic { snapshot() }
 	:: atomic { MINE(pending) -> cut(pending); snapshot() }
 	:: DIES
+	:: GOES
 	fi;
 	if
-	:: atomic { FOUND -> apply(); goto awake }
+	:: atomic { FOUND -> apply(); unlock(); goto awake }
 	:: !FOUND
 	:: DIES
 	fi;
-	if
-	:: atomic { GATE_FREE -> sleeper = 1 + id }
-	:: atomic { !GATE_FREE -> assert(!HELD); goto awake }
-#ifdef MUTANT_TRUST
-	:: sleeper != NOBODY  /* a worker sleeps, so writers do notify */
+#if PARTS > 1
+	atomic { try_to_close(); part++ }
 #endif
-	fi;
+	atomic {
+		try_to_close();
+		part = 0;
+		if
+		:: got -> got = false
+		:: !got && ALL_CLOSED -> goto sleep
+		:: !got && !ALL_CLOSED -> goto awake
+#ifdef MUTANT_TRUST
+		:: !got && !ALL_CLOSED  /* a worker sleeps, so writers do notify */
+#endif
+		fi
+	}
 #ifdef MUTANT_NO_LAST_READ
-	goto sleep;
+	if
+	:: MAY_SLEEP -> goto sleep
+	:: else
+	fi;
 #endif
 
-look_again:
 	if
 	:: atomic { snapshot() }
 	:: DIES
 	fi;
 	if
 	:: atomic { FOUND -> apply(); unlock(); goto awake }
-	:: !FOUND
+	:: !FOUND && MAY_SLEEP
+#ifdef MUTANT_TRUST
+	:: !FOUND && ghosts != 0
+#endif
+	:: atomic { !FOUND && !MAY_SLEEP -> goto awake }
 	:: DIES
 	fi;
 
@@ -267,8 +371,9 @@ sleep:
 	put(asleep);
 end_asleep:
 	if
-	:: atomic { MINE(pending) -> cut(pending); cut(asleep); goto look_again }
+	:: atomic { MINE(pending) -> cut(pending); cut(asleep); goto awake }
 	:: DIES
+	:: GOES
 	fi
 }
 
@@ -279,7 +384,7 @@ end_serving:
 		cut(signalled);
 		pending = pending | (owed & ME);
 		cut(owed) }
-	:: atomic { sleeper == GHOST -> sleeper = NOBODY }
+	:: atomic { (ghosts & OWN) != 0 -> ghosts = ghosts & ~OWN }
 	od
 }
 
@@ -299,7 +404,7 @@ init {
 	byte n;
 	atomic {
 		for (n : 0 .. WRITERS - 1) { run writer(n) }
-		for (n : 0 .. WORKERS - 1) { run worker(n); run server(n) }
+		for (n : 0 .. FLEETS - 1) { run worker(n); run server(n) }
 		n = 0
 	}
 }
