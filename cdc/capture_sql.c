@@ -37,8 +37,8 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
     buf_putc(sql, ']');
 }
 
-/* What to log: `logged`, and then `other` unless it is NULL. They are compared as variables: the columns may
- * be of different collations, of which an array has none. */
+/* What to log: `logged`, and then `other` unless it is NULL. They are compared as variables, whose
+ * collation is the default; columns of different collations cannot be compared in one array. */
 static void put_choice(struct buf *sql, const struct need *need)
 {
     buf_puts(sql, "    IF TG_OP = 'DELETE' THEN\n        logged := ");
@@ -47,7 +47,7 @@ static void put_choice(struct buf *sql, const struct need *need)
     put_keys(sql, "NEW", need);
     buf_puts(sql, ";\n        IF TG_OP = 'UPDATE' THEN\n            other := ");
     put_keys(sql, "OLD", need);
-    buf_puts(sql, ";\n            IF other = logged COLLATE \"C\" THEN\n                other := NULL;\n"
+    buf_puts(sql, ";\n            IF other = logged THEN\n                other := NULL;\n"
                   "            END IF;\n        END IF;\n    END IF;\n");
 }
 
@@ -89,7 +89,7 @@ void capture_sql_put_function(struct buf *sql, const struct need *need, int id, 
     put_choice(sql, need);
     buf_printf(sql,
                "    LOOP\n        IF logged IS NOT NULL THEN\n"
-               "            slice := (hash_array(logged COLLATE \"C\") & 2147483647) %% %d;\n"
+               "            slice := (hash_array(logged) & 2147483647) %% %d;\n"
                "        END IF;\n",
                gates->partitions);
     buf_puts(sql, "        -- In this order: see pgusher.set_gauge.\n"

@@ -42,15 +42,20 @@ CREATE TABLE IF NOT EXISTS pgusher.changelog (
     capture smallint NOT NULL,
     keys    text[]
 );
-CREATE INDEX IF NOT EXISTS changelog_xid_seq ON pgusher.changelog (xid, seq);
-CREATE TABLE IF NOT EXISTS pgusher.changelog_0 () INHERITS (pgusher.changelog);
-CREATE INDEX IF NOT EXISTS changelog_0_xid_seq ON pgusher.changelog_0 (xid, seq);
-CREATE TABLE IF NOT EXISTS pgusher.changelog_1 () INHERITS (pgusher.changelog);
-CREATE INDEX IF NOT EXISTS changelog_1_xid_seq ON pgusher.changelog_1 (xid, seq);
-CREATE TABLE IF NOT EXISTS pgusher.changelog_2 () INHERITS (pgusher.changelog);
-CREATE INDEX IF NOT EXISTS changelog_2_xid_seq ON pgusher.changelog_2 (xid, seq);
-CREATE TABLE IF NOT EXISTS pgusher.changelog_3 () INHERITS (pgusher.changelog);
-CREATE INDEX IF NOT EXISTS changelog_3_xid_seq ON pgusher.changelog_3 (xid, seq);
+-- CREATE INDEX would wait for writers, even if there is nothing to create.
+DO $$
+DECLARE
+    log text;
+BEGIN
+    FOREACH log IN ARRAY '{changelog,changelog_0,changelog_1,changelog_2,changelog_3}'::text[] LOOP
+        IF to_regclass('pgusher.' || log) IS NULL THEN
+            EXECUTE format('CREATE TABLE pgusher.%s () INHERITS (pgusher.changelog)', log);
+        END IF;
+        IF to_regclass('pgusher.' || log || '_xid_seq') IS NULL THEN
+            EXECUTE format('CREATE INDEX %1$s_xid_seq ON pgusher.%1$s (xid, seq)', log);
+        END IF;
+    END LOOP;
+END$$;
 
 -- What every writer asks for each row, so it must cost no query: the last value is stop_at * 4 + the number of the table
 -- to write into. A change whose seq is not below stop_at is not logged: no worker of any fleet has moved

@@ -13,7 +13,7 @@ INSERT INTO pgusher.watch SELECT * FROM pgusher_1.watch;
 INSERT INTO pgusher.quarantine SELECT * FROM pgusher_1.quarantine;
 
 INSERT INTO pgusher.changelog_0 (xid, seq, at, part, capture, keys)
-SELECT c.xid, c.seq, c.at, coalesce((hash_array(c.keys COLLATE "C") & 2147483647) % m.partitions, 0), c.capture, c.keys
+SELECT c.xid, c.seq, c.at, coalesce((hash_array(c.keys) & 2147483647) % m.partitions, 0), c.capture, c.keys
   FROM pgusher_1.changelog c, pgusher.meta m
  WHERE c.xid >= (SELECT min(pg_snapshot_xmin(f.done)) FROM pgusher_1.fleet f)
    AND EXISTS (SELECT FROM pgusher_1.fleet f WHERE NOT pg_visible_in_snapshot(c.xid, f.done));

@@ -198,7 +198,7 @@ def test_a_gate_that_is_held_is_not_taken_twice(log, reader):
     log.install()
     sleeper = reader(ALL)
     for _ in range(5):
-        assert sleeper.read(may_sleep=True)[0] == "asleep"
+        assert sleeper.read(may_sleep=True)[0] == "asleep" and sorted(sleeper.gates) == ALL
     log.write(1)
     assert sleeper.read(may_sleep=True)[0] == "work"
     assert log.db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828467") == 0
@@ -234,7 +234,7 @@ def test_two_fleets_sleep_side_by_side(log, reader):
     sleepers = [reader(ALL, number=number) for number in numbers.values()]
     for sleeper in sleepers:
         sleeper.listen()
-        assert sleeper.read(may_sleep=True)[0] == "asleep"
+        assert sleeper.read(may_sleep=True)[0] == "asleep" and sorted(sleeper.gates) == ALL
     log.write(1)
     for sleeper in sleepers:
         assert sleeper.heard() == [str(log.part_of("1"))]

@@ -133,6 +133,16 @@ def test_install_retries_behind_a_writer_and_does_not_block_others(tickets):
     assert tickets.changes() == 1
 
 
+def test_install_that_changes_nothing_waits_for_nobody(tickets):
+    tickets.install()
+    holder = tickets.db.connect()
+    holder.cursor().execute("UPDATE event SET name = 'held' WHERE id = 1")
+    result = tickets.pgusher("install").must(0, "0 triggers")
+    assert "in use" not in result.text
+    holder.rollback()
+    holder.close()
+
+
 @pytest.fixture
 def writer(tickets):
     """A role that may write the tables and nothing else."""

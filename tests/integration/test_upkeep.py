@@ -389,6 +389,16 @@ def test_a_stop_is_known_even_if_the_server_dies_while_it_is_moved(log, reader):
     assert log.can_resume(log.snapshot())
 
 
+def test_a_stop_is_known_by_the_sequence_alone(log):
+    """A writer that has drawn its number may have seen the old stop, and not have said so yet."""
+    log.install(max_lag={"rows": 5})
+    before = log.snapshot()
+    log.db.sql("SELECT setval('pgusher.changelog_seq', %s)", log.stop_at())
+    log.upkeep()
+    assert log.stop_at() > log.last_seq()
+    assert not log.can_resume(before) and log.can_resume(log.snapshot())
+
+
 # ---- judging a cursor ----
 
 @pytest.mark.parametrize("done, lost", [
