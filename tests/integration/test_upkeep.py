@@ -78,7 +78,8 @@ def test_tables_turn_and_are_reused(log):
 
 def test_a_table_is_turned_when_it_is_large(log):
     log.install()
-    log.write_many(10)
+    log.write_many(10000)
+    tidy(log)
     log.db.sql("SELECT setval('pgusher.changelog_seq', 1000020)")
     log.write(1)
     assert log.current() == 0
