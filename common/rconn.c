@@ -25,6 +25,7 @@ struct rconn {
     int64_t patient_until_ms;
     struct timer *look_again;
     char *identity;
+    size_t primaries; /* as many as there were when it last came up */
     struct err why_down;
     bool going_down;
     bool again; /* instead of telling the owner */
@@ -77,6 +78,7 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
 
     redis_url_copy(&rconn->url, url);
     rconn->kind = kinds[url->kind];
+    rconn->primaries = 1;
     rconn->state = OPENING;
     rconn->patient_until_ms = url->kind == REDIS_SINGLE ? 0 : clock_mono_ms() + PATIENCE_MS;
     open_now(rconn);
@@ -84,6 +86,8 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
 
 void rconn_came_up(struct rconn *rconn, const char *identity)
 {
+    if (rconn->kind->primaries)
+        rconn->primaries = rconn->kind->primaries(rconn->self);
     free(rconn->identity);
     rconn->identity = mem_strdup(identity);
     rconn->state = UP;
@@ -173,12 +177,14 @@ int rconn_route(const struct rconn *rconn, const char *key, size_t len)
 
 size_t rconn_primaries(const struct rconn *rconn)
 {
-    return rconn->kind->primaries ? rconn->kind->primaries(rconn->self) : 1;
+    return rconn->primaries;
 }
 
 int rconn_primary_route(const struct rconn *rconn, size_t i)
 {
-    return rconn->kind->primary_route ? rconn->kind->primary_route(rconn->self, i) : 0;
+    if (!rconn->kind->primary_route)
+        return 0;
+    return rconn->state == UP ? rconn->kind->primary_route(rconn->self, i) : RCONN_ANY;
 }
 
 size_t rconn_primary_of(const struct rconn *rconn, int route)
@@ -188,7 +194,7 @@ size_t rconn_primary_of(const struct rconn *rconn, int route)
 
 const char *rconn_route_tag(const struct rconn *rconn, int route)
 {
-    return rconn->kind->route_tag ? rconn->kind->route_tag(route) : NULL;
+    return rconn->kind->route_tag ? rconn->kind->route_tag(route < 0 ? 0 : route) : NULL;
 }
 
 /* ---- commands ---- */

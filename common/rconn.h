@@ -53,7 +53,7 @@ const char *rconn_identity(const struct rconn *rconn);
 /* Which way a key goes. Keys of equal routes may stand in one command. */
 int rconn_route(const struct rconn *rconn, const char *key, size_t len);
 /* The servers that hold the keys, each a share; and a route that leads to the i-th, the same for all
- * programs; it is another one when the slot of it was moved. Only while up. */
+ * programs; it is another one when the slot of it was moved. After it went down, RCONN_ANY. */
 size_t rconn_primaries(const struct rconn *rconn);
 int rconn_primary_route(const struct rconn *rconn, size_t i);
 /* Which of them a route leads to now: a slot may move. */

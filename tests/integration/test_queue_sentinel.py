@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from harness.queue import QUEUE, QueueBox, run_queue
-from harness.redis_sentinel import NAME, RedisSentinel
+from harness.redis_sentinel import NAME, RedisSentinel, is_replica
 from harness.waiting import until
 
 
@@ -57,7 +57,7 @@ def test_a_consumer_follows_a_failover(watched, queue, sign):
         old.start()
     else:
         old.process.send_signal(signal.SIGCONT)
-    until(lambda: old.client.role()[0] == b"slave", 60)
+    until(lambda: is_replica(old), 60)
     push(queue, ["last"]).must(0)
     queue.until(lambda: ["last"] in queue.runs(), 20)
     consumer.stop()

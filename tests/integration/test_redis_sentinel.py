@@ -7,7 +7,7 @@ import redis
 
 from harness import ticketing
 from harness.documented import acl_rules
-from harness.redis_sentinel import NAME, RedisSentinel
+from harness.redis_sentinel import NAME, RedisSentinel, is_replica
 from harness.traffic import Traffic
 from harness.waiting import stays, until
 
@@ -83,7 +83,7 @@ def test_the_primary_is_stopped_and_continues(market, watched):
         changed(market, "while it is stopped", seconds=6)
         old.process.send_signal(signal.SIGCONT)
     market.in_step(60)
-    until(lambda: old.client.role()[0] == b"slave", 30)
+    until(lambda: is_replica(old), 30)
 
 
 def test_a_failover_at_rest(market, watched):

@@ -52,6 +52,14 @@ class Sentinel:
         shutil.rmtree(self.folder)
 
 
+def is_replica(server):
+    """A server that becomes one cuts its clients off."""
+    try:
+        return server.client.role()[0] == b"slave"
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+
+
 class RedisSentinel:
     """Stands where a RedisServer does: url is the sentinels', client is that of the primary of the moment."""
 
