@@ -14,7 +14,6 @@
 #define ERROR_PREFIX "Redis: "
 
 enum { CONNECT_DEADLINE_MS = 5000 };
-
 enum state { CLOSED, CONNECTING, GREETING, UP };
 
 struct pending {
@@ -302,13 +301,15 @@ void rconn_link_open(struct rconn_link *link, const struct redis_url *url)
 
 static void set_lost(const struct rconn_link *link, const redisAsyncContext *context, struct err *err)
 {
+    const char *what = context->err ? context->errstr : "the connection was lost";
     char *shown = redis_url_show(&link->url);
 
     if (link->going_down)
         err_set(err, ST_LOST, "%s", link->why_down.text);
+    else if (link->state == GREETING)
+        err_set(err, ST_AGAIN, "%s", what);
     else
-        err_set(err, ST_LOST, "Redis at %s: %s", shown,
-                context->err ? context->errstr : "the connection was lost");
+        err_set(err, ST_LOST, "Redis at %s: %s", shown, what);
     free(shown);
 }
 
@@ -333,8 +334,8 @@ static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
     struct pending *pending = privdata;
     struct rconn_link *link = pending->link;
     const redisReply *reply = raw;
-    struct err err = ERR_NONE;
     bool is_error = reply && reply->type == REDIS_REPLY_ERROR;
+    struct err err = ERR_NONE;
 
     link->outstanding--;
     if (!reply)
