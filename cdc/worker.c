@@ -275,13 +275,18 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     return state == FEED_ASLEEP ? sleep_behind_gate(worker, err) : poll(worker, err);
 }
 
-/* Nothing to read: others own all partitions, or hold them still. */
+/* Nothing to read: others own all partitions, or hold them still. Backfills go on, for who holds one may have
+ * given its last partition up. */
 static int stand_by(struct worker *worker, struct err *err)
 {
+    int64_t task_ms = tasks_ms_left(worker->tasks, false);
+
     if (worker->options->once)
         return worker_own_all(worker, err);
-    worker_wait(worker, SAFETY_POLL_MS);
-    return 0;
+    if (fleet_workers(worker->fleet) == 0 || task_ms < 0)
+        task_ms = SAFETY_POLL_MS;
+    worker_wait(worker, least(task_ms, SAFETY_POLL_MS));
+    return is_called(worker) || fleet_workers(worker->fleet) == 0 ? 0 : backfill(worker, false, err);
 }
 
 static int read_on(struct worker *worker, struct err *err)

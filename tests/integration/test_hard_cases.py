@@ -1,0 +1,64 @@
+"""Faults that come in pairs, or at a bad moment."""
+import os
+import shutil
+
+import pytest
+
+from harness import ticketing
+from harness.box import Box, projection
+from harness.programs import SLOWER
+from harness.redis_server import RedisServer
+from harness.waiting import stays, until
+
+RECORD = "pgusher:fleet:default"
+
+
+@pytest.fixture
+def twin(tickets, workspace):
+    """The same fleet on the same database, configured with another Redis."""
+    folder = os.path.join(workspace, "twin")
+    server = RedisServer(os.path.join(workspace, "second"))
+    os.mkdir(folder)
+    twin = Box(folder, tickets.db, server)
+    try:
+        server.start()
+        twin.use(tickets.projections)
+        yield twin
+    finally:
+        twin.stop()
+        shutil.rmtree(folder)
+        server.remove()
+
+
+def done_xmax(box):
+    """The highest in a cursor beside the data."""
+    fields = box.redis.client.hgetall(RECORD)
+    return max(int(value.split(b":")[1]) for name, value in fields.items() if re.fullmatch(rb"p\d+", name))
+
+
+def next_pid_is(number):
+    """As after the kernel's numbers have gone round."""
+    try:
+        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+            file.write(str(number))
+    except OSError as error:
+        pytest.skip(f"process ids cannot be chosen here: {error}")
+
+
+def test_a_late_worker_whose_pid_is_lower_leaves_no_backfill_undone(tickets):
+    """The worker that does a backfill loses its only partition to another one."""
+    tickets.db.sql("CALL grow(10, 20000)")
+    tickets.use(tickets.projections, partitions=1)
+    tickets.install()
+    tickets.start()
+    backend = "SELECT max(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgusherd%'"
+    tickets.until(lambda: tickets.db.value("SELECT count(*) FROM pgusher.backfill WHERE documents > 1000"), 20, "begun",
+                  every=0.001)
+    first = tickets.db.value(backend)
+    next_pid_is(400)
+    tickets.start()
+    tickets.until(lambda: tickets.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                                           " AND application_name LIKE 'pgusherd%%' AND pid < %s", first), 10, "lower pid")
+    tickets.until(lambda: tickets.daemons[0].said("0 of 1 partitions"), 10, "it gave its partition up")
+    tickets.until_asleep(30)
+    tickets.in_step()
