@@ -178,8 +178,8 @@ static int write_progress(struct tasks *tasks, struct err *err)
 static int look(struct tasks *tasks, struct err *err)
 {
     char *names = plan_projection_names(tasks->session->plan);
-    const char *const params[] = {tasks->session->config->fleet, names};
-    struct pg_query query = {.sql = sql_claim_task, .name = "claim_task", .params = params, .nparams = 2};
+    const char *const params[] = {tasks->session->config->fleet, names, tasks->session->dataset};
+    struct pg_query query = {.sql = sql_claim_task, .name = "claim_task", .params = params, .nparams = 3};
     struct pg_rows *rows = NULL;
     int result = pg_run(tasks->session->pg, &query, &rows, err);
 

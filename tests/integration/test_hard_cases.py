@@ -1,5 +1,6 @@
 """Faults that come in pairs, or at a bad moment."""
 import os
+import re
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ from harness import ticketing
 from harness.box import Box, projection
 from harness.programs import SLOWER
 from harness.redis_server import RedisServer
-from harness.waiting import stays, until
+from harness.waiting import until
 
 RECORD = "pgusher:fleet:default"
 
@@ -34,6 +35,17 @@ def done_xmax(box):
     """The highest in a cursor beside the data."""
     fields = box.redis.client.hgetall(RECORD)
     return max(int(value.split(b":")[1]) for name, value in fields.items() if re.fullmatch(rb"p\d+", name))
+
+
+def test_a_worker_on_another_redis_does_not_do_this_ones_backfill(tickets, twin):
+    """During a rolling change of the configuration some workers of the fleet still have the old Redis."""
+    tickets.db.sql("CALL grow(10, 3000)")
+    tickets.ready(tickets.projections)
+    twin.start().says("bringing all documents in step")
+    twin.until(lambda: not tickets.db.value("SELECT count(*) FROM pgusher.backfill"), 30, "all backfills are done")
+    tickets.daemons[0].kill()
+    twin.until_asleep(20)
+    twin.in_step()
 
 
 def next_pid_is(number):
