@@ -13,7 +13,6 @@
 /* What the primaries say, by partition. */
 struct found {
     struct cursor cursors[MAX_PARTITIONS];
-    bool incomplete[MAX_PARTITIONS]; /* a primary has no cursor */
 };
 
 static void take_cursor(void *arg, int part, const char *text)
@@ -21,22 +20,13 @@ static void take_cursor(void *arg, int part, const char *text)
     struct found *found = arg;
     struct cursor cursor = {0};
 
-    if (cursor_decode(text, &cursor) != 0)
-        found->incomplete[part] = true;
-    else if (found->cursors[part].done)
-        cursor_hold_back(&found->cursors[part], &cursor);
-    else
-        cursor_copy(&found->cursors[part], &cursor);
+    if (cursor_decode(text, &cursor) == 0) {
+        if (found->cursors[part].done)
+            cursor_hold_back(&found->cursors[part], &cursor);
+        else
+            cursor_copy(&found->cursors[part], &cursor);
+    }
     cursor_free(&cursor);
-}
-
-/* The data's own word counts; where it says nothing on some primary, PostgreSQL's, unless that is ahead. */
-static void choose(struct cursor *chosen, const struct cursor *beside, bool incomplete)
-{
-    if (beside->done && !incomplete)
-        cursor_copy(chosen, beside);
-    else if (beside->done)
-        cursor_hold_back(chosen, beside);
 }
 
 static int load_from_pg(struct session *session, const struct parts *parts, struct cursor *ret_cursors,
@@ -109,8 +99,8 @@ int position_load(struct session *session, const struct parts *parts, struct cur
     for (size_t i = 0; i < parts->count; i++) {
         int part = parts->list[i];
 
-        if (result == 0)
-            choose(&ret_cursors[part], &found->cursors[part], found->incomplete[part]);
+        if (result == 0 && found->cursors[part].done)
+            cursor_hold_back(&ret_cursors[part], &found->cursors[part]);
         cursor_free(&found->cursors[part]);
     }
     free(found);
@@ -145,14 +135,15 @@ int position_save_in_pg(struct session *session, struct position *position, stru
 {
     const struct cursor *cursor = &position->cursor;
     char *parts = parts_array(&position->parts);
-    const char *const params[] = {session->config->fleet, parts,          cursor->done,
-                                  cursor->upto,           cursor->at_xid, cursor->at_seq};
+    const char *const params[] = {session->config->fleet, parts,          cursor->done,    cursor->upto,
+                                  cursor->at_xid,         cursor->at_seq, session->dataset};
     struct pg_query query = {
         .sql = "UPDATE pgusher.cursor SET done = $3, upto = $4, at_xid = $5, at_seq = $6, moved_at = now()"
-               " WHERE fleet = $1 AND part = ANY($2)",
+               " WHERE fleet = $1 AND part = ANY($2)"
+               " AND EXISTS (SELECT FROM pgusher.fleet f WHERE f.name = $1 AND f.dataset = $7)",
         .name = "save_cursor",
         .params = params,
-        .nparams = 6,
+        .nparams = 7,
     };
     int result = pg_run(session->pg, &query, NULL, err);
 

@@ -5,7 +5,9 @@
  * Beside the data means the hash pgusher:fleet:<name> (in a cluster one on each primary, with a hash tag that
  * lives there): dataset, epoch, ordinal, and p0, p1 … with the cursor of each partition. It is
  * replicated and persisted in one order with the documents, so whatever a Redis forgot, the
- * cursor in it is not ahead of it.
+ * cursor in it is not ahead of it. PostgreSQL's own is for the same reason not ahead of what a crash of
+ * PostgreSQL left: a cursor beside the data may have passed transactions that were not flushed, and after a
+ * crash others get their numbers. So a session begins where both say that all before is applied.
  */
 #ifndef PGUSHER_POSITION_H
 #define PGUSHER_POSITION_H
@@ -30,8 +32,9 @@ int position_load(struct session *session, const struct parts *parts, struct cur
 /* Only PostgreSQL's, of all partitions. */
 int position_load_all_from_pg(struct session *session, struct cursor *ret_cursors, struct err *err);
 
-/* 0, or -1 with err set. Saving beside the data waits for replicas first where the configuration says so;
- * when they do not answer in time, nothing is saved, `unsaved` stays, and it is no error. */
+/* 0, or -1 with err set. When the fleet's cursors speak of another dataset by now, PostgreSQL's stay as they
+ * are: the session will hear of it. Saving beside the data waits for replicas first where the configuration
+ * says so; when they do not answer in time, nothing is saved, `unsaved` stays, and it is no error. */
 int position_save_beside(struct session *session, struct position *position, struct err *err);
 int position_save_in_pg(struct session *session, struct position *position, struct err *err);
 

@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -35,6 +36,45 @@ def done_xmax(box):
     """The highest in a cursor beside the data."""
     fields = box.redis.client.hgetall(RECORD)
     return max(int(value.split(b":")[1]) for name, value in fields.items() if re.fullmatch(rb"p\d+", name))
+
+
+def test_a_crash_of_postgres_gives_transaction_numbers_again(workspace, own_cluster, redis_server):
+    """What was not flushed is gone, and its transaction numbers are used again. Cursors that have passed them must not
+    pass by what is committed under the same numbers later."""
+    own_cluster.settings.update({"wal_writer_delay": "10s", "autovacuum": "off"})
+    own_cluster.start()
+    db = own_cluster.create()
+    db.once(ticketing.schema())
+    folder = os.path.join(workspace, "box")
+    os.mkdir(folder)
+    box = Box(folder, db, redis_server)
+    try:
+        worker = box.ready(ticketing.projections(), look_back="5 s")
+        db.sql("UPDATE event SET name = 'flushed'")
+        box.in_step()
+        flushed = db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        box.until(lambda: done_xmax(box) > flushed + 2, 8, lambda: f"cursor beyond {flushed}: {done_xmax(box)}")
+        worker.process.send_signal(signal.SIGSTOP)
+        own_cluster.crash()
+        own_cluster.start()
+        db = box.db = own_cluster.database(db.name)
+        number = 0
+        now = db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        print("flushed", flushed, "cursor", done_xmax(box), "after the crash", now)
+        assert now < done_xmax(box), "transaction numbers are given again"
+        while number < 9:
+            number += 1
+            db.sql("UPDATE event SET name = %s WHERE id = %s", f"again {number}", number)
+        worker.process.send_signal(signal.SIGCONT)
+        box.until(lambda: worker.said("connected to PostgreSQL") > 1, 20, "connected again")
+        box.until_asleep(20)
+        box.in_step()
+    finally:
+        worker.process.send_signal(signal.SIGCONT)
+        for _, text in box.report():
+            print(text[-3000:])
+        box.stop()
+        shutil.rmtree(folder)
 
 
 def test_a_worker_on_another_redis_does_not_do_this_ones_backfill(tickets, twin):
