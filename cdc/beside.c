@@ -136,66 +136,57 @@ static char *routes_text(const struct records *records)
     return buf_take(&text);
 }
 
-static void put_pair(struct buf *command, const char *name, const char *value)
-{
-    resp_put_bulk(command, name, strlen(name));
-    resp_put_bulk(command, value, strlen(value));
-}
-
-static void put_record(struct buf *command, const struct session *session, const char *key,
-                       const char *dataset, const struct cursor *cursors)
+static void put_record(struct words *words, const struct session *session, const char *dataset,
+                       const struct cursor *cursors, bool filled)
 {
     char *routes = routes_text(&session->records);
     char epoch[24];
 
-    buf_printf(command, "*%d\r\n", 10 + 2 * session->partitions);
     snprintf(epoch, sizeof(epoch), "%lld", (long long)session->epoch);
-    put_pair(command, "HSET", key);
-    put_pair(command, "dataset", dataset);
-    put_pair(command, "epoch", epoch);
-    put_pair(command, "ordinal", "0");
-    put_pair(command, "routes", routes);
-    for (int i = 0; i < session->partitions; i++) {
-        char *cursor = cursor_encode(&cursors[i]);
-        char name[16];
-
-        snprintf(name, sizeof(name), "p%d", i);
-        put_pair(command, name, cursor);
-        free(cursor);
-    }
+    words_put_pair(words, "dataset", dataset);
+    words_put_pair(words, "epoch", epoch);
+    words_put_pair(words, "ordinal", "0");
+    words_put_pair(words, "routes", routes);
+    for (int i = 0; i < session->partitions; i++)
+        words_put_cursor(words, i, &cursors[i]);
+    for (size_t i = 0; i < session->plan->nprojections; i++)
+        words_put_note(words, session->plan->projections[i].config->name, filled ? "done" : "asked");
     free(routes);
 }
 
-static int run_and_forget(struct session *session, int route, const struct buf *command, struct err *err)
+/* Names and values into the record of this route. */
+static int write_record(struct session *session, int route, const struct words *fields, struct err *err)
 {
-    struct rreply *reply = rconn_run_raw(session->rconn, route, command->data, command->len, err);
+    char *key = record_key(session, route);
+    struct words head = {0};
+    struct buf command = BUF_NONE;
+    struct rreply *reply;
 
+    words_put_pair(&head, "HSET", key);
+    buf_printf(&command, "*%zu\r\n", head.count + fields->count);
+    buf_add(&command, head.text.data, head.text.len);
+    buf_add(&command, fields->text.data, fields->text.len);
+    reply = rconn_run_raw(session->rconn, route, command.data, command.len, err);
     rreply_free(reply);
+    buf_free(&command);
+    words_free(&head);
+    free(key);
     return reply ? 0 : -1;
 }
 
-static int begin_record(struct session *session, int route, const char *dataset, const struct cursor *cursors,
-                        struct err *err)
+int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, bool filled,
+                 struct err *err)
 {
-    char *key = record_key(session, route);
-    struct buf command = BUF_NONE;
-    int result;
+    struct words record = {0};
+    int result = 0;
 
-    put_record(&command, session, key, dataset, cursors);
-    result = run_and_forget(session, route, &command, err);
-    buf_free(&command);
-    free(key);
-    return result;
-}
-
-int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, struct err *err)
-{
     session->records.count = 0;
     add_route_of_each_primary(session, &session->records);
-    for (size_t i = 0; i < session->records.count; i++)
-        if (begin_record(session, session->records.routes[i], dataset, cursors, err) != 0)
-            return -1;
-    return 0;
+    put_record(&record, session, dataset, cursors, filled);
+    for (size_t i = 0; i < session->records.count && result == 0; i++)
+        result = write_record(session, session->records.routes[i], &record, err);
+    words_free(&record);
+    return result;
 }
 
 /* ---- covering ---- */
@@ -221,24 +212,19 @@ bool beside_is_uncovered(const struct session *session)
 /* All fields of the first record. */
 static int copy_record(struct session *session, int route, struct err *err)
 {
-    const char *words[] = {"HGETALL", NULL};
-    struct rreply *fields = record_run(session, session->records.routes[0], 2, words, err);
-    char *key = record_key(session, route);
-    struct buf command = BUF_NONE;
+    const char *command[] = {"HGETALL", NULL};
+    struct rreply *found = record_run(session, session->records.routes[0], 2, command, err);
+    struct words fields = {0};
     int result = -1;
 
-    if (fields && rreply_count(fields)) {
-        buf_printf(&command, "*%zu\r\n", 2 + rreply_count(fields));
-        put_pair(&command, "HSET", key);
-        for (size_t i = 0; i + 1 < rreply_count(fields); i += 2)
-            put_pair(&command, record_text(fields, i), record_text(fields, i + 1));
-        result = run_and_forget(session, route, &command, err);
-    } else {
+    for (size_t i = 0; found && i + 1 < rreply_count(found); i += 2)
+        words_put_pair(&fields, record_text(found, i), record_text(found, i + 1));
+    if (fields.count)
+        result = write_record(session, route, &fields, err);
+    else
         err_set(err, ST_LOST, "the contents of Redis are not what they were");
-    }
-    rreply_free(fields);
-    buf_free(&command);
-    free(key);
+    words_free(&fields);
+    rreply_free(found);
     return result;
 }
 

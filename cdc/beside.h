@@ -19,10 +19,11 @@ struct beside {
 /* Also finds session->records. 0, or -1 with err set. The caller frees ret_beside->dataset. */
 int beside_read(struct session *session, struct beside *ret_beside, struct err *err);
 
-/* Begins the record of a dataset anew on every primary, with a cursor for each partition: there is never a
- * record without them, so that whatever state Redis falls back to, it says how far it is. 0, or -1 with err
- * set. */
-int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, struct err *err);
+/* Begins the record of a dataset anew on every primary, with a cursor for each partition and a note for each
+ * projection, whether it is still to be filled (`filled`: it is not): there is never a record without
+ * them, so that whatever state Redis falls back to, it says how far it is. 0, or -1 with err set. */
+int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, bool filled,
+                 struct err *err);
 
 /* Whether a primary has no record, because slots moved there. */
 bool beside_is_uncovered(const struct session *session);
@@ -34,6 +35,13 @@ int beside_cover(struct session *session, struct err *err);
 typedef void beside_cursors_fn(void *arg, int part, const char *text);
 int beside_cursors(struct session *session, const struct parts *parts, beside_cursors_fn *fn, void *arg,
                    struct err *err);
+
+/* The note about the backfill of a projection (see task_note.h); calls fn with each record's (NULL: none). */
+typedef void beside_note_fn(void *arg, const char *text);
+int beside_notes(struct session *session, const char *projection, beside_note_fn *fn, void *arg,
+                 struct err *err);
+/* Writes it into every record. 0, or -1 with err set, as beside_save. */
+int beside_note(struct session *session, const char *projection, const char *text, struct err *err);
 
 /* Waits until as many replicas of every primary as redis_wait says have all that was written so far.
  * *ret_enough says whether they have within the time. 0, or -1 with err set. */

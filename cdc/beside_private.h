@@ -3,6 +3,7 @@
 #define PGUSHER_BESIDE_PRIVATE_H
 
 #include "cdc/beside.h"
+#include "common/buf.h"
 
 /* The caller frees. */
 char *record_key(const struct session *session, int route);
@@ -11,5 +12,19 @@ char *record_key(const struct session *session, int route);
 struct rreply *record_run(struct session *session, int route, int argc, const char **words, struct err *err);
 /* An element that is a string; NULL otherwise. */
 const char *record_text(const struct rreply *reply, size_t index);
+
+/* Words of a command. */
+struct words {
+    struct buf text; /* as resp_put_bulk writes them */
+    size_t count;
+};
+
+void words_put(struct words *words, const char *word);
+void words_put_pair(struct words *words, const char *name, const char *value);
+void words_put_cursor(struct words *words, int part, const struct cursor *cursor);
+void words_put_note(struct words *words, const char *projection, const char *text);
+void words_free(struct words *words);
+/* The field of a projection's note; the caller frees. */
+char *note_name(const char *projection);
 
 #endif

@@ -43,6 +43,26 @@ int beside_cursors(struct session *session, const struct parts *parts, beside_cu
     return 0;
 }
 
+int beside_notes(struct session *session, const char *projection, beside_note_fn *fn, void *arg,
+                 struct err *err)
+{
+    char *name = note_name(projection);
+    int result = 0;
+
+    for (size_t i = 0; i < session->records.count && result == 0; i++) {
+        const char *words[] = {"HMGET", NULL, name};
+        struct rreply *reply = record_run(session, session->records.routes[i], 3, words, err);
+
+        if (reply)
+            fn(arg, record_text(reply, 0));
+        else
+            result = -1;
+        rreply_free(reply);
+    }
+    free(name);
+    return result;
+}
+
 int beside_wait(struct session *session, bool *ret_enough, struct err *err)
 {
     char replicas[16], timeout[24];
@@ -94,21 +114,8 @@ static void on_answer(void *arg, const struct rreply *reply, const struct err *e
     free(round);
 }
 
-static void add_cursors(struct script_call *call, const struct position *position)
-{
-    char *text = cursor_encode(&position->cursor);
-
-    for (size_t i = 0; i < position->parts.count; i++) {
-        char name[8];
-
-        snprintf(name, sizeof(name), "p%d", position->parts.list[i]);
-        script_arg(call, name, strlen(name));
-        script_arg(call, text, strlen(text));
-    }
-    free(text);
-}
-
-static void send_round(struct round *round, const struct position *position)
+/* `fields`: names and values to be set in the record. */
+static void send_round(struct round *round, const struct words *fields)
 {
     struct session *session = round->session;
 
@@ -121,18 +128,17 @@ static void send_round(struct round *round, const struct position *position)
         script_arg(call, session->dataset, strlen(session->dataset));
         script_arg_int(call, session->epoch);
         script_arg_int(call, session->ordinal);
-        if (position)
-            add_cursors(call, position);
+        script_args_raw(call, &fields->text, fields->count);
         script_send(call, session->rconn, on_answer, round);
         free(key);
     }
 }
 
-int beside_save(struct session *session, const struct position *position, struct err *err)
+static int save(struct session *session, const struct words *fields, struct err *err)
 {
     struct round round = {.session = session, .err = ERR_NONE};
 
-    send_round(&round, position);
+    send_round(&round, fields);
     loop_run_until(session->loop, &round.done);
     if (round.err.status == ST_OK)
         return 0;
@@ -140,8 +146,32 @@ int beside_save(struct session *session, const struct position *position, struct
     return -1;
 }
 
+int beside_save(struct session *session, const struct position *position, struct err *err)
+{
+    struct words fields = {0};
+    int result;
+
+    for (size_t i = 0; i < position->parts.count; i++)
+        words_put_cursor(&fields, position->parts.list[i], &position->cursor);
+    result = save(session, &fields, err);
+    words_free(&fields);
+    return result;
+}
+
+int beside_note(struct session *session, const char *projection, const char *text, struct err *err)
+{
+    struct words fields = {0};
+    int result;
+
+    words_put_note(&fields, projection, text);
+    result = save(session, &fields, err);
+    words_free(&fields);
+    return result;
+}
+
 void beside_look(struct session *session)
 {
+    struct words none = {0};
     struct round *round;
 
     if (session->looking || !rconn_is_up(session->rconn) || session->records.count == 0)
@@ -150,7 +180,7 @@ void beside_look(struct session *session)
     round->session = session;
     round->looking = true;
     session->looking = round;
-    send_round(round, NULL);
+    send_round(round, &none);
 }
 
 void beside_forget(struct session *session)

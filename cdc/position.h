@@ -3,11 +3,12 @@
  * something.
  *
  * Beside the data means the hash pgusher:fleet:<name> (in a cluster one on each primary, with a hash tag that
- * lives there): dataset, epoch, ordinal, and p0, p1 … with the cursor of each partition. It is
- * replicated and persisted in one order with the documents, so whatever a Redis forgot, the
- * cursor in it is not ahead of it. PostgreSQL's own is for the same reason not ahead of what a crash of
- * PostgreSQL left: a cursor beside the data may have passed transactions that were not flushed, and after a
- * crash others get their numbers. So a session begins where both say that all before is applied.
+ * lives there): dataset, epoch, ordinal, p0, p1 … with the cursor of each partition, and
+ * backfill:<projection> (see task_note.h). It is replicated and persisted in one order with the documents, so
+ * whatever a Redis forgot, the cursor in it is not ahead of it. PostgreSQL's own is for the same reason not
+ * ahead of what a crash of PostgreSQL left: a cursor beside the data may have passed transactions that were
+ * not flushed, and after a crash others get their numbers. So a session begins where both say that all before
+ * is applied.
  */
 #ifndef PGUSHER_POSITION_H
 #define PGUSHER_POSITION_H

@@ -286,13 +286,13 @@ static char *new_dataset(void)
 
 /* In Redis, after PostgreSQL: who dies in between leaves two datasets that differ, and the next one begins
  * again. */
-static int begin_record(struct session *session, const char *dataset, struct err *err)
+static int begin_record(struct session *session, const char *dataset, bool filled, struct err *err)
 {
     struct cursor *cursors = mem_zalloc(sizeof(*cursors) * MAX_PARTITIONS);
     int result = position_load_all_from_pg(session, cursors, err);
 
     if (result == 0)
-        result = beside_begin(session, dataset, cursors, err);
+        result = beside_begin(session, dataset, cursors, filled, err);
     for (int i = 0; i < session->partitions; i++)
         cursor_free(&cursors[i]);
     free(cursors);
@@ -317,7 +317,7 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
         contents_lost ? "t" : "f"};
     result = pg_run(session->pg, &query, NULL, err);
     if (result == 0)
-        result = begin_record(session, dataset, err);
+        result = begin_record(session, dataset, false, err);
     if (result == 0) {
         log_warn("%s; bringing all documents in step (epoch %s)", why, epoch);
         set(&session->dataset, dataset);
@@ -426,8 +426,9 @@ int resume_adopt(struct session *session, struct err *err)
     if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
         result = 0;
         if (resume_judge(&known.facts) == RESUME_NEW_CONTENTS)
-            result =
-                remember_epoch(session, &known, dataset, err) == 0 ? begin_record(session, dataset, err) : -1;
+            result = remember_epoch(session, &known, dataset, err) == 0
+                         ? begin_record(session, dataset, true, err)
+                         : -1;
         if (result == 0)
             result = lock(session, false, err);
     }

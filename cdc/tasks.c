@@ -7,6 +7,7 @@
 #include "cdc/batch.h"
 #include "cdc/resync.h"
 #include "cdc/sql/texts.h"
+#include "cdc/task_note.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -34,6 +35,7 @@ struct task {
     char *asked_at; /* tells it from one that replaced it */
     bool keys;      /* the phase */
     bool first;     /* what the last owner wrote may not be queued */
+    bool again;     /* Redis fell back: as first, from the first document to the last */
     char **position;
     int64_t documents;
     struct resync_keys *walk;
@@ -43,6 +45,7 @@ struct tasks {
     struct session *session;
     struct task *task;
     bool look;       /* for tasks, at the next step */
+    bool checked;    /* whether Redis has fallen back behind the end of one */
     bool pending;    /* there are some that this worker cannot do now */
     int64_t next_ms; /* when to look, or when to go on while busy */
     char *call;      /* the payload that says there are new ones */
@@ -151,10 +154,22 @@ static void take_task(struct tasks *tasks, const struct pg_rows *rows, int row)
              pg_rows_get(rows, row, TASK_REASON, NULL));
 }
 
-/* Writes how far it is; when the task was replaced meanwhile, nothing. */
+static struct task_state state_of(const struct task *task)
+{
+    return (struct task_state){
+        .projection = task->name,
+        .asked_at = task->asked_at,
+        .phase = task->keys ? TASK_KEYS : TASK_ROWS,
+        .documents = task->keys ? 0 : task->documents,
+    };
+}
+
+/* Notes how far it is, beside the data first; when the task was replaced meanwhile, the database notes
+ * nothing. */
 static int write_progress(struct tasks *tasks, struct err *err)
 {
     struct task *task = tasks->task;
+    struct task_state state = state_of(task);
     size_t nid = tasks->session->plan->projections[task->projection].config->nid;
     char *position = task->position ? array_literal((const char *const *)task->position, nid) : NULL;
     char documents[24];
@@ -169,9 +184,72 @@ static int write_progress(struct tasks *tasks, struct err *err)
     int result;
 
     snprintf(documents, sizeof(documents), "%lld", (long long)task->documents);
-    result = pg_run(tasks->session->pg, &query, NULL, err);
+    result = task_note_write(tasks->session, &state, err);
+    if (result == 0)
+        result = pg_run(tasks->session->pg, &query, NULL, err);
     free(position);
     return result;
+}
+
+/* What the database takes for done must be in Redis. */
+static int check_progress(struct tasks *tasks, struct err *err)
+{
+    struct task *task = tasks->task;
+    struct task_state state = state_of(task);
+    bool holds = true;
+
+    if (task->first && task_note_holds(tasks->session, &state, &holds, err) != 0)
+        return -1;
+    if (holds)
+        return 0;
+    log_warn("Redis fell back behind what the backfill of %s had written; it begins anew", task->name);
+    batch_position_free(&tasks->session->plan->projections[task->projection], task->position);
+    task->position = NULL;
+    task->keys = task->again = true;
+    task->documents = 0;
+    return 0;
+}
+
+static bool is_asked_for(const struct pg_rows *rows, const char *projection)
+{
+    for (int row = 0; row < pg_rows_count(rows); row++)
+        if (strcmp(pg_rows_get(rows, row, TASK_PROJECTION, NULL), projection) == 0)
+            return true;
+    return false;
+}
+
+static int ask_again(struct tasks *tasks, const char *projection, struct err *err)
+{
+    const char *const params[] = {tasks->session->config->fleet, projection, tasks->session->dataset};
+    struct pg_query query = {
+        .sql = "INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase)"
+               " SELECT name, $2, 'Redis fell back behind the end of a backfill', true, 'keys'"
+               " FROM pgusher.fleet WHERE name = $1 AND dataset = $3 ON CONFLICT DO NOTHING",
+        .params = params,
+        .nparams = 3};
+
+    tasks->look = true;
+    return pg_run(tasks->session->pg, &query, NULL, err);
+}
+
+/* A task that the database has forgotten, for it was done, but that is not done in the state that Redis is in
+ * now. The note is read after the rows were: it is written before. */
+static int check_forgotten(struct tasks *tasks, const struct pg_rows *rows, struct err *err)
+{
+    const struct plan *plan = tasks->session->plan;
+
+    for (size_t i = 0; i < plan->nprojections && !tasks->checked; i++) {
+        const char *name = plan->projections[i].config->name;
+        bool open;
+
+        if (is_asked_for(rows, name))
+            continue;
+        if (task_note_is_open(tasks->session, name, &open, err) != 0 ||
+            (open && ask_again(tasks, name, err) != 0))
+            return -1;
+    }
+    tasks->checked = true;
+    return 0;
 }
 
 /* Of a task that was begun it must be seen that it was. */
@@ -192,8 +270,11 @@ static int look(struct tasks *tasks, struct err *err)
     for (int row = 0; row < pg_rows_count(rows) && !tasks->task; row++)
         if (pg_rows_get(rows, row, TASK_MINE, NULL)[0] == 't')
             take_task(tasks, rows, row);
+    result = check_forgotten(tasks, rows, err);
     pg_rows_free(rows);
-    return tasks->task ? write_progress(tasks, err) : 0;
+    if (result != 0 || !tasks->task)
+        return result;
+    return check_progress(tasks, err) == 0 ? write_progress(tasks, err) : -1;
 }
 
 /* ---- doing it ---- */
@@ -211,13 +292,16 @@ static int unlock(struct tasks *tasks, struct err *err)
 static int finish(struct tasks *tasks, struct err *err)
 {
     struct task *task = tasks->task;
+    struct task_state state = state_of(task);
     const char *const params[] = {tasks->session->config->fleet, task->name, task->asked_at};
     struct pg_query query = {
         .sql = "DELETE FROM pgusher.backfill WHERE fleet = $1 AND projection = $2 AND asked_at = $3",
         .params = params,
         .nparams = 3};
 
-    if (pg_run(tasks->session->pg, &query, NULL, err) != 0 || unlock(tasks, err) != 0)
+    state.phase = TASK_DONE;
+    if (task_note_write(tasks->session, &state, err) != 0 ||
+        pg_run(tasks->session->pg, &query, NULL, err) != 0 || unlock(tasks, err) != 0)
         return -1;
     log_info("backfill of %s is done: %lld documents", task->name, (long long)task->documents);
     drop_task(tasks);
@@ -231,7 +315,7 @@ static int step_keys(struct tasks *tasks, struct err *err)
     bool done;
 
     if (!task->walk)
-        task->walk = resync_keys_new(tasks->session, task->projection, task->first);
+        task->walk = resync_keys_new(tasks->session, task->projection, task->first || task->again);
     if (resync_keys_step(task->walk, &done, err) != 0)
         return -1;
     task->documents = resync_keys_seen(task->walk);
@@ -249,7 +333,8 @@ static int step_rows(struct tasks *tasks, struct err *err)
     struct task *task = tasks->task;
     size_t count;
 
-    if (resync_rows_step(tasks->session, task->projection, task->first, &task->position, &count, err) != 0)
+    if (resync_rows_step(tasks->session, task->projection, task->first || task->again, &task->position,
+                         &count, err) != 0)
         return -1;
     task->first = false;
     task->documents += (int64_t)count;

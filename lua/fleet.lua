@@ -5,10 +5,10 @@
 -- ARGV   [1] dataset: the name of the contents that the caller takes this Redis to hold
 --        [2] epoch of the caller's versions
 --        [3] the highest snapshot ordinal that the caller has put into a version
---        then names and values of the cursors that moved; none: only look
+--        then names and values of the cursors that moved, or of notes about backfills; none: only look
 -- Reply  1 done; 0 not this dataset: flushed or replaced since; -1 a higher epoch is here: the caller follows a former
 --        primary of PostgreSQL. Nothing is written in the last two cases.
--- Cost   O(cursors that moved). Works above maxmemory, too.
+-- Cost   O(what is written). Works above maxmemory, too.
 -- Never  moves a cursor over data that this Redis has lost.
 
 local stored = redis.call('HMGET', KEYS[1], 'dataset', 'epoch', 'ordinal')

@@ -32,6 +32,27 @@ def twin(tickets, workspace):
         server.remove()
 
 
+@pytest.mark.parametrize("ended", (True, False))
+def test_redis_falls_back_to_the_middle_of_a_backfill(tickets, ended):
+    """What the backfill wrote after that state was saved is missing in it, though the database says that it is done."""
+    tickets.db.sql("CALL grow(10, 20000)")
+    tickets.install()
+    worker = tickets.start()
+    written = "SELECT documents FROM pgusher.backfill WHERE phase = 'rows' AND projection = 'ticket'"
+    tickets.until(lambda: (tickets.db.value(written) or 0) > 3000, 30, "it is in its middle", every=0.001)
+    tickets.redis.client.save()
+    if ended:
+        tickets.until_asleep(60)
+    else:
+        tickets.until(lambda: (tickets.db.value(written) or 0) > 20000, 30, "it has gone on", every=0.001)
+    tickets.redis.client.config_set("save", "")
+    tickets.redis.stop()
+    tickets.redis.start()
+    worker.says("fell back behind")
+    tickets.until_asleep(60)
+    tickets.in_step()
+
+
 def done_xmax(box):
     """The highest in a cursor beside the data."""
     fields = box.redis.client.hgetall(RECORD)
