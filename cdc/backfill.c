@@ -155,7 +155,7 @@ static bool is_wanted(const struct tool *tool, const char *name)
     return tool->nargs == 0;
 }
 
-static int fill_wanted(struct run *run, const struct tool *tool, struct err *err)
+static int fill_some(struct run *run, const struct tool *tool, struct err *err)
 {
     const struct plan *plan = run->session->plan;
 
@@ -163,6 +163,19 @@ static int fill_wanted(struct run *run, const struct tool *tool, struct err *err
         if (is_wanted(tool, plan->projections[i].config->name) && fill(run, i, err) != 0)
             return -1;
     return 0;
+}
+
+static int fill_all(struct run *run, const struct tool *tool, struct err *err)
+{
+    char *contents = NULL;
+    int result = resume_begin_filling(run->session, &contents, err);
+
+    if (result == 0)
+        result = fill_some(run, tool, err);
+    if (result == 0 && run->refused == 0)
+        result = resume_adopt(run->session, contents, err);
+    free(contents);
+    return result;
 }
 
 /* Says which argument is no projection. */
@@ -204,9 +217,12 @@ enum exit_code backfill_run(const struct tool *tool)
     loop = loop_new();
     loop_on_signal(loop, SIGINT, on_interrupt, &run);
     loop_on_signal(loop, SIGTERM, on_interrupt, &run);
-    if (session_open(loop, config, &opener, &run.session, &err) && fill_wanted(&run, tool, &err) == 0 &&
-        tool->nargs == 0 && run.refused == 0)
-        resume_adopt(run.session, &err);
+    if (session_open(loop, config, &opener, &run.session, &err)) {
+        if (tool->nargs == 0)
+            fill_all(&run, tool, &err);
+        else
+            fill_some(&run, tool, &err);
+    }
     if (err.status == ST_OK && run.refused)
         err_set(&err, ST_REFUSED, "not all documents could be written (%lld); pgusher.quarantine says why",
                 (long long)run.refused);

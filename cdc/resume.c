@@ -417,22 +417,60 @@ int resume_cover(struct session *session, struct err *err)
     return result == 0 ? lock(session, false, err) : -1;
 }
 
-int resume_adopt(struct session *session, struct err *err)
+int resume_begin_filling(struct session *session, char **ret_contents, struct err *err)
 {
     struct knowledge known = {0};
-    char *dataset = new_dataset();
+    char *contents = NULL;
     int result = -1;
 
     if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
-        result = 0;
-        if (resume_judge(&known.facts) == RESUME_NEW_CONTENTS)
-            result = remember_epoch(session, &known, dataset, err) == 0
-                         ? begin_record(session, dataset, true, err)
-                         : -1;
+        bool is_new = resume_judge(&known.facts) == RESUME_NEW_CONTENTS;
+
+        contents =
+            is_new ? new_dataset() : mem_printf("%s", known.beside.dataset ? known.beside.dataset : "");
+        result = is_new ? begin_record(session, contents, false, err) : 0;
+        if (result == 0)
+            result = lock(session, false, err);
+    }
+    if (result == 0)
+        *ret_contents = contents;
+    else
+        free(contents);
+    forget(&known);
+    return result;
+}
+
+/* The name changes, so that whatever state from before its end Redis falls back to is not taken for the
+ * whole. */
+static int adopt(struct session *session, const struct knowledge *known, const char *contents,
+                 struct err *err)
+{
+    char *dataset;
+    int result;
+
+    if (resume_judge(&known->facts) != RESUME_NEW_CONTENTS)
+        return 0;
+    if (differ(known->facts.redis_dataset, contents)) {
+        err_set(err, ST_REFUSED, "Redis lost its contents while they were written; start the backfill again");
+        return -1;
+    }
+    dataset = new_dataset();
+    result =
+        remember_epoch(session, known, dataset, err) == 0 ? begin_record(session, dataset, true, err) : -1;
+    free(dataset);
+    return result;
+}
+
+int resume_adopt(struct session *session, const char *contents, struct err *err)
+{
+    struct knowledge known = {0};
+    int result = -1;
+
+    if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
+        result = adopt(session, &known, contents, err);
         if (result == 0)
             result = lock(session, false, err);
     }
     forget(&known);
-    free(dataset);
     return result;
 }

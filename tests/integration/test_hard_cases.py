@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 
 import pytest
 
@@ -10,7 +11,7 @@ from harness import ticketing
 from harness.box import Box, projection
 from harness.programs import SLOWER
 from harness.redis_server import RedisServer
-from harness.waiting import until
+from harness.waiting import stays, until
 
 RECORD = "pgusher:fleet:default"
 
@@ -107,6 +108,37 @@ def test_a_worker_on_another_redis_does_not_do_this_ones_backfill(tickets, twin)
     tickets.daemons[0].kill()
     twin.until_asleep(20)
     twin.in_step()
+
+
+def test_redis_flushed_during_a_backfill_by_hand(tickets):
+    """What was written before must not count as there."""
+    tickets.db.sql("CALL grow(10, 20000)")
+    tickets.install()
+    runner = threading.Thread(target=tickets.pgusher, args=("backfill",))
+    runner.start()
+    until(lambda: tickets.redis.client.dbsize() > 10000, 20, "some are written", every=0.001)
+    tickets.redis.client.flushall()
+    runner.join()
+    assert "lost its contents" in tickets.transcript[-1]
+    tickets.start()
+    tickets.until_asleep(60)
+    tickets.in_step()
+
+
+def test_redis_flushed_during_a_second_backfill_by_hand(tickets):
+    tickets.db.sql("CALL grow(10, 20000)")
+    tickets.install()
+    tickets.pgusher("backfill").must(0)
+    runner = threading.Thread(target=tickets.pgusher, args=("backfill",))
+    runner.start()
+    until(lambda: tickets.redis.client.exists("pgusher:backfill"), 20, "it has begun", every=0.001)
+    stays(lambda: True, 0.2)
+    tickets.redis.client.flushall()
+    runner.join()
+    assert "lost its contents" in tickets.transcript[-1]
+    tickets.start()
+    tickets.until_asleep(60)
+    tickets.in_step()
 
 
 def next_pid_is(number):
