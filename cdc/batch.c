@@ -188,6 +188,8 @@ static void on_rows(void *arg, const struct pg_rows *rows)
 {
     struct reading *reading = arg;
 
+    if (!session_is_current(reading->batch->session))
+        err_copy(&reading->err, &reading->batch->session->why_lost);
     for (int row = 0; row < pg_rows_count(rows) && reading->err.status == ST_OK; row++)
         on_row(reading, rows, row);
 }

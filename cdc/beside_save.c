@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/beside_private.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/script_send.h"
 #include "lua/scripts.h"
@@ -16,6 +17,7 @@ struct round {
     size_t left;
     bool done;
     bool looking; /* nobody waits: the outcome goes to the session */
+    int64_t sent_at_ms;
     struct err err;
 };
 
@@ -108,6 +110,8 @@ static void on_answer(void *arg, const struct rreply *reply, const struct err *e
         return;
     if (round->session) {
         round->session->looking = NULL;
+        if (round->err.status == ST_OK)
+            round->session->looked_at_ms = round->sent_at_ms;
         if (round->err.status == ST_LOST)
             session_lose(round->session, &round->err);
     }
@@ -179,6 +183,7 @@ void beside_look(struct session *session)
     round = mem_zalloc(sizeof(*round));
     round->session = session;
     round->looking = true;
+    round->sent_at_ms = clock_boot_ms();
     session->looking = round;
     send_round(round, &none);
 }

@@ -14,7 +14,10 @@
 #include "common/mem.h"
 #include "queue/enqueue.h"
 
-enum { PROBE_MS = 1000 };
+enum {
+    PROBE_MS = 1000,
+    STANDSTILL_MS = 20000, /* longer than a slow Redis takes to answer the look of every second */
+};
 
 /* ---- waiting for a connection ---- */
 
@@ -35,6 +38,15 @@ void session_lose(struct session *session, const struct err *why)
     if (session->rconn)
         rconn_drop(session->rconn, ST_LOST, why->text);
     wake(session);
+}
+
+bool session_is_current(struct session *session)
+{
+    int64_t age = clock_boot_ms() - session->looked_at_ms;
+
+    if (session->looked_at_ms && age > STANDSTILL_MS)
+        session_abort(session, "this process stood still for too long");
+    return !session->lost;
 }
 
 static void on_up(void *arg)

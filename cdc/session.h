@@ -52,6 +52,7 @@ struct session {
     int64_t ordinal; /* the highest in a version made so far */
     struct records records;
     struct round *looking; /* see beside_look */
+    int64_t looked_at_ms;  /* when it was last known that the dataset is ours; 0: nobody looks */
     struct parts parts;    /* that are read by this session */
     struct tally tally;
     char *probe;          /* what it sends itself to see whether NOTIFY reaches it */
@@ -85,6 +86,10 @@ void session_close(struct session *session); /* NULL-safe */
 void session_abort(struct session *session, const char *why);
 /* The same for a reason of its own; the first reason counts. */
 void session_lose(struct session *session, const struct err *why);
+/* False, and the session is lost, when this process stood still for so long (stopped, or its machine
+ * suspended) that what it has read must not be written any more: others own its partitions, a new history may
+ * be in force, and the tombstones of what was removed since may be gone. */
+bool session_is_current(struct session *session);
 
 /* The parts of session_open, for programs that want less. 0, or -1 with err set. */
 int session_connect_pg(struct session *session, const char *application, struct err *err);

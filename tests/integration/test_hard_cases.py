@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 
 import pytest
 
@@ -166,4 +167,29 @@ def test_a_late_worker_whose_pid_is_lower_leaves_no_backfill_undone(tickets):
                                            " AND application_name LIKE 'pgusherd%%' AND pid < %s", first), 10, "lower pid")
     tickets.until(lambda: tickets.daemons[0].said("0 of 1 partitions"), 10, "it gave its partition up")
     tickets.until_asleep(30)
+    tickets.in_step()
+
+
+def test_a_worker_stopped_for_long_brings_nothing_back(tickets):
+    """Ten minutes later tombstones are gone; what it had read when it was stopped must not be written."""
+    tickets.db.sql("CREATE FUNCTION slow(id int) RETURNS int LANGUAGE plpgsql AS"
+                   " $$ BEGIN IF id = 4711 THEN PERFORM pg_sleep(1); END IF; RETURN id; END $$")
+    tickets.db.sql("CREATE VIEW slow_card AS SELECT id, name, slow(id) AS same FROM event")
+    zombie = tickets.ready({"slow": projection("slow_card", {"event": "id"})})
+    tickets.db.sql("INSERT INTO event VALUES (4711, 1, 'late', now() + interval '1 day')")
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    tickets.until(lambda: tickets.db.value(busy), 10, "it reads", every=0.002)
+    zombie.process.send_signal(signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    tickets.until(lambda: not tickets.db.value(busy), 10, "it has read")
+    tickets.db.sql("DELETE FROM event WHERE id = 4711")
+    tickets.start()
+    tickets.until(lambda: tickets.asleep(), 20, "taken over")
+    tickets.in_step()
+    stays(lambda: True, stopped_at + 21 - time.monotonic())
+    for key in tickets.redis.client.scan_iter("pgusher:gone:*"):
+        tickets.redis.client.delete(key)
+    zombie.process.send_signal(signal.SIGCONT)
+    zombie.says("stood still")
+    tickets.until_asleep(20)
     tickets.in_step()
