@@ -100,37 +100,50 @@ BEGIN
 END
 $function$;
 
--- Cuts loose who is too far behind, so that its cursors hold the changelog no more; says why. A change is old when it was
--- visible long ago: one that commits late is news. Rows are counted by seq, among what began after `done`.
+-- Why a fleet is too far behind; NULL: it is not. A change is old when it was visible long ago: one that commits
+-- late is news. Rows are counted by seq, among what began after `done`.
+CREATE OR REPLACE FUNCTION pgusher.too_far_behind(fleet pgusher.fleet) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    past CONSTANT pg_snapshot := pgusher.moment_before(fleet.max_lag_age);
+    stale CONSTANT bigint := pgusher.last_value('pgusher.changelog_seq') - fleet.max_lag_rows;
+BEGIN
+    IF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
+                  AND CASE WHEN NOT pgusher.covers(k.done, past) THEN EXISTS (
+                      SELECT FROM pgusher.unapplied(k) c
+                       WHERE c.xid < pg_snapshot_xmax(past) AND pg_visible_in_snapshot(c.xid, past)) END) THEN
+        RETURN 'a change has waited for longer than max_lag.age, ' || fleet.max_lag_age;
+    -- The first test is but one probe of the index.
+    ELSIF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
+                     AND CASE WHEN (SELECT seq FROM pgusher.first_after(k.done)) <= stale THEN EXISTS (
+                         SELECT FROM pgusher.unapplied(k) c
+                          WHERE c.xid >= pg_snapshot_xmax(k.done) AND c.seq <= stale) END) THEN
+        RETURN 'more changes wait than max_lag.rows, ' || fleet.max_lag_rows;
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+-- Cuts loose who is too far behind, so that its cursors hold the changelog no more, and says why. Who came back before anything that
+-- it had not read was gone, and has caught up, holds the changelog again.
 CREATE OR REPLACE FUNCTION pgusher.cut_loose() RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     fleet pgusher.fleet;
-    past pg_snapshot;
-    stale bigint;
     why text;
     events text[] := '{}';
 BEGIN
-    FOR fleet IN SELECT * FROM pgusher.fleet f WHERE f.cut_at IS NULL LOOP
-        past := pgusher.moment_before(fleet.max_lag_age);
-        stale := pgusher.last_value('pgusher.changelog_seq') - fleet.max_lag_rows;
-        why := NULL;
-        IF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
-                      AND CASE WHEN NOT pgusher.covers(k.done, past) THEN EXISTS (
-                          SELECT FROM pgusher.unapplied(k) c
-                           WHERE c.xid < pg_snapshot_xmax(past) AND pg_visible_in_snapshot(c.xid, past)) END) THEN
-            why := 'a change has waited for longer than max_lag.age, ' || fleet.max_lag_age;
-        -- The first test is but one probe of the index.
-        ELSIF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
-                         AND CASE WHEN (SELECT seq FROM pgusher.first_after(k.done)) <= stale THEN EXISTS (
-                             SELECT FROM pgusher.unapplied(k) c
-                              WHERE c.xid >= pg_snapshot_xmax(k.done) AND c.seq <= stale) END) THEN
-            why := 'more changes wait than max_lag.rows, ' || fleet.max_lag_rows;
-        END IF;
-        IF why IS NOT NULL THEN
+    FOR fleet IN SELECT * FROM pgusher.fleet LOOP
+        why := pgusher.too_far_behind(fleet);
+        IF why IS NOT NULL AND fleet.cut_at IS NULL THEN
             UPDATE pgusher.fleet f SET cut_at = now() WHERE f.name = fleet.name;
             events := events || format('fleet "%s" is cut loose and must backfill when it returns: %s', fleet.name, why);
+        ELSIF why IS NULL AND (SELECT max(k.moved_at) > fleet.cut_at AND bool_and(pgusher.can_resume(k.done))
+                                 FROM pgusher.cursor k WHERE k.fleet = fleet.name) THEN
+            UPDATE pgusher.fleet f SET cut_at = NULL WHERE f.name = fleet.name;
+            events := events || format('fleet "%s" is back and has caught up', fleet.name);
         END IF;
     END LOOP;
     RETURN events;

@@ -229,3 +229,28 @@ def test_a_dump_restored_into_a_younger_server(log, reader):
     assert old.read() == ("work", [["2"]])
     until_idle(log)
     assert log.tables() == [0, 0, 0, 0] and log.can_resume(log.snapshot())
+
+
+def test_a_cut_fleet_that_caught_up_in_time_holds_the_changelog_again(log):
+    log.install(max_lag={"rows": 10}, look_back="1 s")
+    for start in (1, 11):
+        log.write_many(10, start)
+        log.upkeep()
+    assert cut(log)
+    assert log.upkeep() == ([], False) and cut(log), "nobody came back"
+    log.apply_all("default")
+    ((event,), _) = log.upkeep()
+    assert "default" in event and "is back" in event and not cut(log)
+    until_idle(log)
+    log.write(1)
+    stays(lambda: log.upkeep() == ([], False) and log.rows() == 1, 2.5)
+
+
+def test_a_cut_fleet_that_comes_back_too_late_stays_cut(log):
+    log.install("away", max_lag={"rows": 10}, look_back="1 s")
+    log.install("here", look_back="1 s")
+    log.write_many(50)
+    until_idle(log, "here")
+    log.write(1)
+    log.db.sql("UPDATE pgusher.cursor SET moved_at = now() WHERE fleet = 'away'")
+    assert log.upkeep() == ([], False) and cut(log, "away")

@@ -77,6 +77,7 @@ def test_tables_turn_and_are_reused(log):
 
 
 def test_a_table_is_turned_when_it_is_large(log):
+    """Many rows are estimated by their numbers."""
     log.install()
     log.write_many(10000)
     tidy(log)
