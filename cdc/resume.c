@@ -162,10 +162,11 @@ static struct rreply *ask_epoch(struct session *session, struct err *err)
                      err);
 }
 
-/* An ordinal that this process itself has used counts as long as the epoch is the same. */
+/* An ordinal that this process itself has used counts as long as the contents and the epoch are the same. */
 static int64_t highest_ordinal(const struct session *session, const struct beside *beside)
 {
-    bool own_counts = session->ordinal > beside->ordinal && session->epoch == beside->epoch;
+    bool own_counts = session->ordinal > beside->ordinal && session->epoch == beside->epoch &&
+                      !differ(session->dataset, beside->dataset);
 
     return own_counts ? session->ordinal : beside->ordinal;
 }

@@ -217,6 +217,7 @@ struct session *session_open(struct loop *loop, const struct config *config,
     session->config = config;
     session->epoch = opener->epoch;
     session->ordinal = opener->ordinal;
+    session->dataset = opener->dataset ? mem_strdup(opener->dataset) : NULL;
     session->replicas_follow = true;
     *ret_session = session;
     if (prepare(session, opener, err) != 0) {

@@ -72,8 +72,11 @@ struct session {
 struct session_opener {
     const char *application;
     bool is_worker; /* may begin a dataset anew; listens */
-    int64_t epoch;  /* what an earlier session of this process used, and the highest ordinal under it */
+    /* what an earlier session of this process used, and the highest ordinal it put into these contents of
+     * Redis; NULL: there was none */
+    int64_t epoch;
     int64_t ordinal;
+    const char *dataset;
 };
 
 /* Connects to both servers and prepares everything for work. NULL with err set. The config must outlive it.

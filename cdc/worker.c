@@ -368,6 +368,7 @@ static enum exit_code live(struct worker *worker)
 static void worker_free(struct worker *worker)
 {
     worker_close(worker);
+    free(worker->dataset);
     config_free(worker->config);
     timer_free(worker->timer);
     timer_free(worker->drain);

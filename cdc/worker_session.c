@@ -24,6 +24,8 @@ void worker_close(struct worker *worker)
     if (worker->session) {
         worker->epoch = worker->session->epoch;
         worker->ordinal = worker->session->ordinal;
+        free(worker->dataset);
+        worker->dataset = worker->session->dataset ? mem_strdup(worker->session->dataset) : NULL;
     }
     timer_stop(worker->pulse);
     feed_free(worker->feed);
@@ -84,7 +86,7 @@ static struct session *open_session(struct worker *worker, const struct config *
                                     struct session **ret_session, struct err *err)
 {
     char *name = application_name(config);
-    struct session_opener opener = {name, true, worker->epoch, worker->ordinal};
+    struct session_opener opener = {name, true, worker->epoch, worker->ordinal, worker->dataset};
     struct session *session = session_open(worker->loop, config, &opener, ret_session, err);
 
     free(name);

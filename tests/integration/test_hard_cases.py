@@ -170,6 +170,27 @@ def test_a_late_worker_whose_pid_is_lower_leaves_no_backfill_undone(tickets):
     tickets.in_step()
 
 
+def test_a_worker_reloaded_to_a_younger_database_does_not_take_it_for_an_older_state(tickets, twin, own_cluster):
+    """What this process knows of one Redis says nothing about another."""
+    for _ in range(300):
+        tickets.db.sql("SELECT pg_current_xact_id()")
+    worker = tickets.ready(tickets.projections)
+    tickets.db.sql("UPDATE event SET name = 'of the first'")
+    tickets.in_step()
+    own_cluster.start()
+    twin.db = own_cluster.create()
+    twin.db.once(ticketing.schema())
+    twin.ready(tickets.projections).stop()
+    for times in (1, 2):
+        shutil.copy(twin.path, tickets.path)
+        worker.reload()
+        tickets.until(lambda times=times: worker.said("configuration is adopted") == times, 10, "reloaded")
+    twin.until_asleep()
+    twin.in_step()
+    assert not worker.said("back in time")
+    worker.stop()
+
+
 def test_a_worker_stopped_for_long_brings_nothing_back(tickets):
     """Ten minutes later tombstones are gone; what it had read when it was stopped must not be written."""
     tickets.db.sql("CREATE FUNCTION slow(id int) RETURNS int LANGUAGE plpgsql AS"
