@@ -217,6 +217,14 @@ static void on_epoch(void *arg, const struct rreply *reply, const struct err *er
         answer->epoch = rreply_integer(reply);
 }
 
+/* Somebody who went no further has raised it since the record was begun. */
+static bool is_raised(const struct knowledge *known)
+{
+    const struct rreply *epoch = rreply_at(known->epoch, 0);
+
+    return rreply_type(epoch) == RREPLY_STRING && atoll(rreply_string(epoch, NULL)) > known->beside.epoch;
+}
+
 static int settle_epoch(struct session *session, const struct knowledge *known, bool back_in_time,
                         struct err *err)
 {
@@ -228,7 +236,7 @@ static int settle_epoch(struct session *session, const struct knowledge *known, 
     script_key(call, EPOCH_KEY, strlen(EPOCH_KEY));
     script_arg(call, facts->identity, strlen(facts->identity));
     script_arg_int(call, state_integer(known->rows, STATE_EPOCH) + (moved ? 1 : 0));
-    script_arg(call, back_in_time ? "1" : "0", 1);
+    script_arg(call, back_in_time && !is_raised(known) ? "1" : "0", 1);
     script_send(call, session->rconn, on_epoch, &answer);
     loop_run_until(session->loop, &answer.done);
     if (answer.err.status == ST_OK && answer.epoch < 0)

@@ -191,6 +191,25 @@ def test_a_worker_reloaded_to_a_younger_database_does_not_take_it_for_an_older_s
     worker.stop()
 
 
+def test_going_back_in_time_takes_one_epoch_however_often_it_is_tried(tickets):
+    """There are 1,023 of them, and a worker tries every few seconds."""
+    tickets.ready(ticketing.projections()).kill()
+    tickets.redis.client.hset(RECORD, "ordinal", tickets.db.value("SELECT txid_current() + 1000"))
+    upkeep = tickets.db.connect(autocommit=True)
+    upkeep.cursor().execute("SELECT pg_advisory_lock(1885828470, 1)")
+    tickets.start()
+    for _ in range(3):
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+        tickets.until(lambda: tickets.db.sql(waiting), 10, "it waits")
+        pid = tickets.db.sql(waiting)
+        tickets.db.sql("SELECT pg_terminate_backend(%s)", pid[0][0])
+        tickets.until(lambda pid=pid: tickets.db.sql(waiting) not in ([], pid), 10, "it tries again")
+    upkeep.close()
+    tickets.until_asleep(20)
+    assert tickets.redis.client.hget("pgusher:epoch", "epoch") == b"1"
+    tickets.in_step()
+
+
 def test_a_worker_stopped_for_long_brings_nothing_back(tickets):
     """Ten minutes later tombstones are gone; what it had read when it was stopped must not be written."""
     tickets.db.sql("CREATE FUNCTION slow(id int) RETURNS int LANGUAGE plpgsql AS"
