@@ -6,14 +6,6 @@
 #include "cdc/snapshot.h"
 #include "common/mem.h"
 
-static void set(char **field, const char *value)
-{
-    char *copy = value ? mem_strdup(value) : NULL;
-
-    free(*field);
-    *field = copy;
-}
-
 void cursor_free(struct cursor *cursor)
 {
     free(cursor->done);
@@ -26,10 +18,10 @@ void cursor_free(struct cursor *cursor)
 void cursor_set(struct cursor *cursor, const char *done, const char *upto, const char *at_xid,
                 const char *at_seq)
 {
-    set(&cursor->done, done);
-    set(&cursor->upto, upto);
-    set(&cursor->at_xid, at_xid);
-    set(&cursor->at_seq, at_seq);
+    mem_replace(&cursor->done, done);
+    mem_replace(&cursor->upto, upto);
+    mem_replace(&cursor->at_xid, at_xid);
+    mem_replace(&cursor->at_seq, at_seq);
 }
 
 void cursor_copy(struct cursor *to, const struct cursor *from)
@@ -53,8 +45,8 @@ void cursor_end_batch(struct cursor *cursor)
     free(cursor->done);
     cursor->done = cursor->upto;
     cursor->upto = NULL;
-    set(&cursor->at_xid, "0");
-    set(&cursor->at_seq, "0");
+    mem_replace(&cursor->at_xid, "0");
+    mem_replace(&cursor->at_seq, "0");
 }
 
 /* ---- as text ---- */

@@ -61,14 +61,6 @@ void feed_free(struct feed *feed)
     free(feed);
 }
 
-static void set(char **field, const char *value)
-{
-    char *copy = value ? mem_strdup(value) : NULL;
-
-    free(*field);
-    *field = copy;
-}
-
 /* ---- groups ---- */
 
 static void remove_group(struct feed *feed, size_t index)
@@ -109,7 +101,7 @@ static void merge_groups(struct feed *feed)
             remove_group(feed, j);
         }
     if (feed->ngroups <= 1)
-        set(&feed->target, NULL);
+        mem_replace(&feed->target, NULL);
     feed->current = 0;
 }
 
@@ -164,8 +156,8 @@ static void take_changes(struct feed *feed, const struct pg_rows *rows)
         if (keys)
             feed->changes[i].nkeys = array_parse(keys, &feed->changes[i].keys);
     }
-    set(&feed->last_xid, pg_rows_get(rows, (int)feed->count, COL_XID, NULL));
-    set(&feed->last_seq, pg_rows_get(rows, (int)feed->count, COL_SEQ, NULL));
+    mem_replace(&feed->last_xid, pg_rows_get(rows, (int)feed->count, COL_XID, NULL));
+    mem_replace(&feed->last_seq, pg_rows_get(rows, (int)feed->count, COL_SEQ, NULL));
 }
 
 static int run_read(struct feed *feed, const struct position *group, bool may_sleep,
@@ -232,9 +224,9 @@ int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err)
         pg_rows_free(rows);
         return -1;
     }
-    set(&group->cursor.upto, pg_rows_get(rows, 0, COL_UPTO, NULL));
+    mem_replace(&group->cursor.upto, pg_rows_get(rows, 0, COL_UPTO, NULL));
     if (feed->ngroups > 1 && !feed->target)
-        set(&feed->target, group->cursor.upto);
+        mem_replace(&feed->target, group->cursor.upto);
     take_gates(feed, group, pg_rows_get(rows, 0, COL_GATES, NULL));
     *ret_state = take_state(feed, state);
     take_changes(feed, rows);
@@ -257,8 +249,8 @@ void feed_advance(struct feed *feed)
 
     if (feed->count) {
         group->unsaved = group->unsaved_in_pg = true;
-        set(&group->cursor.at_xid, feed->last_xid);
-        set(&group->cursor.at_seq, feed->last_seq);
+        mem_replace(&group->cursor.at_xid, feed->last_xid);
+        mem_replace(&group->cursor.at_seq, feed->last_seq);
     }
     if (last)
         end_batch(feed, group);

@@ -2,271 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
-#include "cdc/beside.h"
-#include "cdc/snapshot.h"
+#include "cdc/resume_private.h"
 #include "cdc/sql/texts.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/script_send.h"
-#include "lua/scripts.h"
-
-#define EPOCH_KEY "pgusher:epoch"
-
-enum {
-    STATE_VERSION,
-    STATE_OLDEST_PROGRAM,
-    STATE_PARTITIONS,
-    STATE_INSTALLED_AT,
-    STATE_NUMBER,
-    STATE_SEARCH_PATH,
-    STATE_EPOCH,
-    STATE_IDENTITY,
-    STATE_DATASET,
-    STATE_OWN_IDENTITY,
-    STATE_SNAPSHOT,
-    STATE_QUARANTINED
-};
-
-/* ---- what is known ---- */
-
-static bool differ(const char *a, const char *b)
-{
-    return !a || !b || strcmp(a, b) != 0;
-}
-
-enum resume_verdict resume_judge(const struct resume_facts *facts)
-{
-    if ((facts->pg_identity && differ(facts->pg_identity, facts->identity)) ||
-        (facts->redis_identity && differ(facts->redis_identity, facts->identity)))
-        return RESUME_NEW_HISTORY;
-    if (facts->redis_ordinal > facts->now)
-        return RESUME_BACK_IN_TIME;
-    if (differ(facts->pg_dataset, facts->redis_dataset))
-        return RESUME_NEW_CONTENTS;
-    return RESUME_GO_ON;
-}
-
-static void not_installed(const struct session *session, struct err *err)
-{
-    err_clear(err);
-    err_set(err, ST_CONFIG, "fleet \"%s\" is not installed in this database; run: pgusher install",
-            session->config->fleet);
-}
-
-/* The fleet's row, or NULL with err set. */
-static struct pg_rows *ask_pg(struct session *session, struct err *err)
-{
-    const char *const params[] = {session->config->fleet};
-    struct pg_query query = {.sql = sql_fleet_state, .params = params, .nparams = 1};
-    struct pg_rows *rows = NULL;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0) {
-        if (err->status == ST_CONFIG && strstr(err->text, "pgusher."))
-            not_installed(session, err);
-        else if (err->status == ST_CONFIG && strstr(err->text, "column"))
-            err_context(err, "schema pgusher is of another version; run: pgusher install");
-        return NULL;
-    }
-    if (pg_rows_count(rows) == 0) {
-        not_installed(session, err);
-        pg_rows_free(rows);
-        return NULL;
-    }
-    return rows;
-}
-
-static const char *state_text(const struct pg_rows *rows, int column)
-{
-    return pg_rows_get(rows, 0, column, NULL);
-}
-
-static int64_t state_integer(const struct pg_rows *rows, int column)
-{
-    return atoll(state_text(rows, column));
-}
-
-static int check_state(const struct pg_rows *rows, struct err *err)
-{
-    if (state_integer(rows, STATE_VERSION) < SCHEMA_VERSION)
-        err_set(err, ST_CONFIG,
-                "schema pgusher is of version %s, this program needs %d; run: pgusher install",
-                state_text(rows, STATE_VERSION), SCHEMA_VERSION);
-    else if (state_integer(rows, STATE_OLDEST_PROGRAM) > SCHEMA_VERSION)
-        err_set(err, ST_CONFIG,
-                "schema pgusher is of version %s and no longer works with this program (version %d); upgrade "
-                "it",
-                state_text(rows, STATE_VERSION), SCHEMA_VERSION);
-    else if (strstr(state_text(rows, STATE_OWN_IDENTITY), "standby"))
-        err_set(err, ST_AGAIN, "PostgreSQL is a standby, not a primary; add target_session_attrs=read-write");
-    return err->status == ST_OK ? 0 : -1;
-}
-
-static int pin_search_path(struct session *session, const char *search_path, struct err *err)
-{
-    const char *const params[] = {search_path};
-    struct pg_query query = {
-        .sql = "SELECT set_config('search_path', $1, false)", .params = params, .nparams = 1};
-
-    return pg_run(session->pg, &query, NULL, err);
-}
-
-static void set(char **field, const char *value)
-{
-    free(*field);
-    *field = value ? mem_strdup(value) : NULL;
-}
-
-int resume_load(struct session *session, struct err *err)
-{
-    struct pg_rows *rows = ask_pg(session, err);
-    int result;
-
-    if (!rows)
-        return -1;
-    result = check_state(rows, err);
-    if (result == 0) {
-        set(&session->number, state_text(rows, STATE_NUMBER));
-        set(&session->installed_at, state_text(rows, STATE_INSTALLED_AT));
-        session->partitions = (int)state_integer(rows, STATE_PARTITIONS);
-        session->quarantined = state_integer(rows, STATE_QUARANTINED);
-        result = pin_search_path(session, state_text(rows, STATE_SEARCH_PATH), err);
-    }
-    pg_rows_free(rows);
-    return result;
-}
-
-/* Both sides' answers; the facts point into them. */
-struct knowledge {
-    struct pg_rows *rows;
-    struct beside beside;
-    struct rreply *epoch; /* epoch, identity */
-    struct resume_facts facts;
-};
-
-static void forget(struct knowledge *known)
-{
-    pg_rows_free(known->rows);
-    free(known->beside.dataset);
-    rreply_free(known->epoch);
-    *known = (struct knowledge){0};
-}
-
-static struct rreply *ask_epoch(struct session *session, struct err *err)
-{
-    int route = rconn_route(session->rconn, EPOCH_KEY, strlen(EPOCH_KEY));
-
-    return rconn_run(session->rconn, route, 4, (const char *const[]){"HMGET", EPOCH_KEY, "epoch", "identity"},
-                     err);
-}
-
-/* An ordinal that this process itself has used counts as long as the contents and the epoch are the same. */
-static int64_t highest_ordinal(const struct session *session, const struct beside *beside)
-{
-    bool own_counts = session->ordinal > beside->ordinal && session->epoch == beside->epoch &&
-                      !differ(session->dataset, beside->dataset);
-
-    return own_counts ? session->ordinal : beside->ordinal;
-}
-
-static int learn(struct session *session, struct knowledge *known, struct err *err)
-{
-    const struct rreply *identity;
-
-    forget(known);
-    /* Redis first: its ordinals, which others go on raising, are then of before our snapshot. */
-    if (beside_read(session, &known->beside, err) != 0)
-        return -1;
-    known->epoch = ask_epoch(session, err);
-    if (!known->epoch)
-        return -1;
-    known->rows = ask_pg(session, err);
-    if (!known->rows || check_state(known->rows, err) != 0)
-        return -1;
-    identity = rreply_at(known->epoch, 1);
-    known->facts = (struct resume_facts){
-        .identity = state_text(known->rows, STATE_OWN_IDENTITY),
-        .now = snapshot_ordinal(state_text(known->rows, STATE_SNAPSHOT)),
-        .pg_identity = state_text(known->rows, STATE_IDENTITY),
-        .pg_dataset = state_text(known->rows, STATE_DATASET),
-        .redis_identity = rreply_type(identity) == RREPLY_STRING ? rreply_string(identity, NULL) : NULL,
-        .redis_dataset = known->beside.dataset,
-        .redis_ordinal = highest_ordinal(session, &known->beside),
-    };
-    return 0;
-}
-
-/* ---- epoch ---- */
-
-struct epoch_answer {
-    int64_t epoch;
-    bool done;
-    struct err err;
-};
-
-static void on_epoch(void *arg, const struct rreply *reply, const struct err *err)
-{
-    struct epoch_answer *answer = arg;
-
-    answer->done = true;
-    if (err)
-        answer->err = *err;
-    else
-        answer->epoch = rreply_integer(reply);
-}
-
-/* Somebody who went no further has raised it since the record was begun. */
-static bool is_raised(const struct knowledge *known)
-{
-    const struct rreply *epoch = rreply_at(known->epoch, 0);
-
-    return rreply_type(epoch) == RREPLY_STRING && atoll(rreply_string(epoch, NULL)) > known->beside.epoch;
-}
-
-static int settle_epoch(struct session *session, const struct knowledge *known, bool back_in_time,
-                        struct err *err)
-{
-    const struct resume_facts *facts = &known->facts;
-    bool moved = facts->pg_identity && differ(facts->pg_identity, facts->identity);
-    struct script_call *call = script_call_new(&script_epoch);
-    struct epoch_answer answer = {.err = ERR_NONE};
-
-    script_key(call, EPOCH_KEY, strlen(EPOCH_KEY));
-    script_arg(call, facts->identity, strlen(facts->identity));
-    script_arg_int(call, state_integer(known->rows, STATE_EPOCH) + (moved ? 1 : 0));
-    script_arg(call, back_in_time && !is_raised(known) ? "1" : "0", 1);
-    script_send(call, session->rconn, on_epoch, &answer);
-    loop_run_until(session->loop, &answer.done);
-    if (answer.err.status == ST_OK && answer.epoch < 0)
-        err_set(
-            &answer.err, ST_AGAIN,
-            "PostgreSQL is a former primary: the cache follows timeline %s already, this server is at %s. If "
-            "it is meant to be the primary again: redis-cli HDEL " EPOCH_KEY " identity",
-            facts->redis_identity, facts->identity);
-    if (answer.err.status == ST_OK) {
-        session->epoch = answer.epoch;
-        return 0;
-    }
-    err_copy(err, &answer.err);
-    return -1;
-}
-
-/* PostgreSQL remembers the epoch, too, for the day when Redis forgets it. */
-static int remember_epoch(struct session *session, const struct knowledge *known, const char *dataset,
-                          struct err *err)
-{
-    char epoch[24];
-    const char *const params[] = {session->config->fleet, known->facts.identity, epoch, dataset};
-    struct pg_query query = {
-        .sql = "UPDATE pgusher.fleet SET identity = $2, epoch = $3, dataset = $4 WHERE name = $1",
-        .params = params,
-        .nparams = 4};
-
-    snprintf(epoch, sizeof(epoch), "%lld", (long long)session->epoch);
-    return pg_run(session->pg, &query, NULL, err);
-}
 
 /* ---- going on, or anew ---- */
 
@@ -312,11 +53,11 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
                       const char *why, struct err *err)
 {
     char *dataset, *projections, epoch[24];
-    bool contents_lost = differ(known->facts.redis_dataset, known->facts.pg_dataset);
+    bool contents_lost = resume_differ(known->facts.redis_dataset, known->facts.pg_dataset);
     struct pg_query query = {.sql = sql_begin_anew, .nparams = 7};
     int result;
 
-    if (settle_epoch(session, known, back_in_time, err) != 0)
+    if (knowledge_settle_epoch(session, known, back_in_time, err) != 0)
         return -1;
     snprintf(epoch, sizeof(epoch), "%lld", (long long)session->epoch);
     dataset = new_dataset();
@@ -329,7 +70,7 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
         result = begin_record(session, dataset, false, err);
     if (result == 0) {
         log_warn("%s; bringing all documents in step (epoch %s)", why, epoch);
-        set(&session->dataset, dataset);
+        mem_replace(&session->dataset, dataset);
         session->ordinal = 0;
     }
     free(projections);
@@ -341,12 +82,12 @@ static int go_on(struct session *session, const struct knowledge *known, struct 
 {
     const struct resume_facts *facts = &known->facts;
 
-    if (settle_epoch(session, known, false, err) != 0)
+    if (knowledge_settle_epoch(session, known, false, err) != 0)
         return -1;
-    set(&session->dataset, facts->pg_dataset);
-    if (session->epoch == state_integer(known->rows, STATE_EPOCH) && facts->pg_identity)
+    mem_replace(&session->dataset, facts->pg_dataset);
+    if (session->epoch == known->pg_epoch && facts->pg_identity)
         return 0;
-    return remember_epoch(session, known, facts->pg_dataset, err);
+    return knowledge_remember_epoch(session, known, facts->pg_dataset, err);
 }
 
 static const char *reason_of(enum resume_verdict verdict, const struct resume_facts *facts)
@@ -364,7 +105,7 @@ static int settle_under_lock(struct session *session, struct knowledge *known, s
 {
     enum resume_verdict verdict;
 
-    if (learn(session, known, err) != 0)
+    if (knowledge_learn(session, known, err) != 0)
         return -1;
     verdict = resume_judge(&known->facts);
     if (verdict == RESUME_GO_ON)
@@ -376,13 +117,13 @@ static int settle(struct session *session, bool is_worker, struct knowledge *kno
 {
     enum resume_verdict verdict;
 
-    if (learn(session, known, err) != 0)
+    if (knowledge_learn(session, known, err) != 0)
         return -1;
     verdict = resume_judge(&known->facts);
     if (verdict == RESUME_GO_ON)
         return go_on(session, known, err);
     if (verdict == RESUME_NEW_CONTENTS && !is_worker)
-        return settle_epoch(session, known, false, err);
+        return knowledge_settle_epoch(session, known, false, err);
     if (lock(session, true, err) != 0 || settle_under_lock(session, known, err) != 0)
         return -1; /* the lock goes with the session */
     return lock(session, false, err);
@@ -393,7 +134,7 @@ int resume_settle(struct session *session, bool is_worker, struct err *err)
     struct knowledge known = {0};
     int result = settle(session, is_worker, &known, err);
 
-    forget(&known);
+    knowledge_forget(&known);
     return result;
 }
 
@@ -402,15 +143,15 @@ int resume_anew(struct session *session, const char *why, struct err *err)
     struct knowledge known = {0};
     int result = -1;
 
-    if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
+    if (lock(session, true, err) == 0 && knowledge_learn(session, &known, err) == 0) {
         /* Another dataset: somebody was faster. */
-        result = differ(known.facts.pg_dataset, session->dataset)
+        result = resume_differ(known.facts.pg_dataset, session->dataset)
                      ? 0
                      : begin_anew(session, &known, false, why, err);
         if (result == 0)
             result = lock(session, false, err);
     }
-    forget(&known);
+    knowledge_forget(&known);
     return result;
 }
 
@@ -432,7 +173,7 @@ int resume_begin_filling(struct session *session, char **ret_contents, struct er
     char *contents = NULL;
     int result = -1;
 
-    if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
+    if (lock(session, true, err) == 0 && knowledge_learn(session, &known, err) == 0) {
         bool is_new = resume_judge(&known.facts) == RESUME_NEW_CONTENTS;
 
         contents =
@@ -445,7 +186,7 @@ int resume_begin_filling(struct session *session, char **ret_contents, struct er
         *ret_contents = contents;
     else
         free(contents);
-    forget(&known);
+    knowledge_forget(&known);
     return result;
 }
 
@@ -459,13 +200,14 @@ static int adopt(struct session *session, const struct knowledge *known, const c
 
     if (resume_judge(&known->facts) != RESUME_NEW_CONTENTS)
         return 0;
-    if (differ(known->facts.redis_dataset, contents)) {
+    if (resume_differ(known->facts.redis_dataset, contents)) {
         err_set(err, ST_REFUSED, "Redis lost its contents while they were written; start the backfill again");
         return -1;
     }
     dataset = new_dataset();
-    result =
-        remember_epoch(session, known, dataset, err) == 0 ? begin_record(session, dataset, true, err) : -1;
+    result = knowledge_remember_epoch(session, known, dataset, err) == 0
+                 ? begin_record(session, dataset, true, err)
+                 : -1;
     free(dataset);
     return result;
 }
@@ -475,11 +217,11 @@ int resume_adopt(struct session *session, const char *contents, struct err *err)
     struct knowledge known = {0};
     int result = -1;
 
-    if (lock(session, true, err) == 0 && learn(session, &known, err) == 0) {
+    if (lock(session, true, err) == 0 && knowledge_learn(session, &known, err) == 0) {
         result = adopt(session, &known, contents, err);
         if (result == 0)
             result = lock(session, false, err);
     }
-    forget(&known);
+    knowledge_forget(&known);
     return result;
 }

@@ -14,16 +14,10 @@
 #include "common/mem.h"
 
 enum {
-    DRAIN_MS = 800,             /* how long a page may go on after SIGTERM */
-    SAFETY_POLL_MS = 30000,     /* asleep, even if no notification comes */
-    POLL_LAST_MS = 50,          /* … up to this */
-    SAVE_EVERY_MS = 500,        /* the cursors, beside the data */
-    SAVE_IN_PG_EVERY_MS = 2000, /* … while busy; every save leaves a dead row for each partition */
-    TIDY_MIN_MS = 500,          /* looking after the changelog: a tenth of the look-back, within this … */
-    TIDY_MAX_MS = 30000,
-    REPORT_EVERY_MS = 10000, /* a log line of what was done, if anything was */
+    DRAIN_MS = 800,    /* how long a page may go on after SIGTERM */
+    POLL_LAST_MS = 50, /* … up to this */
     RETRY_FIRST_MS = 100,
-    RETRY_LAST_MS = 5000,
+    RETRY_LAST_MS = 2000,
 };
 
 /* ---- waiting ---- */
@@ -108,102 +102,6 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
     return result;
 }
 
-static int64_t report_ms_left(const struct worker *worker)
-{
-    return worker->reported_at_ms + REPORT_EVERY_MS - clock_mono_ms();
-}
-
-static void report(struct worker *worker)
-{
-    const struct tally *now = &worker->session->tally, *before = &worker->reported;
-
-    if (worker->changes)
-        log_info("changes applied: %lld; documents put %lld, unchanged %lld, removed %lld, stale %lld, "
-                 "refused %lld; "
-                 "newly queued %lld",
-                 (long long)worker->changes, (long long)(now->put - before->put),
-                 (long long)(now->unchanged - before->unchanged), (long long)(now->removed - before->removed),
-                 (long long)(now->stale - before->stale), (long long)(now->refused - before->refused),
-                 (long long)(now->queued - before->queued));
-    worker->reported = *now;
-    worker->reported_at_ms = clock_mono_ms();
-    worker->changes = 0;
-}
-
-static int save(struct worker *worker, bool also_in_pg, struct err *err)
-{
-    worker->saved_at_ms = clock_mono_ms();
-    if (also_in_pg)
-        worker->saved_in_pg_at_ms = worker->saved_at_ms;
-    return feed_save(worker->feed, also_in_pg, err);
-}
-
-/* Tables of the changelog that everybody has read are emptied by whoever comes first. */
-static int tidy(struct worker *worker, struct err *err)
-{
-    struct pg_query query = {.sql = "SELECT array_to_string(events, '; '), idle FROM pgusher.upkeep()",
-                             .name = "upkeep"};
-    struct pg_rows *rows = NULL;
-    const char *events;
-
-    worker->tidied_at_ms = clock_mono_ms();
-    if (pg_run(worker->session->pg, &query, &rows, err) != 0)
-        return -1;
-    events = pg_rows_get(rows, 0, 0, NULL);
-    if (events && *events)
-        log_info("changelog: %s", events);
-    worker->untidy = pg_rows_get(rows, 0, 1, NULL)[0] != 't';
-    pg_rows_free(rows);
-    return 0;
-}
-
-static int64_t tidy_every_ms(const struct worker *worker)
-{
-    int64_t ms = worker->config->look_back_ms / 10;
-
-    if (ms == 0 || ms > TIDY_MAX_MS)
-        return TIDY_MAX_MS;
-    return ms < TIDY_MIN_MS ? TIDY_MIN_MS : ms;
-}
-
-static int64_t ms_left(int64_t since_ms, int64_t every_ms)
-{
-    return since_ms + every_ms - clock_mono_ms();
-}
-
-/* What is due now and then: cursors are saved, the changelog is tidied, a line is logged. */
-static int do_chores(struct worker *worker, bool resting, struct err *err)
-{
-    int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
-
-    if (worker->changes && report_ms_left(worker) <= 0)
-        report(worker);
-    if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
-        save(worker, ms_left(worker->saved_in_pg_at_ms, pg_every) <= 0, err) != 0)
-        return -1;
-    if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0)
-        return tidy(worker, err);
-    return 0;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t ms_to_next_chore(const struct worker *worker)
-{
-    int64_t ms = SAFETY_POLL_MS;
-
-    if (worker->changes)
-        ms = least(ms, report_ms_left(worker));
-    if (feed_is_unsaved(worker->feed))
-        ms = least(ms, ms_left(worker->saved_at_ms, SAVE_EVERY_MS));
-    if (worker->untidy)
-        ms = least(ms, ms_left(worker->tidied_at_ms, tidy_every_ms(worker)));
-    return ms > 0 ? ms : 0;
-}
-
 /* ---- steps ---- */
 
 /* A piece of a backfill, when it is time for one. */
@@ -224,7 +122,7 @@ static int apply_page(struct worker *worker, struct err *err)
     worker->poll_ms = POLL_FIRST_MS;
     worker->untidy |= count > 0;
     feed_advance(worker->feed);
-    return do_chores(worker, false, err) == 0 ? backfill(worker, true, err) : -1;
+    return worker_do_chores(worker, false, err) == 0 ? backfill(worker, true, err) : -1;
 }
 
 /* Chores are done between naps rather than at each: every save is a transaction. */
@@ -234,10 +132,11 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 
     worker->poll_ms = POLL_FIRST_MS;
     while (!is_called(worker) && clock_mono_ms() < end) {
-        int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = ms_to_next_chore(worker);
+        int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = worker_ms_to_next_chore(worker);
 
         worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
-        if (!is_called(worker) && (do_chores(worker, true, err) != 0 || backfill(worker, false, err) != 0))
+        if (!is_called(worker) &&
+            (worker_do_chores(worker, true, err) != 0 || backfill(worker, false, err) != 0))
             return -1;
     }
     return 0;
@@ -249,7 +148,7 @@ static int poll(struct worker *worker, struct err *err)
         return backfill(worker, false, err);
     worker_wait(worker, worker->poll_ms);
     worker->poll_ms = least(worker->poll_ms * 2, POLL_LAST_MS);
-    return do_chores(worker, true, err);
+    return worker_do_chores(worker, true, err);
 }
 
 /* --once: everything is applied when no backfill is left, either. */
@@ -321,7 +220,7 @@ static int work(struct worker *worker, struct err *err)
         if (step(worker, err) != 0)
             return -1;
     }
-    report(worker);
+    worker_report(worker);
     return worker_leave(worker, err);
 }
 

@@ -9,7 +9,10 @@
 #include "cdc/worker.h"
 #include "common/backoff.h"
 
-enum { POLL_FIRST_MS = 1 }; /* a writer is about to commit: ask again after this, then twice as long … */
+enum {
+    POLL_FIRST_MS = 1,      /* a writer is about to commit: ask again after this, then twice as long … */
+    SAFETY_POLL_MS = 30000, /* asleep, even if no notification comes */
+};
 
 struct worker {
     const struct worker_options *options;
@@ -51,6 +54,17 @@ struct worker {
 void worker_wake(void *worker);
 /* Until something wants attention, or ms have passed. */
 void worker_wait(struct worker *worker, int64_t ms);
+
+static inline int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is due of the chores. While resting cursors are saved in PostgreSQL sooner. 0, or -1 with err set. */
+int worker_do_chores(struct worker *worker, bool resting, struct err *err);
+int64_t worker_ms_to_next_chore(const struct worker *worker);
+/* Logs what was done since the last time, if anything was. */
+void worker_report(struct worker *worker);
 
 /* The configuration file, or NULL after each mistake was logged. */
 struct config *worker_load_config(const struct worker *worker);

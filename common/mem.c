@@ -61,6 +61,14 @@ char *mem_printf(const char *format, ...)
     return text;
 }
 
+void mem_replace(char **field, const char *text)
+{
+    char *copy = mem_strdup(text);
+
+    free(*field);
+    *field = copy;
+}
+
 void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size)
 {
     if (count < *capacity)

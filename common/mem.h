@@ -14,6 +14,9 @@ char *mem_strndup(const char *text, size_t len); /* exactly len bytes, and a NUL
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* *field becomes a copy of text (NULL stays NULL), which may lie in what it held before; that is freed. */
+void mem_replace(char **field, const char *text);
+
 /* Makes room for one more element in an array that doubles: `mem_grow(v, n, &cap, sizeof *v)`. */
 void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size);
 
