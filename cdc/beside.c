@@ -15,6 +15,14 @@ char *record_key(const struct session *session, int route)
                : mem_printf("pgusher:fleet:%s", session->config->fleet);
 }
 
+char *alive_key(const struct session *session, int route)
+{
+    char *record = record_key(session, route), *key = mem_printf("%s:alive", record);
+
+    free(record);
+    return key;
+}
+
 struct rreply *record_run(struct session *session, int route, int argc, const char **words, struct err *err)
 {
     char *key = record_key(session, route);
@@ -123,6 +131,28 @@ int beside_read(struct session *session, struct beside *ret_beside, struct err *
     session->records = first.named;
     *ret_beside = all.beside;
     return result;
+}
+
+/* Two fleets of one name would take the record from each other for ever. */
+int beside_stranger(struct session *session, char **ret_database, struct err *err)
+{
+    struct records likely = session->records;
+
+    *ret_database = NULL;
+    add_route_of_each_primary(session, &likely);
+    for (size_t i = 0; i < likely.count && !*ret_database; i++) {
+        char *key = alive_key(session, likely.routes[i]);
+        struct rreply *reply =
+            rconn_run(session->rconn, likely.routes[i], 2, (const char *const[]){"GET", key}, err);
+
+        free(key);
+        if (!reply)
+            return -1;
+        if (rreply_type(reply) == RREPLY_STRING && strcmp(rreply_string(reply, NULL), session->database) != 0)
+            *ret_database = mem_strdup(rreply_string(reply, NULL));
+        rreply_free(reply);
+    }
+    return 0;
 }
 
 /* ---- beginning ---- */

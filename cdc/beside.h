@@ -19,6 +19,10 @@ struct beside {
 /* Also finds session->records. 0, or -1 with err set. The caller frees ret_beside->dataset. */
 int beside_read(struct session *session, struct beside *ret_beside, struct err *err);
 
+/* Which other database's workers were here within the last seconds; NULL: none. The caller frees
+ * *ret_database. 0, or -1 with err set. */
+int beside_stranger(struct session *session, char **ret_database, struct err *err);
+
 /* Begins the record of a dataset anew on every primary, with a cursor for each partition and a note for each
  * projection, whether it is still to be filled (`filled`: it is not): there is never a record without
  * them, so that whatever state Redis falls back to, it says how far it is. 0, or -1 with err set. */

@@ -7,6 +7,7 @@
 
 /* The caller frees. */
 char *record_key(const struct session *session, int route);
+char *alive_key(const struct session *session, int route);
 /* Runs a command whose key, words[1], is the record of this route. NULL with err set; freed with rreply_free.
  */
 struct rreply *record_run(struct session *session, int route, int argc, const char **words, struct err *err);

@@ -127,14 +127,18 @@ static void send_round(struct round *round, const struct words *fields)
     for (size_t i = 0, n = round->left; i < n; i++) {
         struct script_call *call = script_call_new(&script_fleet);
         char *key = record_key(session, session->records.routes[i]);
+        char *alive = alive_key(session, session->records.routes[i]);
 
         script_key(call, key, strlen(key));
+        script_key(call, alive, strlen(alive));
         script_arg(call, session->dataset, strlen(session->dataset));
         script_arg_int(call, session->epoch);
         script_arg_int(call, session->ordinal);
+        script_arg(call, session->database, strlen(session->database));
         script_args_raw(call, &fields->text, fields->count);
         script_send(call, session->rconn, on_answer, round);
         free(key);
+        free(alive);
     }
 }
 

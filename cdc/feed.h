@@ -1,5 +1,5 @@
 /* The feed: pages of changes of the partitions this worker owns, their cursors, and the gate (see
- * cdc/sql/schema.sql, read_changes).
+ * cdc/sql/read.sql, read_changes).
  *
  * Partitions with the same cursor are read together, as a group. Usually there is one group; a partition
  * taken over from another worker comes with a cursor of its own, and the groups are then driven to a common

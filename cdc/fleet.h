@@ -1,5 +1,5 @@
 /* The fleet: which partitions this worker owns. PostgreSQL is the only coordinator (see pgusher.share in
- * cdc/sql/schema.sql): a worker holds a presence lock, and a lock for each partition it owns; all take their
+ * cdc/sql/share.sql): a worker holds a presence lock, and a lock for each partition it owns; all take their
  * fair share of those that are free, and who has more than its share gives the rest up.
  *
  * The share is asked for without waiting, twice a second while there are others or something is missing: that

@@ -113,6 +113,22 @@ static int settle_under_lock(struct session *session, struct knowledge *known, s
     return begin_anew(session, known, verdict == RESUME_BACK_IN_TIME, reason_of(verdict, &known->facts), err);
 }
 
+static int refuse_stranger(struct session *session, struct err *err)
+{
+    char *database;
+
+    if (beside_stranger(session, &database, err) != 0)
+        return -1;
+    if (database)
+        err_set(err, ST_AGAIN,
+                "fleet \"%s\" of another database (%s) is at work in this Redis; give one of them another "
+                "name, or "
+                "stop the other one's workers",
+                session->config->fleet, database);
+    free(database);
+    return err->status == ST_OK ? 0 : -1;
+}
+
 static int settle(struct session *session, bool is_worker, struct knowledge *known, struct err *err)
 {
     enum resume_verdict verdict;
@@ -122,6 +138,8 @@ static int settle(struct session *session, bool is_worker, struct knowledge *kno
     verdict = resume_judge(&known->facts);
     if (verdict == RESUME_GO_ON)
         return go_on(session, known, err);
+    if (refuse_stranger(session, err) != 0)
+        return -1;
     if (verdict == RESUME_NEW_CONTENTS && !is_worker)
         return knowledge_settle_epoch(session, known, false, err);
     if (lock(session, true, err) != 0 || settle_under_lock(session, known, err) != 0)

@@ -23,7 +23,8 @@ enum {
     STATE_DATASET,
     STATE_OWN_IDENTITY,
     STATE_SNAPSHOT,
-    STATE_QUARANTINED
+    STATE_QUARANTINED,
+    STATE_DATABASE
 };
 
 /* ---- what is known ---- */
@@ -120,6 +121,7 @@ int resume_load(struct session *session, struct err *err)
     if (result == 0) {
         mem_replace(&session->number, state_text(rows, STATE_NUMBER));
         mem_replace(&session->installed_at, state_text(rows, STATE_INSTALLED_AT));
+        mem_replace(&session->database, state_text(rows, STATE_DATABASE));
         session->partitions = (int)state_integer(rows, STATE_PARTITIONS);
         session->quarantined = state_integer(rows, STATE_QUARANTINED);
         result = pin_search_path(session, state_text(rows, STATE_SEARCH_PATH), err);

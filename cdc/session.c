@@ -240,6 +240,7 @@ void session_close(struct session *session)
     plan_free(session->plan);
     free(session->number);
     free(session->installed_at);
+    free(session->database);
     free(session->dataset);
     free(session->probe);
     free(session);

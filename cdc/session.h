@@ -45,6 +45,7 @@ struct session {
     char *number; /* the fleet's, in the names of its locks */
     int partitions;
     char *installed_at;
+    char *database;      /* system identifier and name */
     int64_t quarantined; /* documents in quarantine when the session began, and since */
     /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
     int64_t epoch;

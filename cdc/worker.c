@@ -145,7 +145,7 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 static int poll(struct worker *worker, struct err *err)
 {
     if (tasks_ms_left(worker->tasks, false) == 0)
-        return backfill(worker, false, err);
+        return worker_do_chores(worker, true, err) == 0 ? backfill(worker, false, err) : -1;
     worker_wait(worker, worker->poll_ms);
     worker->poll_ms = least(worker->poll_ms * 2, POLL_LAST_MS);
     return worker_do_chores(worker, true, err);

@@ -233,3 +233,26 @@ def test_a_worker_stopped_for_long_brings_nothing_back(tickets):
     zombie.says("stood still")
     tickets.until_asleep(20)
     tickets.in_step()
+
+
+def test_two_databases_with_the_same_fleet_name_in_one_redis(cluster, tickets, workspace):
+    """They would take the record beside the data from each other for ever. When the first one goes the other one may come."""
+    other = cluster.create()
+    other.sql("CREATE TABLE thing (id int PRIMARY KEY, name text); INSERT INTO thing VALUES (1, 'one')")
+    folder = os.path.join(workspace, "other")
+    os.mkdir(folder)
+    box = Box(folder, other, tickets.redis)
+    try:
+        first = tickets.ready(tickets.projections)
+        box.use({"thing": projection("thing", {"thing": "id"})})
+        box.install()
+        second = box.start()
+        second.says("at work in this Redis", "another name", tickets.db.name)
+        box.pgusher("backfill").must(69, "at work in this Redis")
+        stays(lambda: not first.said("trying again") and not tickets.redis.client.exists("thing:1"), 3)
+        first.stop()
+        box.until(lambda: tickets.redis.client.exists("thing:1"), 15, "filled")
+    finally:
+        box.stop()
+        shutil.rmtree(folder)
+        other.drop()
