@@ -5,8 +5,14 @@ cd "$(dirname "$0")/.." || exit 1
 export PGUSHER_BUILD=${PGUSHER_BUILD:-$PWD/build}
 
 passed=0 failed=0 skipped=0
+halves=() # processes in the background
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+finish() {
+    [ ${#halves[@]} = 0 ] || { kill "${halves[@]}" && wait; } 2>/dev/null
+    rm -f "$log" "$log".?
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 # Adds the number before a word, as in "3 failed", of the last line that matches.
 number_before() {
@@ -37,23 +43,45 @@ run_model() { # run_model NAME: tests/NAME/run.sh speaks TAP
     grep -qE '^1\.\.[0-9]' "$log" || failed=$((failed + 1))
 }
 
-run_pytest() { # run_pytest NAME ARGUMENT...
-    echo "== $1"
-    shift
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
-    summary='[0-9]+ (passed|failed|skipped|error)'
+tally_pytest() { # tally_pytest STATUS: adds what the log says
+    local bad summary='[0-9]+ (passed|failed|skipped|error)'
     bad=$(($(number_before failed "$summary") + $(number_before 'errors?' "$summary")))
-    [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
+    [ "$1" = 0 ] || [ "$bad" != 0 ] || bad=1
     passed=$((passed + $(number_before passed "$summary")))
     skipped=$((skipped + $(number_before skipped "$summary")))
     failed=$((failed + bad))
 }
 
+run_pytest() { # run_pytest NAME ARGUMENT...
+    echo "== $1"
+    shift
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" 2>&1 | tee "$log"
+    tally_pytest "${PIPESTATUS[0]}"
+}
+
+# Most tests wait for something, so two at a time take little longer than one. Every second file each.
+run_integration() {
+    local half
+    for half in 0 1; do
+        echo "== integration, half $((half + 1)) of 2, side by side"
+        # shellcheck disable=SC2046 # names are words
+        /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+            $(printf '%s\n' tests/integration/test_*.py | awk "NR % 2 == $half") >"$log.$half" 2>&1 &
+        halves[half]=$!
+    done
+    for half in 0 1; do
+        wait "${halves[half]}"
+        status=$?
+        tee "$log" <"$log.$half"
+        tally_pytest "$status"
+    done
+    halves=()
+}
+
 run_unit
 run_model model
 run_model queue_model
-run_pytest integration tests/integration
+run_integration
 run_pytest fault -m quick tests/fault
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -75,7 +75,7 @@ documents_written() { # every document here has a date, so each one written is o
 }
 
 changes_captured() {
-    sql -c "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('pgusher.changelog', 'seq')), 0)"
+    sql -c "SELECT coalesce(pg_sequence_last_value('pgusher.changelog_seq'), 0)"
 }
 
 # Some readable event, one that people bought tickets for if there is.
@@ -171,6 +171,26 @@ sell_at_full_speed() {
     say "and handled by the indexer $(seconds $(($(now_ms) - ended))) after it."
 }
 
+lose_a_worker() {
+    local first=$daemon id began
+    step 'A worker dies' 'Workers share the work. One of two is killed; what it had is gone on with by the other one.'
+    say '$ pgusherd &'
+    mv "$dir/pgusherd.pid" "$dir/first.pid"
+    start_pgusherd
+    until_status 'the second worker has not joined' '"workers":2'
+    until_status 'the first worker keeps everything' '"asleep":true'
+    pgusher status | sed -n '/workers/p' | indented
+    say "\$ kill -9 $first; psql -c \"UPDATE event SET notice = 'Sold out' WHERE id IN (…)\" box_office"
+    id=$(pick_event)
+    kill -9 "$first"
+    wait "$first" 2>/dev/null || true
+    began=$(now_ms)
+    sql -c "UPDATE event SET notice = 'Sold out' WHERE id BETWEEN $id AND $id + 99"
+    until_status 'the changes are not applied' '"lag_changes":0'
+    say "100 events were right in Redis $(seconds $(($(now_ms) - began))) later:"
+    redis HGET "event:$id" notice | indented
+}
+
 show_event() {
     local id name value ends
     local -A hash=()
@@ -214,6 +234,7 @@ change_and_measure
 start_indexer
 rename_event
 sell_at_full_speed
+lose_a_worker
 show_event
 show_queues
 compare_and_stop

@@ -70,7 +70,7 @@ start_redis() {
 }
 
 start_pgusherd() {
-    setsid pgusherd -c "$PGUSHER_CONFIG" >"$dir/pgusherd.log" 2>&1 </dev/null &
+    setsid pgusherd -c "$PGUSHER_CONFIG" >>"$dir/pgusherd.log" 2>&1 </dev/null &
     daemon=$!
     echo "$daemon" >"$dir/pgusherd.pid"
 }
@@ -92,6 +92,7 @@ stop() { # stop NAME WORD-OF-ITS-COMMAND-LINE
     ! runs "\$@" || kill -KILL "\$(cat "$dir/\$1.pid")" 2>/dev/null
 }
 stop pgbench pgbench
+stop first "$dir"
 stop pgusherd "$dir"
 stop indexer pgusher-queue
 stop groonga "$dir"
