@@ -5,11 +5,11 @@ cd "$(dirname "$0")/.." || exit 1
 export PGUSHER_BUILD=${PGUSHER_BUILD:-$PWD/build}
 
 passed=0 failed=0 skipped=0
-halves=() # processes in the background
+background= # leader of a process group
 log=$(mktemp)
 finish() {
-    [ ${#halves[@]} = 0 ] || { kill "${halves[@]}" && wait; } 2>/dev/null
-    rm -f "$log" "$log".?
+    [ -z "$background" ] || { kill -TERM -- "-$background" && wait; } 2>/dev/null
+    rm -rf "$log" "$log.parts"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -59,23 +59,23 @@ run_pytest() { # run_pytest NAME ARGUMENT...
     tally_pytest "${PIPESTATUS[0]}"
 }
 
-# Most tests wait for something, so two at a time take little longer than one. Every second file each.
+# Most tests wait for something, so several at a time take little longer than one: three files each, by whoever is free.
 run_integration() {
-    local half
-    for half in 0 1; do
-        echo "== integration, half $((half + 1)) of 2, side by side"
-        # shellcheck disable=SC2046 # names are words
-        /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-            $(printf '%s\n' tests/integration/test_*.py | awk "NR % 2 == $half") >"$log.$half" 2>&1 &
-        halves[half]=$!
+    local part
+    echo "== integration"
+    mkdir "$log.parts"
+    # shellcheck disable=SC2016 # expanded by sh, once per part
+    printf '%s\n' tests/integration/test_*.py | PARTS=$log.parts setsid xargs -P 3 -n 3 sh -c '
+        /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" >"$PARTS/$$" 2>&1
+        echo $? >"$PARTS/$$.status"' sh &
+    background=$!
+    wait $background
+    background=
+    for part in "$log.parts"/*.status; do
+        tee "$log" <"${part%.status}"
+        tally_pytest "$(cat "$part")"
     done
-    for half in 0 1; do
-        wait "${halves[half]}"
-        status=$?
-        tee "$log" <"$log.$half"
-        tally_pytest "$status"
-    done
-    halves=()
+    rm -r "$log.parts"
 }
 
 run_unit
