@@ -119,7 +119,7 @@ static int refuse_stranger(struct session *session, struct err *err)
 
     if (beside_stranger(session, &database, err) != 0)
         return -1;
-    if (database)
+    if (database && resume_differ(database, session->former_database))
         err_set(err, ST_AGAIN,
                 "fleet \"%s\" of another database (%s) is at work in this Redis; give one of them another "
                 "name, or "

@@ -217,7 +217,8 @@ struct session *session_open(struct loop *loop, const struct config *config,
     session->config = config;
     session->epoch = opener->epoch;
     session->ordinal = opener->ordinal;
-    session->dataset = opener->dataset ? mem_strdup(opener->dataset) : NULL;
+    session->dataset = mem_strdup(opener->dataset);
+    session->former_database = mem_strdup(opener->database);
     session->replicas_follow = true;
     *ret_session = session;
     if (prepare(session, opener, err) != 0) {
@@ -241,6 +242,7 @@ void session_close(struct session *session)
     free(session->number);
     free(session->installed_at);
     free(session->database);
+    free(session->former_database);
     free(session->dataset);
     free(session->probe);
     free(session);

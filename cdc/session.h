@@ -45,8 +45,9 @@ struct session {
     char *number; /* the fleet's, in the names of its locks */
     int partitions;
     char *installed_at;
-    char *database;      /* system identifier and name */
-    int64_t quarantined; /* documents in quarantine when the session began, and since */
+    char *database;        /* system identifier and name */
+    char *former_database; /* see session_opener */
+    int64_t quarantined;   /* documents in quarantine when the session began, and since */
     /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
     int64_t epoch;
     char *dataset;   /* NULL: not settled */
@@ -78,6 +79,7 @@ struct session_opener {
     int64_t epoch;
     int64_t ordinal;
     const char *dataset;
+    const char *database; /* it followed this one, which may therefore be left for another one; NULL: none */
 };
 
 /* Connects to both servers and prepares everything for work. NULL with err set. The config must outlive it.

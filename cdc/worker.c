@@ -268,6 +268,7 @@ static void worker_free(struct worker *worker)
 {
     worker_close(worker);
     free(worker->dataset);
+    free(worker->database);
     config_free(worker->config);
     timer_free(worker->timer);
     timer_free(worker->drain);

@@ -24,8 +24,9 @@ void worker_close(struct worker *worker)
     if (worker->session) {
         worker->epoch = worker->session->epoch;
         worker->ordinal = worker->session->ordinal;
-        free(worker->dataset);
-        worker->dataset = worker->session->dataset ? mem_strdup(worker->session->dataset) : NULL;
+        mem_replace(&worker->dataset, worker->session->dataset);
+        if (worker->session->database)
+            mem_replace(&worker->database, worker->session->database);
     }
     timer_stop(worker->pulse);
     feed_free(worker->feed);
@@ -86,7 +87,8 @@ static struct session *open_session(struct worker *worker, const struct config *
                                     struct session **ret_session, struct err *err)
 {
     char *name = application_name(config);
-    struct session_opener opener = {name, true, worker->epoch, worker->ordinal, worker->dataset};
+    const char *database = worker->session ? worker->session->database : worker->database;
+    struct session_opener opener = {name, true, worker->epoch, worker->ordinal, worker->dataset, database};
     struct session *session = session_open(worker->loop, config, &opener, ret_session, err);
 
     free(name);
