@@ -5,7 +5,7 @@ import signal
 import redis
 
 from harness.processes import end, run, spawn
-from harness.queue_cluster import free_ports
+from harness.ports import free_ports
 from harness.redis_server import RedisServer
 from harness.waiting import until
 from tools.server import ERRORS, connect, follow

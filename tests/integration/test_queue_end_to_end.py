@@ -14,7 +14,7 @@ CHANGES = 20_000
 TRANSACTIONS = 11_000
 KILLS = 24
 
-CAPTURED = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('pgusher.changelog', 'seq')), 0)"
+CAPTURED = "SELECT coalesce(pg_sequence_last_value('pgusher.changelog_seq'), 0)"
 
 
 @pytest.fixture
