@@ -164,7 +164,9 @@ static int end_once(struct worker *worker, struct err *err)
 
 static int rest(struct worker *worker, enum feed_state state, struct err *err)
 {
-    worker->queue_all = false;
+    /* What is removed before a backfill has reached it is not there, and yet indexers may know it. */
+    if (tasks_ms_left(worker->tasks, false) < 0)
+        worker->queue_all = false;
     backoff_reset(&worker->retry);
     if (!worker->caught_up)
         log_info("caught up");

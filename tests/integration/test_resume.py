@@ -98,6 +98,17 @@ def test_what_was_removed_before_a_flush_is_queued_again(tickets):
     assert {"event:3", "ticket:1", "ticket:7"} <= set(tickets.queued())
 
 
+def test_what_is_removed_while_redis_is_filled_again_is_queued(market):
+    """The backfill had not reached it: there was nothing to remove, but indexers know it from before the flush."""
+    worker = market.ready(ticketing.projections())
+    market.redis.client.flushall()
+    worker.says("backfill of", "begins")
+    market.db.sql("DELETE FROM ticket WHERE id > 8990")
+    market.until_asleep(30)
+    market.in_step()
+    assert {"ticket:8991", "ticket:9000"} <= set(market.queued())
+
+
 def test_what_was_not_queued_before_a_promotion_is_queued_after_it(tickets):
     """The last owner wrote documents and died before it could queue them: the backfill finds them unchanged."""
     tickets.ready(ticketing.projections()).kill()
