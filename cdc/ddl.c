@@ -26,21 +26,6 @@ char *ddl_in_transaction(const char *script)
     return buf_take(&sql);
 }
 
-static void note_wake(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-static void pause_for(struct loop *loop, int64_t ms)
-{
-    bool over = false;
-    struct timer *timer = timer_new(loop, note_wake, &over);
-
-    timer_start(timer, ms);
-    loop_run_until(loop, &over);
-    timer_free(timer);
-}
-
 static bool is_lock_timeout(const struct err *err)
 {
     return strstr(err->text, "SQLSTATE 55P03") || strstr(err->text, "SQLSTATE 40P01");
@@ -51,6 +36,7 @@ int ddl_run(struct session *session, const char *transaction, struct err *err)
 {
     struct pg_query query = {.sql = transaction, .script = true};
     struct pg_query rollback = {.sql = "ROLLBACK"};
+    const bool never = false;
     struct backoff backoff;
 
     backoff_init(&backoff, RETRY_FIRST_MS, RETRY_LAST_MS);
@@ -66,6 +52,6 @@ int ddl_run(struct session *session, const char *transaction, struct err *err)
         }
         fprintf(stderr, "pgusher: a table is in use (try %d of %d); trying again: %s\n", attempt, LOCK_TRIES,
                 failed.text);
-        pause_for(session->loop, backoff_next(&backoff));
+        session_wait(session, &never, backoff_next(&backoff));
     }
 }

@@ -58,9 +58,7 @@ def drain(box, workers):
     began = time.monotonic()
     for _ in range(workers):
         box.start()
-    while not box.db.value(PASSED, end):
-        assert time.monotonic() - began < LIMIT_S, box.daemons[-1].log
-        time.sleep(0.05)
+    box.until(lambda: box.db.value(PASSED, end), LIMIT_S, lambda: box.daemons[-1].log, every=0.05)
     took = time.monotonic() - began
     box.stop()
     found = box.differences()
