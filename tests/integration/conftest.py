@@ -15,6 +15,7 @@ from harness.changelog import Log, Reader  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
 from harness.programs import SANITIZED  # noqa: E402
 from harness.queue import Native, QueueBox  # noqa: E402
+from harness.redis_sentinel import RedisSentinel  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.traffic import EVENTS  # noqa: E402
 
@@ -79,6 +80,17 @@ def redis_server(workspace):
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture
+def watched(workspace):
+    """Three servers and three sentinels."""
+    watched = RedisSentinel(os.path.join(workspace, "watched"))
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.remove()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,11 @@
 """Several fleets on one changelog, and pgusher fleet list, fleet drop."""
 import json
-import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness import ticketing
-from harness.box import Box
-from harness.redis_server import RedisServer
+from harness.fleet import box_beside
 from harness.waiting import stays
 
 TRIGGERS = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'pgusher%' ORDER BY 1"
@@ -18,18 +15,9 @@ FUNCTIONS = "SELECT string_agg(prosrc, '') FROM pg_proc WHERE pronamespace = 'pg
 @pytest.fixture
 def other(tickets, workspace):
     """A box on the same database with a Redis of its own: fleet "search", which has the events only."""
-    folder = os.path.join(workspace, "other")
-    server = RedisServer(os.path.join(workspace, "second"))
-    os.mkdir(folder)
-    other = Box(folder, tickets.db, server)
-    try:
-        server.start()
+    with box_beside(tickets, workspace) as other:
         other.use(ticketing.event_only(), fleet="search")
         yield other
-    finally:
-        other.stop()
-        shutil.rmtree(folder)
-        server.remove()
 
 
 def fleets(box):

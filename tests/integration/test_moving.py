@@ -1,7 +1,6 @@
 """Moving house: the scripts of examples/moving, on real servers, under live traffic that ends on nothing but the same documents."""
 import json
 import os
-import shutil
 import subprocess
 import threading
 
@@ -9,11 +8,10 @@ import psycopg2
 import pytest
 
 from harness import ticketing
-from harness.box import Box
+from harness.fleet import box_beside
 from harness.postgres import BINARIES, Cluster
 from harness.processes import clean_environment
 from harness.programs import BUILD, ROOT
-from harness.redis_server import RedisServer
 from harness.traffic import Client
 from harness.waiting import until
 
@@ -106,18 +104,9 @@ def write(path, text):
 @pytest.fixture
 def new(market, workspace):
     """A box whose Redis is empty, for fleet "new"."""
-    folder = os.path.join(workspace, "new")
-    server = RedisServer(os.path.join(workspace, "new-redis"))
-    os.mkdir(folder)
-    new = Box(folder, market.db, server)
-    try:
-        server.start()
+    with box_beside(market, workspace) as new:
         new.use(ticketing.projections(), fleet="new")
         yield new
-    finally:
-        new.stop()
-        shutil.rmtree(folder)
-        server.remove()
 
 
 def redis_settings(market, new, **more):

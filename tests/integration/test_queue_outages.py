@@ -110,7 +110,7 @@ def test_a_full_redis_and_nothing_to_do(queue, redis_server):
 def test_redis_closes_idle_connections(queue, redis_server):
     """`timeout` of redis.conf: the next call finds its connection closed, and opens another."""
     queue.client.config_set("timeout", 1)
-    consumer = queue.consume(queue.handler(), "--lease", "8 s")
+    consumer = queue.consume(queue.handler(), "--lease", "60 s")
     queue.until_idle()
 
     def of_the_consumer():

@@ -6,18 +6,8 @@ import signal
 import pytest
 
 from harness.queue import QUEUE, QueueBox, run_queue
-from harness.redis_sentinel import NAME, RedisSentinel, is_replica
+from harness.redis_sentinel import NAME, is_replica
 from harness.waiting import until
-
-
-@pytest.fixture
-def watched(workspace):
-    watched = RedisSentinel(os.path.join(workspace, "watched"))
-    try:
-        watched.start()
-        yield watched
-    finally:
-        watched.remove()
 
 
 @pytest.fixture

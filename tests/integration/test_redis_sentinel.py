@@ -13,17 +13,6 @@ from harness.waiting import stays, until
 
 
 @pytest.fixture
-def watched(workspace):
-    """Three servers and three sentinels."""
-    watched = RedisSentinel(os.path.join(workspace, "watched"))
-    try:
-        watched.start()
-        yield watched
-    finally:
-        watched.remove()
-
-
-@pytest.fixture
 def locked(workspace):
     """The same with passwords, one for the data and one for the sentinels."""
     locked = RedisSentinel(os.path.join(workspace, "locked"), "d@ta", "sent&nel")

@@ -1,9 +1,13 @@
-"""Who owns what in a fleet of workers, by the locks that PostgreSQL shows."""
+"""Who owns what in a fleet of workers, by the locks that PostgreSQL shows; and a second fleet."""
+import contextlib
+import os
+import shutil
 import threading
 import time
 from collections import Counter
 
-from .box import OWNER
+from .box import OWNER, Box
+from .redis_server import RedisServer
 
 OWNERS = f"""
     SELECT objid::bigint & 1023, pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -52,3 +56,19 @@ class Watch:
     def __exit__(self, *_):
         self._over.set()
         self._thread.join()
+
+
+@contextlib.contextmanager
+def box_beside(box, workspace):
+    """A box on the same database with a Redis of its own, for another fleet."""
+    folder = os.path.join(workspace, "beside")
+    server = RedisServer(os.path.join(workspace, "redis-beside"))
+    os.mkdir(folder)
+    beside = Box(folder, box.db, server)
+    try:
+        server.start()
+        yield beside
+    finally:
+        beside.stop()
+        shutil.rmtree(folder)
+        server.remove()
