@@ -35,9 +35,8 @@ QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
               $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
-DAEMON_ONLY := $(addprefix cdc/,worker.c worker_chores.c worker_session.c feed.c fleet.c tasks.c expand.c)
-TOOL_ONLY := cdc/tool.c cdc/check.c cdc/check_sql.c cdc/check_servers.c cdc/capture.c cdc/capture_put.c cdc/capture_sql.c cdc/capture_state.c cdc/needs.c cdc/install.c \
-             cdc/backfill.c cdc/progress.c cdc/status_verb.c cdc/standing.c cdc/fleet_verb.c cdc/ddl.c
+DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c tasks.c expand.c)
+TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c standing.c ddl.c)
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c)) $(wildcard common/*.c) \
        queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c queue/tombstone.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))

@@ -7,10 +7,7 @@
 #ifndef PGUSHER_BATCH_H
 #define PGUSHER_BATCH_H
 
-#include "cdc/ids.h"
-#include "cdc/session.h"
-
-enum { BATCH_IDS = 1000 }; /* documents read by one SELECT */
+#include "cdc/reader.h"
 
 struct batch;
 
@@ -20,12 +17,9 @@ void batch_free(struct batch *batch); /* NULL-safe */
 /* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */
 int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *ids, struct err *err);
 
-/* Projects up to PLAN_CHUNK documents in the order of id, from the one behind *after on (NULL: from the
- * first). *after becomes the id of the last one, in values the caller frees with batch_position_free;
- * *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with err set. */
+/* Projects the documents behind *after, as reader_after. 0, or -1 with err set. */
 int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
                       struct err *err);
-void batch_position_free(const struct plan_projection *projection, char **position);
 
 /* Puts into quarantine what is no document yet: `key` says what it is. */
 void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error);

@@ -1,107 +1,69 @@
 /* pgusher: the operator's command line. */
+#include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/tool.h"
 #include "common/log.h"
 #include "common/version.h"
 
-enum flag { FLAG_JSON = 1, FLAG_OFFLINE = 2, FLAG_PRINT = 4, FLAG_ARGS = 8 };
+static const struct verb *const verbs[] = {
+    &check_verb, &install_verb, &uninstall_verb, &status_verb, &backfill_verb, &fleet_verb,
+};
+enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
-static const struct verb {
+/* The options that some verbs take. Those with a field have a value: a text, or (numeric) a whole number. */
+static const struct choice {
     const char *name;
-    tool_fn *run;
-    unsigned flags; /* what it takes */
-    const char *usage;
-} verbs[] = {
-    {"check", check_run, FLAG_JSON | FLAG_OFFLINE,
-     "usage: pgusher check [--offline] [--json]\n\n"
-     "Validates the configuration, then asks PostgreSQL and Redis whether it fits them: tables, columns, "
-     "types,\n"
-     "privileges, lookups, plans, tables that a view reads but no watch covers, and whether capture stands.\n"
-     "Changes nothing. --offline looks at the file only.\n\n"
-     "Exit codes: 0 fine (maybe with warnings), 69 a server is unavailable, 78 the configuration is "
-     "wrong.\n\n"
-     "Example: pgusher -c pgusher.json check --json\n"},
-    {"install", install_run, FLAG_PRINT,
-     "usage: pgusher install [--print]\n\n"
-     "Creates or upgrades the schema pgusher and the triggers on the watched tables, in one transaction. "
-     "Waits\n"
-     "for a busy table half a second at a time, so that its writers are not held up. What stands already is "
-     "not\n"
-     "touched. --print writes the SQL for a database administrator instead of running it.\n\n"
-     "Example: pgusher -c pgusher.json install --print | psql -U postgres box_office\n"},
-    {"uninstall", uninstall_run, FLAG_PRINT,
-     "usage: pgusher uninstall [--print]\n\n"
-     "Removes the triggers and the schema pgusher with all it holds, for all fleets. The cache stays as it "
-     "is.\n\n"
-     "Example: pgusher -c pgusher.json uninstall\n"},
-    {"backfill", backfill_run, FLAG_ARGS,
-     "usage: pgusher backfill [PROJECTION…]\n\n"
-     "Builds every document of the projections (default: all), writes into Redis those that are not there "
-     "already\n"
-     "with the same content, and queues these. Safe beside running workers and live changes; may be "
-     "interrupted\n"
-     "and started again. A hash that somebody altered by hand is not noticed; DEL it first.\n\n"
-     "Exit codes: 0 done, 1 interrupted or some documents could not be written.\n\n"
-     "Example: pgusher -c pgusher.json backfill event\n"},
-    {"status", status_run, FLAG_JSON,
-     "usage: pgusher status [--json]\n\n"
-     "Shows per fleet its workers, lag in changes and seconds, and quarantine; the changelog's size; the "
-     "queues.\n"
-     "Shows what it can when one server is down, and then exits 69.\n\n"
-     "Example: pgusher -c pgusher.json status --json\n"},
-    {"fleet", fleet_run, FLAG_JSON | FLAG_ARGS,
-     "usage: pgusher fleet list [--json]\n"
-     "       pgusher fleet drop NAME\n\n"
-     "list shows all fleets that read this database's changelog: their workers, how many partitions these "
-     "own,\n"
-     "what waits for them, backfills, and which were cut loose because they stayed behind for too long.\n"
-     "drop takes one out that will not come back, so that it holds the changelog no more, in one "
-     "transaction: its\n"
-     "rows, and of the triggers what no other fleet needs. It refuses while a worker of that fleet lives. "
-     "The Redis it\n"
-     "wrote into stays as it is. The configuration only says where PostgreSQL is.\n\n"
-     "Exit codes: 0 done, 1 no such fleet, or it has workers.\n\n"
-     "Example: pgusher -c pgusher.json fleet drop old\n"},
+    enum tool_flag flag;
+    bool numeric;
+    size_t field; /* in struct tool; 0: none */
+} choices[] = {
+    {"json", FLAG_JSON, false, 0},
+    {"offline", FLAG_OFFLINE, false, 0},
+    {"print", FLAG_PRINT, false, 0},
+    {"where", FLAG_WHERE, false, offsetof(struct tool, where)},
+    {"rate", FLAG_RATE, true, offsetof(struct tool, rate)},
+    {"dry-run", FLAG_DRY_RUN, false, 0},
+    {"wait", FLAG_WAIT, false, 0},
+    {"pause", FLAG_PAUSE, false, 0},
+    {"resume", FLAG_RESUME, false, 0},
+    {"cancel", FLAG_CANCEL, false, 0},
+    {"sample", FLAG_SAMPLE, true, offsetof(struct tool, sample)},
+    {"repair", FLAG_REPAIR, false, 0},
+    {"watch", FLAG_WATCH, false, 0},
 };
+enum { CHOICES = sizeof(choices) / sizeof(choices[0]) };
 
-static const char usage[] =
-    "usage: pgusher [-c FILE] [--fleet NAME] VERB …\n"
-    "\n"
-    "  check [--offline] [--json]    is the configuration right, and does it fit the database?\n"
-    "  install [--print]             set up capture in the database\n"
-    "  uninstall [--print]           take it away again\n"
-    "  backfill [PROJECTION…]        write all documents\n"
-    "  status [--json]               how it stands\n"
-    "  fleet list [--json]           who reads the changelog\n"
-    "  fleet drop NAME               take out a fleet that will not come back\n"
-    "\n"
-    "  -c, --config FILE   configuration (default: $PGUSHER_CONFIG, then /etc/pgusher/pgusher.json)\n"
-    "      --fleet NAME    instead of the configuration's \"fleet\"\n"
-    "      --help          also of each verb: pgusher check --help\n"
-    "      --version\n"
-    "\n"
-    "Exit codes: 0 done, 1 the thing asked for is not so, 64 usage, 69 PostgreSQL or Redis unavailable,\n"
-    "78 bad configuration.\n"
-    "\n"
-    "Example: pgusher -c pgusher.json check && pgusher -c pgusher.json install\n";
+enum { OPT_CHOICE = 256, OPT_FLEET = OPT_CHOICE + CHOICES, OPT_HELP, OPT_VERSION };
 
-enum { OPT_FLEET = 256, OPT_JSON, OPT_OFFLINE, OPT_PRINT, OPT_HELP, OPT_VERSION };
-
-static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'},    {"fleet", required_argument, NULL, OPT_FLEET},
-    {"json", no_argument, NULL, OPT_JSON},       {"offline", no_argument, NULL, OPT_OFFLINE},
-    {"print", no_argument, NULL, OPT_PRINT},     {"help", no_argument, NULL, OPT_HELP},
-    {"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0},
-};
+static void print_usage(void)
+{
+    fputs("usage: pgusher [-c FILE] [--fleet NAME] VERB …\n\n", stdout);
+    for (size_t i = 0; i < VERBS; i++)
+        printf("  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
+    fputs(
+        "\n"
+        "  -c, --config FILE   configuration (default: $PGUSHER_CONFIG, then /etc/pgusher/pgusher.json)\n"
+        "      --fleet NAME    instead of the configuration's \"fleet\"\n"
+        "      --help          also of each verb: pgusher check --help\n"
+        "      --version\n"
+        "\n"
+        "Exit codes: 0 done, 1 the thing asked for is not so, 64 usage, 69 PostgreSQL or Redis unavailable,\n"
+        "78 bad configuration.\n"
+        "\n"
+        "Example: pgusher -c pgusher.json check && pgusher -c pgusher.json install\n",
+        stdout);
+}
 
 static const struct verb *find_verb(const char *name)
 {
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i].name, name) == 0)
-            return &verbs[i];
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
     return NULL;
 }
 
@@ -113,12 +75,12 @@ static enum exit_code bad_usage(const struct verb *verb)
 
 static enum exit_code unknown_verb(const char *name)
 {
-    const char *names[sizeof(verbs) / sizeof(verbs[0])];
+    const char *names[VERBS];
     const char *near;
 
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        names[i] = verbs[i].name;
-    near = suggest(name, names, sizeof(verbs) / sizeof(verbs[0]));
+    for (size_t i = 0; i < VERBS; i++)
+        names[i] = verbs[i]->name;
+    near = suggest(name, names, VERBS);
     fprintf(stderr, "pgusher: unknown verb \"%s\"%s%s%s\n", name, near ? "; did you mean \"" : "",
             near ? near : "", near ? "\"?" : "");
     return bad_usage(NULL);
@@ -127,19 +89,16 @@ static enum exit_code unknown_verb(const char *name)
 /* Whether the verb takes what was given; otherwise says what it does not take. */
 static bool accepts(const struct verb *verb, const struct tool *tool)
 {
-    const char *unwanted = NULL;
-
-    if (tool->json && !(verb->flags & FLAG_JSON))
-        unwanted = "--json";
-    else if (tool->offline && !(verb->flags & FLAG_OFFLINE))
-        unwanted = "--offline";
-    else if (tool->print && !(verb->flags & FLAG_PRINT))
-        unwanted = "--print";
-    else if (tool->nargs && !(verb->flags & FLAG_ARGS))
-        unwanted = tool->args[0];
-    if (unwanted)
-        fprintf(stderr, "pgusher: %s does not take \"%s\"\n", verb->name, unwanted);
-    return !unwanted;
+    for (size_t i = 0; i < CHOICES; i++)
+        if (tool->given & choices[i].flag & ~verb->flags) {
+            fprintf(stderr, "pgusher: %s does not take \"--%s\"\n", verb->name, choices[i].name);
+            return false;
+        }
+    if (tool->nargs && !(verb->flags & FLAG_ARGS)) {
+        fprintf(stderr, "pgusher: %s does not take \"%s\"\n", verb->name, tool->args[0]);
+        return false;
+    }
+    return true;
 }
 
 static enum exit_code run_verb(struct tool *tool, char **args, int nargs, bool help)
@@ -147,7 +106,10 @@ static enum exit_code run_verb(struct tool *tool, char **args, int nargs, bool h
     const struct verb *verb = nargs ? find_verb(args[0]) : NULL;
 
     if (help) {
-        fputs(verb ? verb->usage : usage, stdout);
+        if (verb)
+            fputs(verb->usage, stdout);
+        else
+            print_usage();
         return EX_DONE;
     }
     if (nargs == 0) {
@@ -161,38 +123,68 @@ static enum exit_code run_verb(struct tool *tool, char **args, int nargs, bool h
     return accepts(verb, tool) ? verb->run(tool) : bad_usage(verb);
 }
 
+/* ---- options ---- */
+
+static void list_options(struct option *options)
+{
+    size_t n = 0;
+
+    options[n++] = (struct option){"config", required_argument, NULL, 'c'};
+    options[n++] = (struct option){"fleet", required_argument, NULL, OPT_FLEET};
+    options[n++] = (struct option){"help", no_argument, NULL, OPT_HELP};
+    options[n++] = (struct option){"version", no_argument, NULL, OPT_VERSION};
+    for (size_t i = 0; i < CHOICES; i++)
+        options[n++] = (struct option){choices[i].name, choices[i].field ? required_argument : no_argument,
+                                       NULL, OPT_CHOICE + (int)i};
+    options[n] = (struct option){0};
+}
+
+static int read_number(const char *name, const char *text, int64_t *ret_number)
+{
+    char *end;
+
+    errno = 0;
+    *ret_number = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && *ret_number >= 1)
+        return 0;
+    fprintf(stderr, "pgusher: --%s wants a whole number of at least 1, not \"%s\"\n", name, text);
+    return -1;
+}
+
+static int take_choice(struct tool *tool, const struct choice *choice, const char *value)
+{
+    void *field = (char *)tool + choice->field;
+
+    tool->given |= choice->flag;
+    tool->json |= choice->flag == FLAG_JSON;
+    if (choice->numeric)
+        return read_number(choice->name, value, field);
+    if (choice->field)
+        *(const char **)field = value;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool = {.config_file = config_default_file()};
+    struct option options[CHOICES + 5];
     bool help = false;
     int option;
 
     log_init("pgusher");
     log_set_level(LOG_LEVEL_WARN);
+    list_options(options);
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
+        if (option == 'c') {
             tool.config_file = optarg;
-            break;
-        case OPT_FLEET:
+        } else if (option == OPT_FLEET) {
             tool.fleet = optarg;
-            break;
-        case OPT_JSON:
-            tool.json = true;
-            break;
-        case OPT_OFFLINE:
-            tool.offline = true;
-            break;
-        case OPT_PRINT:
-            tool.print = true;
-            break;
-        case OPT_HELP:
+        } else if (option == OPT_HELP) {
             help = true;
-            break;
-        case OPT_VERSION:
+        } else if (option == OPT_VERSION) {
             puts("pgusher " PGUSHER_VERSION);
             return EX_DONE;
-        default:
+        } else if (option < OPT_CHOICE || take_choice(&tool, &choices[option - OPT_CHOICE], optarg) != 0) {
             return (int)bad_usage(NULL);
         }
     }

@@ -32,7 +32,7 @@ static int resync_rows(struct session *session, size_t projection, bool queue_al
 
     while (result == 0 && count == PLAN_CHUNK)
         result = resync_rows_step(session, projection, queue_all, &position, &count, err);
-    batch_position_free(&session->plan->projections[projection], position);
+    reader_position_free(&session->plan->projections[projection], position);
     return result;
 }
 

@@ -12,7 +12,7 @@
 /* ---- rows: puts all documents of the source, in the order of id ---- */
 
 /* Up to PLAN_CHUNK documents behind *position (NULL: the first ones), which becomes the id of the last one;
- * freed with batch_position_free. *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with
+ * freed with reader_position_free. *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with
  * err set. */
 int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
                      size_t *ret_count, struct err *err);

@@ -67,7 +67,7 @@ static void drop_task(struct tasks *tasks)
 
     if (!task)
         return;
-    batch_position_free(&tasks->session->plan->projections[task->projection], task->position);
+    reader_position_free(&tasks->session->plan->projections[task->projection], task->position);
     resync_keys_free(task->walk);
     free(task->name);
     free(task->asked_at);
@@ -203,7 +203,7 @@ static int check_progress(struct tasks *tasks, struct err *err)
     if (holds)
         return 0;
     log_warn("Redis fell back behind what the backfill of %s had written; it begins anew", task->name);
-    batch_position_free(&tasks->session->plan->projections[task->projection], task->position);
+    reader_position_free(&tasks->session->plan->projections[task->projection], task->position);
     task->position = NULL;
     task->keys = task->again = true;
     task->documents = 0;

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
+#include "common/problems.h"
 
 void tool_print_problems(const char *file, const struct problems *problems)
 {
@@ -29,6 +31,35 @@ enum exit_code tool_fail(const struct err *err)
 {
     fprintf(stderr, "pgusher: %s\n", err->text);
     return status_exit_code(err->status);
+}
+
+bool tool_names_projections(const struct tool *tool, const struct config *config)
+{
+    const char **names = mem_alloc(sizeof(*names) * (config->nprojections + 1));
+    bool all = true;
+
+    for (size_t i = 0; i < config->nprojections; i++)
+        names[i] = config->projections[i].name;
+    for (int i = 0; i < tool->nargs; i++) {
+        const char *near;
+
+        if (config_projection(config, tool->args[i]))
+            continue;
+        near = suggest(tool->args[i], names, config->nprojections);
+        fprintf(stderr, "pgusher: %s has no projection \"%s\"%s%s%s\n", config->file, tool->args[i],
+                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        all = false;
+    }
+    free(names);
+    return all;
+}
+
+bool tool_wants(const struct tool *tool, const char *projection)
+{
+    for (int i = 0; i < tool->nargs; i++)
+        if (strcmp(tool->args[i], projection) == 0)
+            return true;
+    return tool->nargs == 0;
 }
 
 struct session *tool_session(struct loop *loop, const struct config *config)

@@ -10,7 +10,8 @@ SELECT f.name, p, f.done, f.upto, f.at_xid, f.at_seq, f.moved_at
   FROM pgusher_1.fleet f, pgusher.meta m, generate_series(0, m.partitions - 1) p;
 
 INSERT INTO pgusher.watch SELECT * FROM pgusher_1.watch;
-INSERT INTO pgusher.quarantine SELECT * FROM pgusher_1.quarantine;
+INSERT INTO pgusher.quarantine (fleet, projection, key, error, first_at, last_at, attempts)
+SELECT fleet, projection, key, error, first_at, last_at, attempts FROM pgusher_1.quarantine;
 
 INSERT INTO pgusher.changelog_0 (xid, seq, at, part, capture, keys)
 SELECT c.xid, c.seq, c.at, coalesce((hash_array(c.keys) & 2147483647) % m.partitions, 0), c.capture, c.keys

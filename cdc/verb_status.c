@@ -148,7 +148,7 @@ static void note_error(json_t *status, const struct err *err)
         json_array_append_new(json_object_get(status, "errors"), json_string(err->text));
 }
 
-enum exit_code status_run(const struct tool *tool)
+static enum exit_code status_run(const struct tool *tool)
 {
     struct config *config = tool_config(tool);
     struct err pg_err = ERR_NONE, redis_err = ERR_NONE;
@@ -176,3 +176,17 @@ enum exit_code status_run(const struct tool *tool)
     config_free(config);
     return status_exit_code(pg_err.status != ST_OK ? pg_err.status : redis_err.status);
 }
+
+const struct verb status_verb = {
+    "status",
+    status_run,
+    FLAG_JSON,
+    "how it stands",
+    "usage: pgusher status [--json]\n"
+    "\n"
+    "Shows per fleet its workers, lag in changes and seconds, and quarantine; the changelog's size; the "
+    "queues.\n"
+    "Shows what it can when one server is down, and then exits 69.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json status --json\n",
+};

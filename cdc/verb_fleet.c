@@ -195,7 +195,7 @@ static enum exit_code unknown_job(const char *job)
     return EX_BAD_USAGE;
 }
 
-enum exit_code fleet_run(const struct tool *tool)
+static enum exit_code fleet_run(const struct tool *tool)
 {
     const char *job = tool->nargs ? tool->args[0] : "";
 
@@ -207,3 +207,25 @@ enum exit_code fleet_run(const struct tool *tool)
         return bad_usage("drop does not take ", "--json");
     return tool->nargs == 2 ? run(tool, drop) : bad_usage("drop takes the name of one fleet", "");
 }
+
+const struct verb fleet_verb = {
+    "fleet",
+    fleet_run,
+    FLAG_JSON | FLAG_ARGS,
+    "who reads the changelog; take out a fleet that will not come back",
+    "usage: pgusher fleet list [--json]\n"
+    "       pgusher fleet drop NAME\n"
+    "\n"
+    "list shows all fleets that read this database's changelog: their workers, how many partitions these "
+    "own,\n"
+    "what waits for them, backfills, and which were cut loose because they stayed behind for too long.\n"
+    "drop takes one out that will not come back, so that it holds the changelog no more, in one transaction: "
+    "its\n"
+    "rows, and of the triggers what no other fleet needs. It refuses while a worker of that fleet lives. The "
+    "Redis it\n"
+    "wrote into stays as it is. The configuration only says where PostgreSQL is.\n"
+    "\n"
+    "Exit codes: 0 done, 1 no such fleet, or it has workers.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json fleet drop old\n",
+};

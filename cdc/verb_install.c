@@ -58,7 +58,7 @@ static int execute(struct job *job, const struct tool *tool, const char *script,
     char *sql = ddl_in_transaction(script);
     int result = 0;
 
-    if (tool->print)
+    if ((tool->given & FLAG_PRINT))
         fputs(sql, stdout);
     else
         result = ddl_run(job->session, sql, err);
@@ -66,16 +66,16 @@ static int execute(struct job *job, const struct tool *tool, const char *script,
     return result;
 }
 
-enum exit_code install_run(const struct tool *tool)
+static enum exit_code install_run(const struct tool *tool)
 {
     struct job job = {0};
     struct err err = ERR_NONE;
     int tables = 0, changed = 0;
     char *script = NULL;
 
-    if (job_open(&job, tool, &err) == 0 && (tool->print || ddl_lock(job.session, &err) == 0))
+    if (job_open(&job, tool, &err) == 0 && ((tool->given & FLAG_PRINT) || ddl_lock(job.session, &err) == 0))
         script = compose(&job, &tables, &changed, &err);
-    if (script && execute(&job, tool, script, &err) == 0 && !tool->print)
+    if (script && execute(&job, tool, script, &err) == 0 && !(tool->given & FLAG_PRINT))
         printf("installed for fleet %s: %d tables watched, %d triggers and functions %s\n", job.config->fleet,
                tables, changed, changed ? "changed" : "to change (all stand already)");
     free(script);
@@ -83,7 +83,7 @@ enum exit_code install_run(const struct tool *tool)
     return err.status == ST_OK ? EX_DONE : tool_fail(&err);
 }
 
-enum exit_code uninstall_run(const struct tool *tool)
+static enum exit_code uninstall_run(const struct tool *tool)
 {
     struct job job = {0};
     struct err err = ERR_NONE;
@@ -96,9 +96,38 @@ enum exit_code uninstall_run(const struct tool *tool)
         buf_puts(&sql, capture_uninstall_sql);
         script = buf_take(&sql);
     }
-    if (script && execute(&job, tool, script, &err) == 0 && !tool->print)
+    if (script && execute(&job, tool, script, &err) == 0 && !(tool->given & FLAG_PRINT))
         puts("uninstalled: the schema pgusher and its triggers are gone");
     free(script);
     job_close(&job);
     return err.status == ST_OK ? EX_DONE : tool_fail(&err);
 }
+
+const struct verb install_verb = {
+    "install",
+    install_run,
+    FLAG_PRINT,
+    "set up capture in the database",
+    "usage: pgusher install [--print]\n"
+    "\n"
+    "Creates or upgrades the schema pgusher and the triggers on the watched tables, in one transaction. "
+    "Waits\n"
+    "for a busy table half a second at a time, so that its writers are not held up. What stands already is "
+    "not\n"
+    "touched. --print writes the SQL for a database administrator instead of running it.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json install --print | psql -U postgres box_office\n",
+};
+
+const struct verb uninstall_verb = {
+    "uninstall",
+    uninstall_run,
+    FLAG_PRINT,
+    "take it away again",
+    "usage: pgusher uninstall [--print]\n"
+    "\n"
+    "Removes the triggers and the schema pgusher with all it holds, for all fleets. The cache stays as it "
+    "is.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json uninstall\n",
+};

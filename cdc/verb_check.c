@@ -14,7 +14,7 @@ static void print_result(const struct tool *tool, const struct problems *problem
         tool_print_problems(tool->config_file, problems);
         if (problems->errors == 0)
             printf("%s: ok%s\n", tool->config_file,
-                   tool->offline ? " (without looking at the database)" : "");
+                   (tool->given & FLAG_OFFLINE) ? " (without looking at the database)" : "");
         return;
     }
     list = json_array();
@@ -64,7 +64,7 @@ static enum exit_code check_servers(const struct config *config, struct problems
     return code;
 }
 
-enum exit_code check_run(const struct tool *tool)
+static enum exit_code check_run(const struct tool *tool)
 {
     struct problems problems = {0};
     struct config *config = config_load(tool->config_file, tool->fleet, &problems);
@@ -73,10 +73,27 @@ enum exit_code check_run(const struct tool *tool)
     if (config && config->http)
         problems_add(&problems, PROBLEM_WARNING, "http",
                      "the status page is not part of this version; the key is ignored");
-    if (config && !tool->offline)
+    if (config && !(tool->given & FLAG_OFFLINE))
         code = check_servers(config, &problems);
     print_result(tool, &problems);
     problems_free(&problems);
     config_free(config);
     return code;
 }
+
+const struct verb check_verb = {
+    "check",
+    check_run,
+    FLAG_JSON | FLAG_OFFLINE,
+    "is the configuration right, and does it fit the database?",
+    "usage: pgusher check [--offline] [--json]\n"
+    "\n"
+    "Validates the configuration, then asks PostgreSQL and Redis whether it fits them: tables, columns, "
+    "types,\n"
+    "privileges, lookups, plans, tables that a view reads but no watch covers, and whether capture stands.\n"
+    "Changes nothing. --offline looks at the file only.\n"
+    "\n"
+    "Exit codes: 0 fine (maybe with warnings), 69 a server is unavailable, 78 the configuration is wrong.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json check --json\n",
+};

@@ -98,7 +98,7 @@ static int put_rows(struct run *run, size_t projection, bool queue_all, struct e
             run->documents += (int64_t)count;
         progress_update(run->progress, run->documents);
     }
-    batch_position_free(&run->session->plan->projections[projection], position);
+    reader_position_free(&run->session->plan->projections[projection], position);
     return result;
 }
 
@@ -147,20 +147,12 @@ static int fill(struct run *run, size_t projection, struct err *err)
     return result;
 }
 
-static bool is_wanted(const struct tool *tool, const char *name)
-{
-    for (int i = 0; i < tool->nargs; i++)
-        if (strcmp(tool->args[i], name) == 0)
-            return true;
-    return tool->nargs == 0;
-}
-
 static int fill_some(struct run *run, const struct tool *tool, struct err *err)
 {
     const struct plan *plan = run->session->plan;
 
     for (size_t i = 0; i < plan->nprojections; i++)
-        if (is_wanted(tool, plan->projections[i].config->name) && fill(run, i, err) != 0)
+        if (tool_wants(tool, plan->projections[i].config->name) && fill(run, i, err) != 0)
             return -1;
     return 0;
 }
@@ -178,29 +170,7 @@ static int fill_all(struct run *run, const struct tool *tool, struct err *err)
     return result;
 }
 
-/* Says which argument is no projection. */
-static bool are_projections(const struct config *config, const struct tool *tool)
-{
-    const char **names = malloc(sizeof(*names) * (config->nprojections + 1));
-    bool all = true;
-
-    for (size_t i = 0; names && i < config->nprojections; i++)
-        names[i] = config->projections[i].name;
-    for (int i = 0; names && i < tool->nargs; i++) {
-        const char *near;
-
-        if (config_projection(config, tool->args[i]))
-            continue;
-        near = suggest(tool->args[i], names, config->nprojections);
-        fprintf(stderr, "pgusher: %s has no projection \"%s\"%s%s%s\n", config->file, tool->args[i],
-                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-        all = false;
-    }
-    free(names);
-    return all;
-}
-
-enum exit_code backfill_run(const struct tool *tool)
+static enum exit_code backfill_run(const struct tool *tool)
 {
     struct config *config = tool_config(tool);
     struct err err = ERR_NONE;
@@ -210,7 +180,7 @@ enum exit_code backfill_run(const struct tool *tool)
 
     if (!config)
         return EX_BAD_CONFIG;
-    if (!are_projections(config, tool)) {
+    if (!tool_names_projections(tool, config)) {
         config_free(config);
         return EX_BAD_USAGE;
     }
@@ -231,3 +201,21 @@ enum exit_code backfill_run(const struct tool *tool)
     config_free(config);
     return err.status == ST_OK ? EX_DONE : tool_fail(&err);
 }
+
+const struct verb backfill_verb = {
+    "backfill",
+    backfill_run,
+    FLAG_ARGS,
+    "write all documents",
+    "usage: pgusher backfill [PROJECTION…]\n"
+    "\n"
+    "Builds every document of the projections (default: all), writes into Redis those that are not there "
+    "already\n"
+    "with the same content, and queues these. Safe beside running workers and live changes; may be "
+    "interrupted\n"
+    "and started again. A hash that somebody altered by hand is not noticed; DEL it first.\n"
+    "\n"
+    "Exit codes: 0 done, 1 interrupted or some documents could not be written.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json backfill event\n",
+};

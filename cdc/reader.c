@@ -1,0 +1,345 @@
+#include "cdc/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdc/snapshot.h"
+#include "common/mem.h"
+
+struct reader {
+    struct session *session;
+    struct reader_handlers handlers;
+    void *arg;
+    struct document document;
+};
+
+/* One SELECT under way. */
+struct reading {
+    struct reader *reader;
+    const struct plan_projection *projection;
+    int64_t version;       /* -1 until the first row told it */
+    const struct ids *ids; /* what was asked for; NULL when reading in order */
+    size_t first;
+    size_t asked; /* how many of ids, from first on */
+    bool *seen;   /* per asked id */
+    char **last;  /* id of the last row when reading in order */
+    size_t count;
+    bool done;
+    struct err err;
+};
+
+struct reader *reader_new(struct session *session, const struct reader_handlers *handlers, void *arg)
+{
+    struct reader *reader = mem_zalloc(sizeof(*reader));
+
+    reader->session = session;
+    reader->handlers = *handlers;
+    reader->arg = arg;
+    return reader;
+}
+
+void reader_free(struct reader *reader)
+{
+    if (!reader)
+        return;
+    document_free(&reader->document);
+    free(reader);
+}
+
+/* ---- rows ---- */
+
+static void read_version(struct reading *reading, const char *snapshot)
+{
+    struct session *session = reading->reader->session;
+    int64_t ordinal = snapshot_ordinal(snapshot);
+
+    reading->version = version_make(session->epoch, ordinal);
+    if (ordinal > session->ordinal)
+        session->ordinal = ordinal;
+    if (reading->version < 0)
+        err_set(&reading->err, ST_CONFIG, "no version can be made from epoch %lld and snapshot %s",
+                (long long)session->epoch, snapshot);
+}
+
+const char *reader_key_fault(const struct reader *reader, const struct plan_projection *projection,
+                             const char *const *id, const struct buf *key)
+{
+    if (!plan_key_survives(projection, id))
+        return "a value of the id holds the text that separates the columns of the key, so the key could not "
+               "be turned back";
+    if (plan_key_rival(reader->session->plan, projection, key->data, key->len))
+        return "this key is of the form of another projection's keys, too, and belongs to that one";
+    return NULL;
+}
+
+static void refuse(const struct reading *reading, const char *key, const char *error)
+{
+    const struct reader *reader = reading->reader;
+
+    reader->handlers.refused(reader->arg, reading->projection, key, error);
+}
+
+static void tell_document(struct reading *reading)
+{
+    const struct reader *reader = reading->reader;
+    const struct document *document = &reader->document;
+    const char *fault = reader_key_fault(reader, reading->projection, document->id, &document->key);
+
+    if (fault)
+        refuse(reading, document->key.data, fault);
+    else
+        reader->handlers.document(reader->arg, reading->projection, document, reading->version);
+}
+
+static bool is_repeated(struct reading *reading)
+{
+    const char **id = reading->reader->document.id;
+    int64_t index;
+
+    if (!reading->ids) {
+        bool same = reading->last != NULL;
+
+        for (size_t i = 0; same && i < reading->projection->config->nid; i++)
+            same = strcmp(reading->last[i], id[i]) == 0;
+        return same;
+    }
+    index = ids_find(reading->ids, id) - (int64_t)reading->first;
+    if (index < 0 || index >= (int64_t)reading->asked)
+        return false; /* equal to what was asked for, but written differently */
+    if (reading->seen[index])
+        return true;
+    reading->seen[index] = true;
+    return false;
+}
+
+static void remember_last(struct reading *reading)
+{
+    size_t n = reading->projection->config->nid;
+
+    if (!reading->last)
+        reading->last = mem_zalloc(sizeof(char *) * n);
+    for (size_t i = 0; i < n; i++) {
+        free(reading->last[i]);
+        reading->last[i] = mem_strdup(reading->reader->document.id[i]);
+    }
+}
+
+static void on_row(struct reading *reading, const struct pg_rows *rows, int row)
+{
+    const char *snapshot = pg_rows_get(rows, row, DOC_SNAPSHOT, NULL);
+
+    if (snapshot) {
+        read_version(reading, snapshot);
+        return;
+    }
+    if (reading->version < 0) {
+        err_set(&reading->err, ST_CONFIG, "the snapshot did not come first");
+        return;
+    }
+    document_read(&reading->reader->document, reading->projection, rows, row);
+    reading->count++;
+    if (is_repeated(reading))
+        refuse(reading, reading->reader->document.key.data,
+               "the source has several rows with this id; make the id unique (there is one hash per id)");
+    else
+        tell_document(reading);
+    if (!reading->ids)
+        remember_last(reading);
+}
+
+static void on_rows(void *arg, const struct pg_rows *rows)
+{
+    struct reading *reading = arg;
+
+    if (!session_is_current(reading->reader->session))
+        err_copy(&reading->err, &reading->reader->session->why_lost);
+    for (int row = 0; row < pg_rows_count(rows) && reading->err.status == ST_OK; row++)
+        on_row(reading, rows, row);
+}
+
+static void on_done(void *arg, const struct pg_rows *rows, const struct err *err)
+{
+    struct reading *reading = arg;
+
+    (void)rows;
+    reading->done = true;
+    if (err)
+        err_copy(&reading->err, err);
+}
+
+static int read_documents(struct reading *reading, const char *suffix, const char *sql,
+                          const char *const *params, size_t nparams, struct err *err)
+{
+    char *name = mem_printf("%s%s", reading->projection->select_name, suffix);
+    struct pg_query query = {.sql = sql, .name = name, .params = params, .nparams = (int)nparams};
+
+    reading->version = -1;
+    reading->done = false;
+    pg_stream(reading->reader->session->pg, &query, on_rows, on_done, reading);
+    loop_run_until(reading->reader->session->loop, &reading->done);
+    free(name);
+    if (reading->err.status == ST_OK)
+        return 0;
+    err_copy(err, &reading->err);
+    return -1;
+}
+
+/* ---- by id ---- */
+
+static void tell_missing(const struct reading *reading)
+{
+    const struct reader *reader = reading->reader;
+
+    for (size_t i = 0; i < reading->asked; i++)
+        if (!reading->seen[i])
+            reader->handlers.missing(reader->arg, reading->projection,
+                                     ids_get(reading->ids, reading->first + i), reading->version);
+}
+
+static int select_by_id(struct reader *reader, const struct plan_projection *projection,
+                        const struct ids *ids, size_t first, size_t count, struct err *err)
+{
+    struct reading reading = {.reader = reader,
+                              .projection = projection,
+                              .ids = ids,
+                              .first = first,
+                              .asked = count,
+                              .err = ERR_NONE};
+    size_t n = projection->config->nid;
+    char *arrays[MAX_ID_COLUMNS];
+    int result;
+
+    reading.seen = mem_zalloc(sizeof(bool) * count);
+    for (size_t i = 0; i < n; i++)
+        arrays[i] = ids_array(ids, first, count, i);
+    result = read_documents(&reading, "", projection->select_by_id, (const char *const *)arrays, n, err);
+    if (result == 0)
+        tell_missing(&reading);
+    for (size_t i = 0; i < n; i++)
+        free(arrays[i]);
+    free(reading.seen);
+    return result;
+}
+
+static int read_range(struct reader *reader, const struct plan_projection *projection, const struct ids *ids,
+                      size_t first, size_t count, struct err *err);
+
+static int halve(struct reader *reader, const struct plan_projection *projection, const struct ids *ids,
+                 size_t first, size_t count, const struct err *why, struct err *err)
+{
+    struct buf key = BUF_NONE;
+
+    if (count > 1) {
+        size_t half = count / 2;
+
+        return read_range(reader, projection, ids, first, half, err) != 0
+                   ? -1
+                   : read_range(reader, projection, ids, first + half, count - half, err);
+    }
+    plan_render_key(projection, ids_get(ids, first), &key);
+    reader->handlers.refused(reader->arg, projection, key.data, why->text);
+    buf_free(&key);
+    return 0;
+}
+
+static int read_range(struct reader *reader, const struct plan_projection *projection, const struct ids *ids,
+                      size_t first, size_t count, struct err *err)
+{
+    struct err why = ERR_NONE;
+
+    if (select_by_id(reader, projection, ids, first, count, &why) == 0)
+        return 0;
+    if (why.status == ST_REFUSED)
+        return halve(reader, projection, ids, first, count, &why, err);
+    err_copy(err, &why);
+    err_context(err, "projection %s", projection->config->name);
+    return -1;
+}
+
+int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err)
+{
+    const struct plan_projection *plan = &reader->session->plan->projections[projection];
+    size_t total = ids_count(ids);
+
+    for (size_t first = 0; first < total; first += READER_IDS) {
+        size_t count = total - first < READER_IDS ? total - first : READER_IDS;
+
+        if (read_range(reader, plan, ids, first, count, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- in order ---- */
+
+void reader_position_free(const struct plan_projection *projection, char **position)
+{
+    for (size_t i = 0; position && i < projection->config->nid; i++)
+        free(position[i]);
+    free(position);
+}
+
+static char **copy_position(const struct plan_projection *projection, const char *const *id)
+{
+    char **copy = mem_zalloc(sizeof(char *) * projection->config->nid);
+
+    for (size_t i = 0; i < projection->config->nid; i++)
+        copy[i] = mem_strdup(id[i]);
+    return copy;
+}
+
+/* The same stretch by its ids, so that a row that fails can be found. */
+static int read_ids_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count,
+                          struct err *err)
+{
+    const struct plan_projection *plan = &reader->session->plan->projections[projection];
+    struct pg_query query = {.sql = *after ? plan->ids_after : plan->ids_first,
+                             .params = (const char *const *)*after,
+                             .nparams = *after ? (int)plan->config->nid : 0};
+    struct ids *ids = ids_new(plan->config->nid);
+    struct pg_rows *rows = NULL;
+    int result;
+
+    result = pg_run(reader->session->pg, &query, &rows, err);
+    for (int row = 0; result == 0 && row < pg_rows_count(rows); row++) {
+        const char *values[MAX_ID_COLUMNS];
+
+        for (size_t i = 0; i < plan->config->nid; i++)
+            values[i] = pg_rows_get(rows, row, (int)i, NULL);
+        ids_add(ids, values);
+    }
+    if (result == 0)
+        result = reader_ids(reader, projection, ids, err);
+    if (result == 0 && ids_count(ids)) {
+        reader_position_free(plan, *after);
+        *after = copy_position(plan, ids_get(ids, ids_count(ids) - 1));
+    }
+    *ret_count = result == 0 ? (size_t)pg_rows_count(rows) : 0;
+    pg_rows_free(rows);
+    ids_free(ids);
+    return result;
+}
+
+int reader_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count, struct err *err)
+{
+    const struct plan_projection *plan = &reader->session->plan->projections[projection];
+    struct reading reading = {.reader = reader, .projection = plan, .err = ERR_NONE};
+    struct err why = ERR_NONE;
+
+    if (read_documents(&reading, *after ? "_after" : "_first",
+                       *after ? plan->select_after : plan->select_first, (const char *const *)*after,
+                       *after ? plan->config->nid : 0, &why) != 0) {
+        reader_position_free(plan, reading.last);
+        if (why.status == ST_REFUSED)
+            return read_ids_after(reader, projection, after, ret_count, err);
+        err_copy(err, &why);
+        err_context(err, "projection %s", plan->config->name);
+        return -1;
+    }
+    *ret_count = reading.count;
+    if (reading.last) {
+        reader_position_free(plan, *after);
+        *after = reading.last;
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* Reads documents with the user's SQL and tells what it found: each row as a document, each id without a row,
+ * and each id whose row makes the SQL fail, which is found by halving. Writes nothing.
+ *
+ * Everything of one call to a handler has the version of the statement's snapshot (see snapshot.h).
+ */
+#ifndef PGUSHER_READER_H
+#define PGUSHER_READER_H
+
+#include "cdc/document.h"
+#include "cdc/ids.h"
+#include "cdc/session.h"
+
+enum { READER_IDS = 1000 }; /* documents read by one SELECT */
+
+struct reader;
+
+struct reader_handlers {
+    /* The document is the reader's, and valid only now. */
+    void (*document)(void *arg, const struct plan_projection *projection, const struct document *document,
+                     int64_t version);
+    /* There is no row with this id. */
+    void (*missing)(void *arg, const struct plan_projection *projection, const char *const *id,
+                    int64_t version);
+    /* The document with this key cannot be built, or its key is not its own. */
+    void (*refused)(void *arg, const struct plan_projection *projection, const char *key, const char *error);
+};
+
+/* The handlers are copied. */
+struct reader *reader_new(struct session *session, const struct reader_handlers *handlers, void *arg);
+void reader_free(struct reader *reader); /* NULL-safe */
+
+/* Why this key of this id cannot be told from another document's; NULL when it can. `refused` is told for
+ * such a document; of a missing one its owner must ask, for what stands under that key is not its own. */
+const char *reader_key_fault(const struct reader *reader, const struct plan_projection *projection,
+                             const char *const *id, const struct buf *key);
+
+/* Reads the documents with these ids. 0, or -1 with err set: the statement fails whatever the ids, or the
+ * session is lost. */
+int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err);
+
+/* Reads up to PLAN_CHUNK documents in the order of id, from the one behind *after on (NULL: from the first).
+ * *after becomes the id of the last one, in values the caller frees with reader_position_free; *ret_count
+ * says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with err set. */
+int reader_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count, struct err *err);
+void reader_position_free(const struct plan_projection *projection, char **position); /* NULL-safe */
+
+#endif
