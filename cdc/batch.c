@@ -63,15 +63,14 @@ static const struct sink_handlers sink_handlers = {on_refused, on_pressure};
 
 /* ---- batches ---- */
 
-struct batch *batch_new(struct session *session, bool queue_all)
+struct batch *batch_new(struct session *session, struct sink_queueing queueing)
 {
     struct batch *batch = mem_zalloc(sizeof(*batch));
 
     batch->session = session;
     batch->quarantine = quarantine_new(session);
     batch->reader = reader_new(session, &reader_handlers, batch);
-    batch->sink =
-        sink_new(session->rconn, session->config, queue_all, &session->tally, &sink_handlers, batch);
+    batch->sink = sink_new(session->rconn, session->config, queueing, &session->tally, &sink_handlers, batch);
     return batch;
 }
 

@@ -11,7 +11,7 @@
 
 struct batch;
 
-struct batch *batch_new(struct session *session, bool queue_all);
+struct batch *batch_new(struct session *session, struct sink_queueing queueing);
 void batch_free(struct batch *batch); /* NULL-safe */
 
 /* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */

@@ -15,7 +15,7 @@
 int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
                      size_t *ret_count, struct err *err)
 {
-    struct batch *batch = batch_new(session, queue_all);
+    struct batch *batch = batch_new(session, (struct sink_queueing){.all = queue_all, .backlog = true});
     int result = batch_apply_after(batch, projection, position, ret_count, err);
 
     if (result == 0)
@@ -109,7 +109,8 @@ static void add_key(const struct resync_keys *keys, const struct rreply *reply, 
 
 static int apply_keys(struct resync_keys *keys, const struct rreply *found, struct err *err)
 {
-    struct batch *batch = batch_new(keys->session, keys->queue_all);
+    struct batch *batch =
+        batch_new(keys->session, (struct sink_queueing){.all = keys->queue_all, .backlog = true});
     struct ids *ids = ids_new(keys->session->plan->projections[keys->projection].config->nid);
     int result;
 

@@ -7,7 +7,8 @@
 
 #include "cdc/session.h"
 
-/* queue_all: as with batch_new, because a run that died may have written what it did not queue. */
+/* queue_all: as in struct sink_queueing, because a run that died may have written what it did not queue. The
+ * items wait until nothing else does. */
 
 /* ---- rows: puts all documents of the source, in the order of id ---- */
 

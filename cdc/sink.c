@@ -21,9 +21,10 @@ enum {
     TOMBSTONE_TTL_MS = 10 * 60 * 1000,
 };
 
-/* The items for one queue. */
+/* Items for one queue, to be put in one of its lanes. */
 struct lane {
     const struct queue_config *queue;
+    enum queue_lane how;
     const char **items;
     size_t count;
     size_t capacity;
@@ -55,12 +56,13 @@ struct quay {
 struct sink {
     struct rconn *rconn;
     const struct config *config;
-    bool queue_all;
+    struct sink_queueing queueing;
     struct tally *tally;
     struct sink_handlers handlers;
     void *arg;
     struct arena *arena; /* the keys */
-    struct lane *lanes;
+    struct lane *lanes;  /* of changed documents, one for each queue; then of others */
+    size_t nlanes;
     struct quay puts;
     struct quay removals;
     size_t outstanding; /* calls */
@@ -70,14 +72,14 @@ struct sink {
     struct err err;
 };
 
-struct sink *sink_new(struct rconn *rconn, const struct config *config, bool queue_all, struct tally *tally,
-                      const struct sink_handlers *handlers, void *arg)
+struct sink *sink_new(struct rconn *rconn, const struct config *config, struct sink_queueing queueing,
+                      struct tally *tally, const struct sink_handlers *handlers, void *arg)
 {
     struct sink *sink = mem_zalloc(sizeof(*sink));
 
     sink->rconn = rconn;
     sink->config = config;
-    sink->queue_all = queue_all;
+    sink->queueing = queueing;
     sink->tally = tally;
     sink->handlers = *handlers;
     sink->arg = arg;
@@ -85,9 +87,12 @@ struct sink *sink_new(struct rconn *rconn, const struct config *config, bool que
     sink->idle = true;
     sink->puts.script = &script_put;
     sink->removals.script = &script_remove;
-    sink->lanes = mem_zalloc(sizeof(*sink->lanes) * (config->nqueues + 1));
-    for (size_t i = 0; i < config->nqueues; i++)
-        sink->lanes[i].queue = &config->queues[i];
+    sink->nlanes = 2 * config->nqueues;
+    sink->lanes = mem_zalloc(sizeof(*sink->lanes) * (sink->nlanes + 1));
+    for (size_t i = 0; i < config->nqueues; i++) {
+        sink->lanes[i] = (struct lane){&config->queues[i], queueing.backlog ? LANE_LATER : LANE_NOW};
+        sink->lanes[config->nqueues + i] = (struct lane){&config->queues[i], LANE_SOONER};
+    }
     return sink;
 }
 
@@ -113,7 +118,7 @@ void sink_free(struct sink *sink)
     loop_run_until(rconn_loop(sink->rconn), &sink->idle);
     quay_release(&sink->puts);
     quay_release(&sink->removals);
-    for (size_t i = 0; i < sink->config->nqueues; i++)
+    for (size_t i = 0; i < sink->nlanes; i++)
         free(sink->lanes[i].items);
     free(sink->lanes);
     arena_free(sink->arena);
@@ -122,18 +127,21 @@ void sink_free(struct sink *sink)
 
 /* ---- outcomes ---- */
 
-static struct lane *find_lane(struct sink *sink, const char *queue)
+static struct lane *find_lane(struct sink *sink, const char *queue, bool changed)
 {
+    struct lane *lanes = sink->lanes + (changed ? 0 : sink->config->nqueues);
+
     for (size_t i = 0; i < sink->config->nqueues; i++)
-        if (strcmp(sink->lanes[i].queue->name, queue) == 0)
-            return &sink->lanes[i];
+        if (strcmp(lanes[i].queue->name, queue) == 0)
+            return &lanes[i];
     return NULL;
 }
 
-static void remember_item(struct sink *sink, const struct plan_projection *projection, const char *key)
+static void remember_item(struct sink *sink, const struct plan_projection *projection, const char *key,
+                          bool changed)
 {
     for (size_t i = 0; i < projection->config->nqueues; i++) {
-        struct lane *lane = find_lane(sink, projection->config->queues[i]);
+        struct lane *lane = find_lane(sink, projection->config->queues[i], changed);
 
         lane->items = mem_grow(lane->items, lane->count, &lane->capacity, sizeof(*lane->items));
         lane->items[lane->count++] = key;
@@ -174,8 +182,9 @@ static void take_outcome(struct sink *sink, const struct parcel *parcel, const s
     default:
         tally->unchanged++;
     }
-    if (changed || sink->queue_all)
-        remember_item(sink, parcel->projection, parcel->key);
+    changed |= sink->queueing.all;
+    if (changed || !sink->queueing.backlog)
+        remember_item(sink, parcel->projection, parcel->key, changed);
 }
 
 static void account(struct sink *sink, size_t bytes)
@@ -344,7 +353,7 @@ static void on_enqueued(void *arg, const struct rreply *reply, const struct err 
 static void enqueue_some(struct sink *sink, const struct lane *lane, size_t first, size_t count)
 {
     struct shipment *shipment = mem_zalloc(sizeof(*shipment));
-    struct script_call *call = enqueue_call_new(lane->queue->name);
+    struct script_call *call = enqueue_call_new(lane->queue->name, lane->how);
 
     for (size_t i = first; i < first + count; i++)
         script_arg(call, lane->items[i], strlen(lane->items[i]));
@@ -358,7 +367,7 @@ int sink_enqueue(struct sink *sink, struct err *err)
 {
     if (flush(sink, err) != 0)
         return -1;
-    for (size_t i = 0; i < sink->config->nqueues; i++) {
+    for (size_t i = 0; i < sink->nlanes; i++) {
         struct lane *lane = &sink->lanes[i];
 
         for (size_t first = 0; first < lane->count; first += ENQUEUE_MAX_ITEMS)
@@ -367,7 +376,7 @@ int sink_enqueue(struct sink *sink, struct err *err)
     }
     if (flush(sink, err) != 0)
         return -1;
-    for (size_t i = 0; i < sink->config->nqueues; i++)
+    for (size_t i = 0; i < sink->nlanes; i++)
         sink->lanes[i].count = 0;
     arena_reset(sink->arena);
     return 0;

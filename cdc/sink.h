@@ -38,10 +38,19 @@ struct sink_handlers {
     sink_pressure_fn *pressure;
 };
 
-/* queue_all: documents are queued though they are unchanged, because the last owner may have died between the
- * write and the enqueue. The tally grows; it outlives the sink. */
-struct sink *sink_new(struct rconn *rconn, const struct config *config, bool queue_all, struct tally *tally,
-                      const struct sink_handlers *handlers, void *arg);
+/* How the items of a sink are queued. */
+struct sink_queueing {
+    /* documents are queued though they are unchanged, because the last owner may have died between the write
+     * and the enqueue */
+    bool all;
+    /* a backfill's: they wait until nothing else does. Otherwise they are live changes, and of a document
+     * that a backfill has just written its waiting item comes sooner. */
+    bool backlog;
+};
+
+/* The tally grows; it outlives the sink. */
+struct sink *sink_new(struct rconn *rconn, const struct config *config, struct sink_queueing queueing,
+                      struct tally *tally, const struct sink_handlers *handlers, void *arg);
 /* What is outstanding is waited for (it cannot take longer than the deadline of rconn). NULL-safe. */
 void sink_free(struct sink *sink);
 

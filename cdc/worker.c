@@ -90,7 +90,7 @@ static int resync_truncated(struct worker *worker, const bool *truncated, struct
 static int apply_changes(struct worker *worker, const struct change *changes, size_t count, struct err *err)
 {
     bool *truncated = mem_zalloc(sizeof(bool) * worker->session->plan->nprojections);
-    struct batch *batch = batch_new(worker->session, worker->queue_all);
+    struct batch *batch = batch_new(worker->session, (struct sink_queueing){.all = worker->queue_all});
     int result = expand_apply(batch, worker->session, changes, count, truncated, err);
 
     if (result == 0)

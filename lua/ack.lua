@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- ack: items are done. One that changed meanwhile goes round once more.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<consumer>
 -- ARGV   [1] consumer  [2] token, then the items, 1,000 at most; cheapest all of a reservation, or in its order
 -- Reply  [1] acked, and of these  [2] queued again, because they changed  [3] stale: not held under this token (any
 --        more): nothing was done about them
@@ -21,7 +21,7 @@ end
 --@include parts/held.lua
 --@include parts/done.lua
 
-local acked, requeued = ack_items(KEYS[10], holder.of(ARGV[2], ARGV[1]), 3)
+local acked, requeued = ack_items(KEYS[11], holder.of(ARGV[2], ARGV[1]), 3)
 if requeued > 0 then
   waiting.save()
 end

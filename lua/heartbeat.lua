@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- heartbeat: renews the lease of a consumer that is at work.
 --
--- KEYS   the nine of the queue (parts/keys.lua)
+-- KEYS   the ten of the queue (parts/keys.lua)
 -- ARGV   [1] consumer  [2] lease, ms
 -- Reply  1, or 0 when the consumer is not registered (any more): its items have been given to others
 -- Cost   O(log consumers). Works above maxmemory.

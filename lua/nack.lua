@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- nack: the handler refused items. Each is tried again later; one that failed too often becomes a dead letter.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<consumer>
 -- ARGV   [1] consumer  [2] token, then per item: item, delay in ms before the next attempt (-1: bury it, no attempt
 --        helps), reason (512 bytes are kept); 1,000 items at most
 -- Reply  per item an integer: 0 stale (not held under this token: nothing done), 1 delayed, 2 dead
@@ -54,7 +54,7 @@ end
 if #places == 0 then
   return replies
 end
-let_go(KEYS[10], places)
+let_go(KEYS[11], places)
 for _, at in ipairs(places) do
   replies[(at - 3) / STEP + 1] = refuse(ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2])
 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- purge: throws away the dead letters, or everything.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q-processing, [11] Q:seen, then for 'all'
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q-processing, [12] Q:seen, then for 'all'
 --        Q:processing:<consumer> of every registered consumer
 -- ARGV   [1] 'dead' or 'all'
 -- Reply  how many items were thrown away
@@ -30,13 +30,13 @@ local function purge_dead()
 end
 
 local function purge_all()
-  local count = size[key.waiting] + size[key.delayed] + size[key.dead] + size[KEYS[10]]
-  for i = 12, #KEYS do
+  local count = size[key.waiting] + size[key.later] + size[key.delayed] + size[key.dead] + size[KEYS[11]]
+  for i = 13, #KEYS do
     count = count + size[KEYS[i]]
     redis.call('UNLINK', KEYS[i])
   end
-  redis.call('UNLINK', key.waiting, key.marks, key.inflight, key.dirty, key.delayed, key.dead, key.failures,
-    KEYS[10], KEYS[11])
+  redis.call('UNLINK', key.waiting, key.marks, key.later, key.inflight, key.dirty, key.delayed, key.dead,
+    key.failures, KEYS[11], KEYS[12])
   return count
 end
 

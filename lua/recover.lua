@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- recover: takes back what a dead consumer held.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<the dead consumer>
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<the dead consumer>
 -- ARGV   [1] the dead consumer  [2] how many items at most, 1 to 1,000
 --        [3] run id of this Redis ('' when unknown)  [4] grace, ms: after a restart or a failover no lease runs out
 --        for so long, because nobody could renew it
@@ -27,7 +27,7 @@ end
 --@include parts/failures.lua
 --@include parts/holder.lua
 
-local held = KEYS[10]
+local held = KEYS[11]
 local requeued, died = 0, 0
 
 local function lease_runs()

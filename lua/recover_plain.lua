@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- recover_plain: takes back what plain consumers (RPOPLPUSH Q Q-processing, then LREM) have left lying.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q-processing, [11] Q:seen
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q-processing, [12] Q:seen
 -- ARGV   [1] how long an item may be in their hands, ms: longer than the longest they ever need; '' as Q:meta says
 --        (plain_timeout; 1 h)
 --        [2] how many of the oldest items are looked at, 1 to 1,000
@@ -11,6 +11,7 @@
 -- Plain consumers do not say when they took an item, so Q:seen keeps when this script first saw it: an item is taken
 -- back when it has been seen in every look for that long. One that is taken again between two looks, again and again,
 -- looks the same and may be handled twice. No crash is counted: a plain consumer's LREM could not clear the count.
+-- Nor do they know of the lane for later: what is there is moved on to the list as lua/promote.lua does.
 
 --@include parts/keys.lua
 
@@ -25,9 +26,11 @@ end
 
 --@include parts/time.lua
 --@include parts/waiting.lua
+--@include parts/later_limits.lua
+--@include parts/later.lua
 
 local DEFAULT_TIMEOUT_MS = 3600000
-local plain, seen = KEYS[10], KEYS[11]
+local plain, seen = KEYS[11], KEYS[12]
 local timeout = tonumber(ARGV[1]) or tonumber(redis.call('HGET', key.meta, 'plain_timeout') or DEFAULT_TIMEOUT_MS)
 local recovered = 0
 
@@ -66,6 +69,7 @@ for i = #oldest, 1, -1 do
   end
 end
 forget_the_gone(present)
+later.move_on()
 waiting.save()
 if recovered > 0 then
   redis.call('HINCRBY', key.meta, 'recovered', recovered)

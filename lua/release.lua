@@ -2,7 +2,7 @@
 -- release: items go back to the front untried, and no failure is counted: their consumer is shutting down, or what it
 -- works for is down.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<consumer>
 -- ARGV   [1] consumer  [2] token, then the items, 1,000 at most; or token '*' and no items: all that the consumer
 --        holds, and it leaves the registry. No blocking move of its own may be under way then.
 -- Reply  how many items were released; stale ones are not
@@ -23,7 +23,7 @@ end
 --@include parts/holder.lua
 --@include parts/held.lua
 
-local consumer, token, held = ARGV[1], ARGV[2], KEYS[10]
+local consumer, token, held = ARGV[1], ARGV[2], KEYS[11]
 
 local function release_held()
   local places = places_held(holder.of(token, consumer), 3, 1)

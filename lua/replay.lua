@@ -1,7 +1,7 @@
 #!lua
 -- replay: dead letters are queued again, with their counts reset.
 --
--- KEYS   the nine of the queue (parts/keys.lua)
+-- KEYS   the ten of the queue (parts/keys.lua)
 -- ARGV   the items, 1,000 at most
 -- Reply  per item an integer: 1 replayed, 0 it is not dead
 -- Cost   O(log dead) an item. Refused (OOM) while Redis is above maxmemory.

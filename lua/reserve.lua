@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- reserve: gives a consumer the items at the front, under a token of their own, and renews its lease.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q:processing:<consumer>
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<consumer>
 -- ARGV   [1] consumer: a name that no other incarnation ever had  [2] lease, ms  [3] how many items, 0 to 1,000
 --        [4] the last token it was given, 0 at first: what a later one gave, in a reply that was lost, is given again
 --        [5] '', or a token of its own under which the items that follow, 1,000 at most, are acked before (lua/ack.lua)
--- Reply  [1] token, '' without items     [2] how many items wait still
+-- Reply  [1] token, '' without items     [2] how many items wait still, also in the lane for later
 --        [3] ms until something falls due (a delayed item, another's lease), -1 nothing
 --        [4] 1 while the queue is paused
 --        [5] name of a consumer whose lease has run out, to be recovered, or ''
@@ -24,7 +24,7 @@
 --@include parts/keys.lua
 
 local consumer, lease, wanted, last_known = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local held = KEYS[10]
+local held = KEYS[11]
 local MAINTENANCE_MS = 5000
 
 local failed = check_call('reserve', {'LLEN'}, 6)
@@ -38,6 +38,8 @@ end
 
 --@include parts/time.lua
 --@include parts/waiting.lua
+--@include parts/later_limits.lua
+--@include parts/later.lua
 --@include parts/holder.lua
 --@include parts/held.lua
 --@include parts/done.lua
@@ -136,6 +138,14 @@ local function pop()
   end
 end
 
+-- From the lane for later when there is nothing else. Other consumers may be blocked at the list.
+local function pop_later()
+  while length == 0 and #accepted < wanted and size[key.later] > 0 do
+    deliver(later.take(math.min(wanted - #accepted, CHUNK)))
+  end
+  later.move_on()
+end
+
 local function attempts_of(items)
   local attempts = {}
   if #items == 0 or size[key.failures] == 0 then
@@ -177,6 +187,7 @@ if size[key.delayed] > 0 then
 end
 if not paused then
   pop()
+  pop_later()
 end
 waiting.save()
 if #accepted > 0 then
@@ -189,7 +200,7 @@ if elected then
 end
 local other, expires = first_to_expire(size[key.consumers] + added == 1)
 return {
-  #accepted > 0 and token or '', length, next_due(expires), paused and 1 or 0,
+  #accepted > 0 and token or '', length + size[key.later], next_due(expires), paused and 1 or 0,
   expires and expires < now and other or '', elected and 1 or 0, accepted, attempts_of(accepted),
   {acked, requeued, #ARGV - 5 - acked},
 }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- rm: removes items from the queue, wherever they are.
 --
--- KEYS   the nine of the queue (parts/keys.lua), [10] Q-processing, [11] Q:seen, then Q:processing:<consumer> of every
+-- KEYS   the ten of the queue (parts/keys.lua), [11] Q-processing, [12] Q:seen, then Q:processing:<consumer> of every
 --        registered consumer
 -- ARGV   [1] how many consumers, then their names in the order of their lists, then the items, 1,000 at most
 -- Reply  per item an integer: 1 removed, 0 it was nowhere; or TRYAGAIN, and nothing is done: a consumer not among the
@@ -15,7 +15,7 @@
 
 local failed = check_call('rm', {'LLEN', 'ZCARD'}, 2 + (tonumber(ARGV[1]) or 0))
 local consumers = tonumber(ARGV[1])
-if not failed and (not consumers or #KEYS ~= 11 + consumers) then
+if not failed and (not consumers or #KEYS ~= 12 + consumers) then
   failed = 'ERR rm needs the number of consumers, their names, and as many lists'
 end
 if failed then
@@ -28,7 +28,7 @@ end
 
 local list_of = {}
 for i = 1, consumers do
-  list_of[ARGV[1 + i]] = KEYS[11 + i]
+  list_of[ARGV[1 + i]] = KEYS[12 + i]
 end
 
 local function remove_waiting(item)
@@ -39,14 +39,15 @@ local function remove_waiting(item)
 end
 
 local function rm(item)
-  local removed = remove_waiting(item) + redis.call('HDEL', key.inflight, item) +
-    redis.call('ZREM', key.delayed, item) + redis.call('ZREM', key.dead, item) + redis.call('LREM', KEYS[10], 0, item)
+  local removed = remove_waiting(item) + redis.call('ZREM', key.later, item) + redis.call('HDEL', key.inflight, item) +
+    redis.call('ZREM', key.delayed, item) + redis.call('ZREM', key.dead, item) +
+    redis.call('LREM', KEYS[11], 0, item)
   for _, list in pairs(list_of) do
     removed = removed + redis.call('LREM', list, 0, item)
   end
   redis.call('SREM', key.dirty, item)
   redis.call('HDEL', key.failures, item)
-  redis.call('ZREM', KEYS[11], item)
+  redis.call('ZREM', KEYS[12], item)
   return removed > 0 and 1 or 0
 end
 

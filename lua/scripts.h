@@ -15,6 +15,7 @@ extern const struct script script_ack;
 extern const struct script script_enqueue;
 extern const struct script script_heartbeat;
 extern const struct script script_nack;
+extern const struct script script_promote;
 extern const struct script script_purge;
 extern const struct script script_recover;
 extern const struct script script_recover_plain;

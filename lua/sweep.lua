@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- sweep: finds marks whose items wait no longer (plain consumers take items without dropping marks) and removes them.
 --
--- KEYS   the nine of the queue (parts/keys.lua)
+-- KEYS   the ten of the queue (parts/keys.lua)
 -- ARGV   [1] cursor, '0' to begin with  [2] '1' to remove them, '0' to count only
 -- Reply  [1] cursor for the next call, '0' at the end  [2] how many were found
 -- Cost   O(1) a call, some 500 marks. Works above maxmemory.

@@ -11,7 +11,7 @@
 static const char *const types[KEY_COUNT] = {
     [KEY_WAITING] = "list",   [KEY_MARKS] = "hash",   [KEY_INFLIGHT] = "hash", [KEY_DIRTY] = "set",
     [KEY_META] = "hash",      [KEY_DELAYED] = "zset", [KEY_DEAD] = "zset",     [KEY_FAILURES] = "hash",
-    [KEY_CONSUMERS] = "zset", [KEY_PLAIN] = "list",   [KEY_SEEN] = "zset",
+    [KEY_CONSUMERS] = "zset", [KEY_LATER] = "zset",   [KEY_PLAIN] = "list",    [KEY_SEEN] = "zset",
 };
 
 /* Adds to `wrong` what the key is, if it is not what it should be. */

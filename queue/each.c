@@ -43,13 +43,16 @@ static redisReply *fetch_items(struct pgusher_queue *queue, enum pgusher_queue_p
                                size_t count)
 {
     char first[24], last[24];
-    const char *key = queue->keys.name[place == PGUSHER_QUEUE_DELAYED ? KEY_DELAYED : KEY_DEAD];
+    static const enum queue_key keys[] = {[PGUSHER_QUEUE_WAITING] = KEY_WAITING,
+                                          [PGUSHER_QUEUE_DELAYED] = KEY_DELAYED,
+                                          [PGUSHER_QUEUE_DEAD] = KEY_DEAD,
+                                          [PGUSHER_QUEUE_LATER] = KEY_LATER};
+    const char *key = queue->keys.name[keys[place]];
 
     if (place == PGUSHER_QUEUE_WAITING) {
         snprintf(first, sizeof(first), "-%zu", from + count);
         snprintf(last, sizeof(last), "-%zu", from + 1);
-        return handle_command(queue, 4,
-                              (const char *const[]){"LRANGE", queue->keys.name[KEY_WAITING], first, last});
+        return handle_command(queue, 4, (const char *const[]){"LRANGE", key, first, last});
     }
     snprintf(first, sizeof(first), "%zu", from);
     snprintf(last, sizeof(last), "%zu", from + count - 1);

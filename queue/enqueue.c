@@ -3,20 +3,40 @@
 #include <string.h>
 
 #include "lua/scripts.h"
-#include "queue/keys.h"
 #include "queue/pgusher-queue.h"
 #include "queue/settings.h"
 
-struct script_call *enqueue_call_new(const char *queue)
+static struct script_call *call_new(const char *queue, const struct script *script)
 {
     struct queue_keys keys;
     struct script_call *call;
 
     queue_keys_init(&keys, queue);
-    call = queue_call_new(&keys, &script_enqueue);
-    script_arg(call, "", 0); /* coalesce or not, as the queue's settings say */
+    call = queue_call_new(&keys, script);
     queue_keys_free(&keys);
     return call;
+}
+
+struct script_call *enqueue_call_new(const char *queue, enum queue_lane lane)
+{
+    struct script_call *call = call_new(queue, &script_enqueue);
+
+    queue_call_lane(call, lane);
+    return call;
+}
+
+struct script_call *enqueue_promote_new(const char *queue)
+{
+    return call_new(queue, &script_promote);
+}
+
+bool enqueue_read_promoted(const struct rreply *reply, int64_t *ret_moved, int64_t *ret_left)
+{
+    if (rreply_count(reply) != 2)
+        return false;
+    *ret_moved = rreply_integer(rreply_at(reply, 0));
+    *ret_left = rreply_integer(rreply_at(reply, 1));
+    return true;
 }
 
 int enqueue_configure(struct rconn *rconn, const struct queue_config *queue, struct err *err)

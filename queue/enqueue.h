@@ -7,12 +7,18 @@
 #include <stddef.h>
 
 #include "common/script_send.h"
+#include "queue/keys.h"
 #include "queue/queue_config.h"
 
 enum { ENQUEUE_MAX_ITEMS = 500 };
 
 /* A call of the enqueue script without items: add them with script_arg, at most ENQUEUE_MAX_ITEMS. */
-struct script_call *enqueue_call_new(const char *queue);
+struct script_call *enqueue_call_new(const char *queue, enum queue_lane lane);
+/* A call of the promote script, to be made now and then while items wait for later: consumers that do not
+ * know this program would not get them otherwise. */
+struct script_call *enqueue_promote_new(const char *queue);
+/* From its reply: how many it moved on, and how many wait for later still. False: it is no such reply. */
+bool enqueue_read_promoted(const struct rreply *reply, int64_t *ret_moved, int64_t *ret_left);
 
 /* Tells the queue the settings that the configuration gives it, for all who use it. A full Redis (maxmemory)
  * is not told, which is no error. */

@@ -6,10 +6,10 @@
 #include "common/mem.h"
 
 static const char *const suffixes[KEY_COUNT] = {
-    [KEY_WAITING] = "",          [KEY_MARKS] = ":marks",       [KEY_INFLIGHT] = ":inflight",
-    [KEY_DIRTY] = ":dirty",      [KEY_META] = ":meta",         [KEY_DELAYED] = ":delayed",
-    [KEY_DEAD] = ":dead",        [KEY_FAILURES] = ":failures", [KEY_CONSUMERS] = ":consumers",
-    [KEY_PLAIN] = "-processing", [KEY_SEEN] = ":seen",
+    [KEY_WAITING] = "",     [KEY_MARKS] = ":marks",       [KEY_INFLIGHT] = ":inflight",
+    [KEY_DIRTY] = ":dirty", [KEY_META] = ":meta",         [KEY_DELAYED] = ":delayed",
+    [KEY_DEAD] = ":dead",   [KEY_FAILURES] = ":failures", [KEY_CONSUMERS] = ":consumers",
+    [KEY_LATER] = ":later", [KEY_PLAIN] = "-processing",  [KEY_SEEN] = ":seen",
 };
 
 void queue_keys_init(struct queue_keys *keys, const char *queue)
@@ -49,4 +49,12 @@ void queue_call_processing_key(struct script_call *call, const struct queue_keys
 
     script_key(call, key, strlen(key));
     free(key);
+}
+
+void queue_call_lane(struct script_call *call, enum queue_lane lane)
+{
+    static const char *const words[] = {[LANE_NOW] = "", [LANE_LATER] = "later", [LANE_SOONER] = "sooner"};
+
+    script_arg(call, "", 0); /* coalesce or not, as the queue's settings say */
+    script_arg(call, words[lane], strlen(words[lane]));
 }

@@ -15,10 +15,18 @@ enum queue_key {
     KEY_DEAD,
     KEY_FAILURES,
     KEY_CONSUMERS,
+    KEY_LATER,
     KEY_COMMON, /* how many every script gets */
     KEY_PLAIN = KEY_COMMON,
     KEY_SEEN,
     KEY_COUNT
+};
+
+/* Where enqueued items wait. */
+enum queue_lane {
+    LANE_NOW,
+    LANE_LATER,  /* to wait until nothing else does: a backfill's items */
+    LANE_SOONER, /* what waits for later is queued now; about others nothing is done */
 };
 
 struct queue_keys {
@@ -34,5 +42,7 @@ char *queue_processing_key(const struct queue_keys *keys, const char *consumer);
 struct script_call *queue_call_new(const struct queue_keys *keys, const struct script *script);
 void queue_call_key(struct script_call *call, const struct queue_keys *keys, enum queue_key key);
 void queue_call_processing_key(struct script_call *call, const struct queue_keys *keys, const char *consumer);
+/* What the enqueue script wants to know before the items. */
+void queue_call_lane(struct script_call *call, enum queue_lane lane);
 
 #endif

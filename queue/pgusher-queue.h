@@ -117,6 +117,12 @@ enum pgusher_queue_pushed {
  * Redis is above maxmemory: AGAIN. */
 PGUSHER_QUEUE_API int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_item *items,
                                          size_t count, enum pgusher_queue_pushed *ret_outcomes);
+/* The same for items that are to wait until nothing else does: all documents at once, say, which must not
+ * delay what changes meanwhile. One that changes comes at once. Consumers that only know RPOPLPUSH get them
+ * as long as a consumer of this library, pgusherd or `pgusher-queue recover` looks after the queue. */
+PGUSHER_QUEUE_API int pgusher_queue_push_later(struct pgusher_queue *queue,
+                                               const struct pgusher_queue_item *items, size_t count,
+                                               enum pgusher_queue_pushed *ret_outcomes);
 
 /* ---- consuming ---- */
 
@@ -221,6 +227,8 @@ struct pgusher_queue_stats {
     int64_t now_ms; /* the clock of Redis, since 1970 */
     struct pgusher_queue_consumer_stats *consumers;
     size_t nconsumers;
+    size_t later;            /* pushed to wait until nothing else does; not among `waiting` */
+    int64_t oldest_later_ms; /* -1 none */
 };
 
 PGUSHER_QUEUE_API int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats *ret_stats);
@@ -245,6 +253,7 @@ enum pgusher_queue_place {
     PGUSHER_QUEUE_WAITING, /* the next to leave first */
     PGUSHER_QUEUE_DELAYED, /* the next due first */
     PGUSHER_QUEUE_DEAD,    /* the longest dead first */
+    PGUSHER_QUEUE_LATER,   /* those that wait until nothing else does: the longest there first */
 };
 
 /* Calls `fn` for each item in `place` from the `offset`-th on, at most `max` (0: all), until it returns

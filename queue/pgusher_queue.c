@@ -59,25 +59,30 @@ static const struct verb {
      "Shows what waits, is in flight, delayed or dead; ages; counters; consumers. --watch shows it again "
      "every\n"
      "second, or as often as told, with rates, until it is interrupted; with --json an object a line.\n\n"
+     "  later   wait until nothing else does: a backfill's\n"
      "  dirty   of those in flight: changed meanwhile, to go round once more\n"
      "  plain   taken by plain consumers (RPOPLPUSH QUEUE QUEUE-processing)\n\n"
      "Example: pgusher-queue stats '{search}' --watch 5\n"},
-    {"peek", verb_peek, QUEUE, JSON | OPTION_BIT(OPTION_N) | OPTION_BIT(OPTION_DELAYED),
-     "usage: pgusher-queue peek QUEUE [-n N] [--delayed] [--json]\n\n"
+    {"peek", verb_peek, QUEUE,
+     JSON | OPTION_BIT(OPTION_N) | OPTION_BIT(OPTION_DELAYED) | OPTION_BIT(OPTION_LATER),
+     "usage: pgusher-queue peek QUEUE [-n N] [--delayed | --later] [--json]\n\n"
      "Shows the items that are to leave the queue next (default: 10), an item a line; with --delayed those "
      "whose\n"
-     "next attempt falls due first. Changes nothing. Control characters, and bytes that are no UTF-8, are "
+     "next attempt falls due first, with --later those that wait until nothing else does. Changes nothing. "
+     "Control characters, and bytes that are no UTF-8, are "
      "shown as\n"
      "\\x0a, \\ as \\\\; in JSON, bytes that are no UTF-8 become U+FFFD.\n\n"
      "Example: pgusher-queue peek '{search}' -n 100\n"},
-    {"push", verb_push, QUEUE_AND_ITEMS, JSON,
-     "usage: pgusher-queue push QUEUE ITEM… | - [--json]\n\n"
+    {"push", verb_push, QUEUE_AND_ITEMS, JSON | OPTION_BIT(OPTION_LATER),
+     "usage: pgusher-queue push QUEUE ITEM… | - [--later] [--json]\n\n"
      "Queues items (- reads them from stdin, one a line) and says of each what came of it: queued; coalesced "
      "(it\n"
      "waits already); dirty (in flight: goes round once more); joined (it was delayed and its time will "
      "come);\n"
-     "revived (it was dead). Nothing is pushed when one is empty.\n\n"
-     "Example: redis-cli --scan --pattern 'event:*' | pgusher-queue push '{search}' -\n"},
+     "revived (it was dead). Nothing is pushed when one is empty. With --later they wait until nothing else "
+     "does;\n"
+     "one that changes meanwhile comes at once.\n\n"
+     "Example: redis-cli --scan --pattern 'event:*' | pgusher-queue push '{search}' - --later\n"},
     {"recover", verb_recover, QUEUE, JSON,
      "usage: pgusher-queue recover QUEUE [--json]\n\n"
      "Takes back what dead consumers held, and what plain consumers left lying for too long. Running "
@@ -156,7 +161,7 @@ static const char usage[] =
     "\n"
     "  list [--scan]                      which queues there are\n"
     "  stats QUEUE [--watch [SECONDS]]    how one stands\n"
-    "  peek QUEUE [-n N] [--delayed]      the next items\n"
+    "  peek QUEUE [-n N] [--delayed | --later]   the next items\n"
     "  push QUEUE ITEM… | -               queue items\n"
     "  consume QUEUE --exec COMMAND …     run a command for the items\n"
     "  recover QUEUE                      take back what dead consumers held\n"

@@ -20,8 +20,8 @@ static int check_items(struct pgusher_queue *queue, const struct pgusher_queue_i
     return 0;
 }
 
-int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
-                       enum pgusher_queue_pushed *ret_outcomes)
+static int push(struct pgusher_queue *queue, enum queue_lane lane, const struct pgusher_queue_item *items,
+                size_t count, enum pgusher_queue_pushed *ret_outcomes)
 {
     struct script_call *call;
     redisReply *reply;
@@ -32,7 +32,7 @@ int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_i
     if (count == 0)
         return 0;
     call = queue_call_new(&queue->keys, &script_enqueue);
-    script_arg(call, "", 0); /* coalesce or not, as the queue's settings say */
+    queue_call_lane(call, lane);
     for (size_t i = 0; i < count; i++)
         script_arg(call, items[i].data, items[i].len);
     reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
@@ -42,4 +42,16 @@ int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_i
         ret_outcomes[i] = (enum pgusher_queue_pushed)reply->element[i]->integer;
     freeReplyObject(reply);
     return 0;
+}
+
+int pgusher_queue_push(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
+                       enum pgusher_queue_pushed *ret_outcomes)
+{
+    return push(queue, LANE_NOW, items, count, ret_outcomes);
+}
+
+int pgusher_queue_push_later(struct pgusher_queue *queue, const struct pgusher_queue_item *items,
+                             size_t count, enum pgusher_queue_pushed *ret_outcomes)
+{
+    return push(queue, LANE_LATER, items, count, ret_outcomes);
 }

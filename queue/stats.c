@@ -19,6 +19,8 @@ enum stats_reply {
     STATS_NEXT_DUE,
     STATS_META,
     STATS_CONSUMERS,
+    STATS_LATER,
+    STATS_OLDEST_LATER,
     STATS_PARTS
 };
 
@@ -76,6 +78,8 @@ static void read_stats(redisReply *const *part, struct pgusher_queue_stats *stat
         .oldest_waiting_ms = part[STATS_OLDEST_WAITING]->integer,
         .oldest_held_ms = part[STATS_OLDEST_HELD]->integer,
         .next_due_ms = part[STATS_NEXT_DUE]->integer,
+        .later = (size_t)part[STATS_LATER]->integer,
+        .oldest_later_ms = part[STATS_OLDEST_LATER]->integer,
     };
     read_meta(part[STATS_META], stats);
     read_consumers(part[STATS_CONSUMERS], stats);

@@ -41,6 +41,7 @@ static const struct row {
     [OPTION_WATCH] = {"--watch", SECONDS, FIELD(watch_ms), MIN_WATCH_MS, MAX_WATCH_MS},
     [OPTION_N] = {"-n", NUMBER, FIELD(number), 1, INT64_MAX},
     [OPTION_DELAYED] = {"--delayed", FLAG, 0, 0, 0},
+    [OPTION_LATER] = {"--later", FLAG, 0, 0, 0},
     [OPTION_ALL] = {"--all", FLAG, 0, 0, 0},
     [OPTION_DEAD] = {"--dead", FLAG, 0, 0, 0},
     [OPTION_YES] = {"--yes", FLAG, 0, 0, 0},

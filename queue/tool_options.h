@@ -19,6 +19,7 @@ enum tool_option {
     OPTION_WATCH,
     OPTION_N,
     OPTION_DELAYED,
+    OPTION_LATER,
     OPTION_ALL,
     OPTION_DEAD,
     OPTION_YES,

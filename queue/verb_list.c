@@ -11,8 +11,9 @@
 #include "queue/verb_stats.h"
 #include "queue/verbs.h"
 
-static const struct table_column columns[] = {{"QUEUE", false},  {"WAITING", true}, {"IN-FLIGHT", true},
-                                              {"DELAYED", true}, {"DEAD", true},    {"OLDEST", true}};
+static const struct table_column columns[] = {{"QUEUE", false},    {"WAITING", true}, {"LATER", true},
+                                              {"IN-FLIGHT", true}, {"DELAYED", true}, {"DEAD", true},
+                                              {"OLDEST", true}};
 
 struct listing {
     struct tool_target target; /* its queue changes */
@@ -25,6 +26,7 @@ static void add_row(struct table *table, const char *name, const struct pgusher_
 {
     table_cell(table, text_escaped(name, strlen(name)));
     table_integer(table, (long long)stats->waiting);
+    table_integer(table, (long long)stats->later);
     table_integer(table, (long long)stats->in_flight);
     table_integer(table, (long long)stats->delayed);
     table_integer(table, (long long)stats->dead);

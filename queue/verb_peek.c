@@ -21,7 +21,7 @@ static bool add_json(void *arg, const struct pgusher_queue_entry *entry)
     struct listing *listing = arg;
     json_t *item = text_json(entry->item, entry->len), *json;
 
-    if (listing->place == PGUSHER_QUEUE_WAITING)
+    if (listing->place == PGUSHER_QUEUE_WAITING || listing->place == PGUSHER_QUEUE_LATER)
         json = json_pack("{s:o, s:o}", "item", item, "since_ms", output_ms(entry->when_ms));
     else
         json = json_pack("{s:o, s:o, s:i, s:i, s:o}", "item", item,
@@ -72,9 +72,16 @@ static enum exit_code show(const struct tool *tool, struct listing *listing, siz
 
 enum exit_code verb_peek(const struct tool *tool)
 {
-    struct listing listing = {.place = tool_given(tool, OPTION_DELAYED) ? PGUSHER_QUEUE_DELAYED
-                                                                        : PGUSHER_QUEUE_WAITING};
+    struct listing listing = {.place = PGUSHER_QUEUE_WAITING};
 
+    if (tool_given(tool, OPTION_DELAYED) && tool_given(tool, OPTION_LATER)) {
+        tool_say("peek: --delayed and --later exclude each other");
+        return EX_BAD_USAGE;
+    }
+    if (tool_given(tool, OPTION_DELAYED))
+        listing.place = PGUSHER_QUEUE_DELAYED;
+    if (tool_given(tool, OPTION_LATER))
+        listing.place = PGUSHER_QUEUE_LATER;
     return show(tool, &listing, tool->number ? (size_t)tool->number : DEFAULT_PEEK, add_line);
 }
 

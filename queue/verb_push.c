@@ -110,7 +110,11 @@ static void print_outcomes(bool json, struct output_list *list, const struct pgu
     }
 }
 
-static enum exit_code push_all(struct pgusher_queue *queue, bool json, const struct items *items)
+typedef int push_fn(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
+                    enum pgusher_queue_pushed *ret_outcomes);
+
+static enum exit_code push_all(struct pgusher_queue *queue, push_fn *push, bool json,
+                               const struct items *items)
 {
     enum pgusher_queue_pushed outcomes[PGUSHER_QUEUE_MAX_ITEMS];
     struct output_list list = {false};
@@ -118,7 +122,7 @@ static enum exit_code push_all(struct pgusher_queue *queue, bool json, const str
 
     for (size_t from = 0, count; from < items->count; from += count) {
         count = call_count(items, from);
-        if (pgusher_queue_push(queue, items->list + from, count, outcomes) < 0) {
+        if (push(queue, items->list + from, count, outcomes) < 0) {
             code = tool_fail(queue);
             if (from)
                 tool_say("the first %zu of %zu items were pushed; to push all again does no harm", from,
@@ -137,12 +141,13 @@ enum exit_code verb_push(const struct tool *tool)
     struct buf text = BUF_NONE;
     struct items items = {NULL, 0, 0};
     struct pgusher_queue *queue = NULL;
+    push_fn *push = tool_given(tool, OPTION_LATER) ? pgusher_queue_push_later : pgusher_queue_push;
     enum exit_code code = EX_BAD_USAGE;
 
     if (collect(tool, &text, &items) != 0 || check(&items) != 0)
         goto out;
     queue = tool_open(&tool->target, 0);
-    code = queue ? push_all(queue, tool->target.json, &items) : EX_BAD_CONFIG;
+    code = queue ? push_all(queue, push, tool->target.json, &items) : EX_BAD_CONFIG;
 out:
     pgusher_queue_close(queue);
     free(items.list);

@@ -40,15 +40,16 @@ static json_t *consumers_json(const struct pgusher_queue_stats *stats)
 
 json_t *stats_json(const char *queue, const struct pgusher_queue_stats *stats)
 {
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:i, s:i, s:o, s:o}",
-                     "queue", text_json(queue, strlen(queue)), "waiting", (json_int_t)stats->waiting,
-                     "in_flight", (json_int_t)stats->in_flight, "dirty", (json_int_t)stats->dirty, "delayed",
-                     (json_int_t)stats->delayed, "dead", (json_int_t)stats->dead, "plain",
-                     (json_int_t)stats->plain, "oldest_waiting_ms", output_ms(stats->oldest_waiting_ms),
-                     "oldest_held_ms", output_ms(stats->oldest_held_ms), "next_due_ms",
-                     output_ms(stats->next_due_ms), "paused", stats->paused, "coalesce", stats->coalesce,
-                     "max_failures", stats->max_failures, "max_crashes", stats->max_crashes, "counters",
-                     counters_json(stats), "consumers", consumers_json(stats));
+    return json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b, s:b, s:i, s:i, s:o, s:o}", "queue",
+        text_json(queue, strlen(queue)), "waiting", (json_int_t)stats->waiting, "later",
+        (json_int_t)stats->later, "in_flight", (json_int_t)stats->in_flight, "dirty",
+        (json_int_t)stats->dirty, "delayed", (json_int_t)stats->delayed, "dead", (json_int_t)stats->dead,
+        "plain", (json_int_t)stats->plain, "oldest_waiting_ms", output_ms(stats->oldest_waiting_ms),
+        "oldest_later_ms", output_ms(stats->oldest_later_ms), "oldest_held_ms",
+        output_ms(stats->oldest_held_ms), "next_due_ms", output_ms(stats->next_due_ms), "paused",
+        stats->paused, "coalesce", stats->coalesce, "max_failures", stats->max_failures, "max_crashes",
+        stats->max_crashes, "counters", counters_json(stats), "consumers", consumers_json(stats));
 }
 
 /* ---- plain ---- */
@@ -73,12 +74,14 @@ static void print_state(const char *queue, const struct pgusher_queue_stats *sta
 {
     print_value("queue", text_escaped(queue, strlen(queue)));
     print_count("waiting", stats->waiting);
+    print_count("later", stats->later);
     print_count("in_flight", stats->in_flight);
     print_count("dirty", stats->dirty);
     print_count("delayed", stats->delayed);
     print_count("dead", stats->dead);
     print_count("plain", stats->plain);
     print_value("oldest_waiting", text_age(stats->oldest_waiting_ms));
+    print_value("oldest_later", text_age(stats->oldest_later_ms));
     print_value("oldest_held", text_age(stats->oldest_held_ms));
     print_value("next_due", text_age(stats->next_due_ms));
     print_value("paused", mem_strdup(stats->paused ? "yes" : "no"));

@@ -44,8 +44,11 @@ function waiting.push_back(item)
   set_mark(item, seq)
 end
 
--- What a plain program pushed again may be delayed or dead as well; a dead one starts anew.
+-- What a plain program pushed again may be elsewhere as well; a dead one starts anew.
 function waiting.forget_other_places(items)
+  if size[key.later] > 0 then
+    size[key.later] = size[key.later] - redis.call('ZREM', key.later, unpack(items))
+  end
   if size[key.delayed] > 0 then
     redis.call('ZREM', key.delayed, unpack(items))
   end

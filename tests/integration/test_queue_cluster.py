@@ -163,7 +163,7 @@ def test_scripts_by_hand(three):
     def call(script, *arguments, more=()):
         return cli(three, script, [*keys_of(), *more], list(map(str, arguments)))
 
-    assert call("enqueue", "", "a", "b", "c", "a") == [0, 0, 0, 1]
+    assert call("enqueue", "", "", "a", "b", "c", "a") == [0, 0, 0, 1]
     reply = call("reserve", "me", 30000, 2, 0, "", more=held)
     token = reply[0]
     assert reply[6] == ["a", "b"] and reply[1] == 1
@@ -180,7 +180,7 @@ def test_scripts_by_hand(three):
     assert call("stats", "me", more=[plain[0], *held])[1] == 1
     assert call("sweep", 0, 1) == ["0", 0]
     assert call("rm", 1, "me", "b", "z", more=[*plain, *held]) == [1, 0]
-    assert call("enqueue", "", "d") == [0] and call("purge", "all", more=plain) == 1
+    assert call("enqueue", "", "", "d") == [0] and call("purge", "all", more=plain) == 1
 
 
 @pytest.mark.parametrize("node", [0], indirect=True, ids=["owner"])

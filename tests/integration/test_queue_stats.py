@@ -5,7 +5,7 @@ import re
 from harness.queue import QUEUE, Terminal, enqueue
 
 COUNTERS = {"queued", "coalesced", "acked", "requeued", "failed", "died", "recovered", "released", "replayed"}
-FIGURES = {"queue", "waiting", "in_flight", "dirty", "delayed", "dead", "plain", "oldest_waiting_ms", "oldest_held_ms",
+FIGURES = {"queue", "waiting", "later", "oldest_later_ms", "in_flight", "dirty", "delayed", "dead", "plain", "oldest_waiting_ms", "oldest_held_ms",
            "next_due_ms", "paused", "coalesce", "max_failures", "max_crashes", "counters", "consumers"}
 
 
@@ -22,11 +22,11 @@ def test_list_knows_the_queues_of_the_configuration(queue):
     queue.push("a", "b")
     enqueue(queue.client, "x", queue="{unnamed}")
     table = lines(queue.run("list").must(0).out)
-    assert table[0] == ["QUEUE", "WAITING", "IN-FLIGHT", "DELAYED", "DEAD", "OLDEST"]
+    assert table[0] == ["QUEUE", "WAITING", "LATER", "IN-FLIGHT", "DELAYED", "DEAD", "OLDEST"]
     rows = {row[0]: row[1:] for row in table[1:]}
     assert set(rows) == {"{search}", "{other}", "{mail}", "{maps}"} and len(table) == 5
-    assert rows["{search}"][:4] == ["2", "0", "0", "0"] and rows["{search}"][4] != "-"
-    assert rows["{other}"] == ["0", "0", "0", "0", "-"]
+    assert rows["{search}"][:5] == ["2", "0", "0", "0", "0"] and rows["{search}"][5] != "-"
+    assert rows["{other}"] == ["0", "0", "0", "0", "0", "-"]
     assert {entry["queue"] for entry in queue.data("list")} == set(rows)
 
 

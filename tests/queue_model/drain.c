@@ -15,7 +15,7 @@ static bool push_what_changed(struct world *world)
 
     for (int i = 0; i < world->config->docs && !world->broken; i++) {
         if (world->docs[i].pushed < world->docs[i].version)
-            native_push(world, &i, 1, &outcome);
+            native_push(world, pgusher_queue_push, &i, 1, &outcome);
     }
     return !world->broken;
 }
@@ -30,8 +30,8 @@ static void crash_all(struct world *world)
 
 static bool is_drained(const struct snapshot *snapshot)
 {
-    return snapshot->length == 0 && snapshot->held == 0 && snapshot->delayed == 0 && snapshot->dead == 0 &&
-           snapshot->plain == 0 && snapshot->nowners <= 1;
+    return snapshot->length == 0 && snapshot->later == 0 && snapshot->held == 0 && snapshot->delayed == 0 &&
+           snapshot->dead == 0 && snapshot->plain == 0 && snapshot->nowners <= 1;
 }
 
 static bool handle_some(struct world *world, struct handle *handle)

@@ -88,7 +88,7 @@ static enum pgusher_queue_pushed outcome_for(const struct place *place)
 {
     if (place->held)
         return PGUSHER_QUEUE_DIRTY;
-    if (place->waiting)
+    if (place->waiting || place->later)
         return PGUSHER_QUEUE_COALESCED;
     if (place->delayed)
         return PGUSHER_QUEUE_JOINED;

@@ -38,15 +38,25 @@ struct handle *new_consumer(struct world *world)
     return handle;
 }
 
-enum pgusher_queue_pushed push(struct world *world, int doc)
+static enum pgusher_queue_pushed push_by(struct world *world, push_fn *fn, int doc)
 {
     enum pgusher_queue_pushed outcome = PGUSHER_QUEUE_QUEUED;
 
     world_note(world, "push %d", doc);
     world->docs[doc].version++;
-    MUST(world, native_push(world, &doc, 1, &outcome));
+    MUST(world, native_push(world, fn, &doc, 1, &outcome));
     look(world);
     return outcome;
+}
+
+enum pgusher_queue_pushed push(struct world *world, int doc)
+{
+    return push_by(world, pgusher_queue_push, doc);
+}
+
+enum pgusher_queue_pushed push_later(struct world *world, int doc)
+{
+    return push_by(world, pgusher_queue_push_later, doc);
 }
 
 void push_range(struct world *world, int first, int last)
@@ -198,7 +208,7 @@ static void run(const struct fixed *fixed, const char *url, redisContext *redis)
 void fixed_run(const char *url, redisContext *redis)
 {
     static const struct fixed *const tables[] = {fixed_waiting, fixed_moves, fixed_leases, fixed_failures,
-                                                 fixed_answers, fixed_plain, fixed_many};
+                                                 fixed_answers, fixed_plain, fixed_later,  fixed_many};
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct fixed *fixed = tables[i]; fixed->name; fixed++)

@@ -220,8 +220,8 @@ static void cut_connections(struct world *world)
 /* Another program uses one of the names: nothing may be half done. */
 static void key_of_another_type(struct world *world)
 {
-    static const char *const keys[] = {"",         ":marks", ":inflight", ":dirty",    ":meta",
-                                       ":delayed", ":dead",  ":failures", ":consumers"};
+    static const char *const keys[] = {"",         ":marks", ":inflight", ":dirty",     ":meta",
+                                       ":delayed", ":dead",  ":failures", ":consumers", ":later"};
     struct pgusher_queue_item item = doc_item(0);
     struct pgusher_queue_batch *batch;
     struct handle *c = new_consumer(world);

@@ -16,13 +16,14 @@ struct fixed {
 
 /* Tables that end with a NULL name. */
 extern const struct fixed fixed_waiting[], fixed_moves[], fixed_leases[], fixed_failures[], fixed_answers[],
-    fixed_many[], fixed_plain[];
+    fixed_later[], fixed_many[], fixed_plain[];
 
 #define MUST(world, condition) fixed_must(world, condition, __FILE__, __LINE__, #condition)
 void fixed_must(struct world *world, bool condition, const char *file, int line, const char *text);
 
 struct handle *new_consumer(struct world *world);
 enum pgusher_queue_pushed push(struct world *world, int doc);
+enum pgusher_queue_pushed push_later(struct world *world, int doc);
 void push_range(struct world *world, int first, int last);
 /* What the consumer reserves, and reads at once, must be `count` items. NULL for 0. */
 struct holding *take(struct world *world, struct handle *handle, size_t max, size_t count);

@@ -20,7 +20,7 @@ static void same_item_twice_in_one_push(struct world *world)
 
     world->docs[0].version++;
     world->docs[1].version++;
-    MUST(world, native_push(world, (const int[]){0, 1, 0}, 3, outcomes));
+    MUST(world, native_push(world, pgusher_queue_push, (const int[]){0, 1, 0}, 3, outcomes));
     MUST(world, outcomes[0] == PGUSHER_QUEUE_QUEUED && outcomes[1] == PGUSHER_QUEUE_QUEUED);
     MUST(world, outcomes[2] == PGUSHER_QUEUE_COALESCED);
 }

@@ -52,8 +52,8 @@ static bool will_be_read(const struct world *world, const struct snapshot *snaps
     const struct place *place = &snapshot->docs[doc];
     int64_t read;
 
-    if (place->waiting || place->delayed || place->dead || snapshot_unadopted(snapshot, doc) > 0 ||
-        plain_to_come(world, place, doc) > 0)
+    if (place->waiting || place->later || place->delayed || place->dead ||
+        snapshot_unadopted(snapshot, doc) > 0 || plain_to_come(world, place, doc) > 0)
         return true;
     if (!place->held || place->dirty)
         return place->held;
@@ -81,11 +81,12 @@ static bool check_one_place(struct world *world, const struct snapshot *snapshot
 {
     for (int i = 0; i < world->config->docs && world->config->coalesce && !world->inexact; i++) {
         const struct place *place = &snapshot->docs[i];
-        int places = place->waiting + place->held + place->delayed + place->dead;
+        int places = place->waiting + place->later + place->held + place->delayed + place->dead;
 
         if (places > 1)
-            return world_broken(world, "2: event:%d waits %d times, in flight %d, delayed %d, dead %d", i,
-                                place->waiting, place->held, place->delayed, place->dead);
+            return world_broken(world,
+                                "2: event:%d waits %d times, later %d, in flight %d, delayed %d, dead %d", i,
+                                place->waiting, place->later, place->held, place->delayed, place->dead);
     }
     return true;
 }

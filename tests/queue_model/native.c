@@ -186,19 +186,20 @@ static void note_pushed(struct world *world, int doc, enum pgusher_queue_pushed 
         native_begin_anew(world, doc);
 }
 
-bool native_push(struct world *world, const int *docs, size_t count, enum pgusher_queue_pushed *outcomes)
+bool native_push(struct world *world, push_fn *push, const int *docs, size_t count,
+                 enum pgusher_queue_pushed *outcomes)
 {
     struct pgusher_queue_item items[MAX_BATCH] = {{NULL, 0}};
     int failed;
 
     for (size_t i = 0; i < count; i++)
         items[i] = doc_item(docs[i]);
-    failed = pgusher_queue_push(world->producer, items, count, outcomes);
+    failed = push(world->producer, items, count, outcomes);
     if (failed && !native_lost(world, world->producer, "push"))
         return false;
     for (size_t i = 0; failed && i < count; i++)
         world->docs[docs[i]].unsure = true; /* it may have been revived */
-    if (failed && pgusher_queue_push(world->producer, items, count, outcomes) != 0)
+    if (failed && push(world->producer, items, count, outcomes) != 0)
         return world_broken(world, "push failed: %s", pgusher_queue_error(world->producer));
     for (size_t i = 0; i < count; i++)
         note_pushed(world, docs[i], outcomes[i]);

@@ -22,8 +22,12 @@ void handle_free(struct handle *handle);
 /* Leaves the queue. The slot is dead afterwards. */
 void native_close(struct world *world, struct handle *handle);
 
+/* pgusher_queue_push or pgusher_queue_push_later */
+typedef int push_fn(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
+                    enum pgusher_queue_pushed *ret_outcomes);
 /* Tells the queue of documents as they are now, again if the answer was lost. */
-bool native_push(struct world *world, const int *docs, size_t count, enum pgusher_queue_pushed *outcomes);
+bool native_push(struct world *world, push_fn *push, const int *docs, size_t count,
+                 enum pgusher_queue_pushed *outcomes);
 /* NULL when nothing came, or the answer was lost. */
 struct holding *native_reserve(struct world *world, struct handle *handle, size_t max);
 /* The same for what the library says it reserved. */

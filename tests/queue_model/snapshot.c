@@ -94,6 +94,13 @@ static void read_delayed(struct snapshot *snapshot, const redisReply *reply)
         place_of(snapshot, reply->element[i])->delayed = true;
 }
 
+static void read_later(struct snapshot *snapshot, const redisReply *reply)
+{
+    snapshot->later = reply->elements;
+    for (size_t i = 0; i < reply->elements; i++)
+        place_of(snapshot, reply->element[i])->later = true;
+}
+
 static void read_dead(struct snapshot *snapshot, const redisReply *reply)
 {
     snapshot->dead = reply->elements;
@@ -152,6 +159,7 @@ static const struct {
     {"SMEMBERS " QUEUE ":dirty", read_dirty},
     {"ZRANGE " QUEUE ":delayed 0 -1", read_delayed},
     {"ZRANGE " QUEUE ":dead 0 -1", read_dead},
+    {"ZRANGE " QUEUE ":later 0 -1", read_later},
     {"HGETALL " QUEUE ":failures", read_failures},
     {"LRANGE " QUEUE "-processing 0 -1", read_plain},
     {"ZRANGE " QUEUE ":consumers 0 -1 WITHSCORES", read_registry},

@@ -17,6 +17,7 @@ struct place {
     char holder[NAME_SIZE];
     bool dirty;
     bool delayed;
+    bool later;
     bool dead;
     bool failed; /* has a record of failures */
     int failures;
@@ -41,7 +42,7 @@ struct snapshot {
     int64_t length;
     int64_t removed;
     uint64_t token;
-    size_t marks, held, dirty, delayed, dead, plain;
+    size_t marks, held, dirty, delayed, dead, later, plain;
     bool alien; /* an item that no document has the name of */
 };
 

@@ -17,7 +17,10 @@ static const struct kind {
     bool special;
 } kinds[] = {
     {"change", step_change, 20, EVERYWHERE, false},
-    {"push", step_push, 200, EVERYWHERE, false},
+    {"push", step_push, 150, EVERYWHERE, false},
+    {"push later", step_push_later, 80, EVERYWHERE, false},
+    {"sooner", step_sooner, 20, EVERYWHERE, false},
+    {"promote", step_promote, 20, EVERYWHERE, false},
     {"reserve", step_reserve, 190, EVERYWHERE, false},
     {"ack and reserve", step_ack_reserve, 40, EVERYWHERE, false},
     {"read", step_read, 30, EVERYWHERE, false},

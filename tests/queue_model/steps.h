@@ -10,6 +10,7 @@ bool steps_take(struct world *world);
 /* consumers and producers that use the library: steps_native.c */
 void step_change(struct world *world);
 void step_push(struct world *world);
+void step_push_later(struct world *world);
 void step_reserve(struct world *world);
 void step_ack_reserve(struct world *world);
 void step_read(struct world *world);
@@ -26,6 +27,8 @@ void step_plain_pop(struct world *world);
 void step_plain_read(struct world *world);
 void step_plain_done(struct world *world);
 void step_plain_crash(struct world *world);
+void step_promote(struct world *world); /* pgusherd does, for them */
+void step_sooner(struct world *world);  /* pgusherd does, of what has changed */
 /* A plain consumer that held an item for too long, or whose item was taken back though it had not (the
  * documented limit of Q:seen), does not come back: its late LREM could take what is another's. */
 void plain_give_up_overdue(struct world *world);

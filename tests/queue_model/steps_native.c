@@ -36,7 +36,7 @@ static size_t choose_docs(struct world *world, int *docs)
     return count;
 }
 
-void step_push(struct world *world)
+static void push_some(struct world *world, push_fn *push)
 {
     static struct snapshot before;
     enum pgusher_queue_pushed outcomes[MAX_BATCH];
@@ -53,8 +53,18 @@ void step_push(struct world *world)
         fault_disarm();
         snapshot_take(world, &before);
     }
-    if (native_push(world, docs, count, outcomes) && closely)
+    if (native_push(world, push, docs, count, outcomes) && closely)
         expect_pushed(world, &before, docs, count, outcomes);
+}
+
+void step_push(struct world *world)
+{
+    push_some(world, pgusher_queue_push);
+}
+
+void step_push_later(struct world *world)
+{
+    push_some(world, pgusher_queue_push_later);
 }
 
 static void name_handle(struct world *world, const struct handle *handle)

@@ -113,8 +113,8 @@ static void note_gone(struct world *world, int doc)
 
 static bool is_anywhere(const struct place *place)
 {
-    return place->waiting || place->held || place->dirty || place->delayed || place->dead || place->listed ||
-           place->plain;
+    return place->waiting || place->later || place->held || place->dirty || place->delayed || place->dead ||
+           place->listed || place->plain;
 }
 
 static void check_removed(struct world *world, int doc, int64_t removed, bool done)
@@ -194,8 +194,8 @@ static void compare_stats(struct world *world, const struct pgusher_queue_stats 
         registered += after.owners[i].registered;
     if (stats->waiting != (size_t)after.length || stats->in_flight != after.held ||
         stats->dirty != after.dirty || stats->delayed != after.delayed || stats->dead != after.dead ||
-        stats->plain != after.plain || stats->nconsumers != registered || stats->paused != world->paused ||
-        stats->now_ms != world->now)
+        stats->plain != after.plain || stats->later != after.later || stats->nconsumers != registered ||
+        stats->paused != world->paused || stats->now_ms != world->now)
         world_broken(world, "stats differ from what there is");
 }
 

@@ -1,5 +1,8 @@
 /* What programs do that know RPOPLPUSH and LREM only, and those that LPUSH. */
+#include <string.h>
+
 #include "tests/queue_model/report.h"
+#include "tests/queue_model/snapshot.h"
 #include "tests/queue_model/steps.h"
 
 void step_plain_push(struct world *world)
@@ -101,4 +104,33 @@ void plain_give_up_overdue(struct world *world)
             give_up_all(world, plain->doc);
     }
     freeReplyObject(list);
+}
+
+/* ---- what pgusherd does about the lane for later ---- */
+
+void step_promote(struct world *world)
+{
+    freeReplyObject(world_script(world, "promote", NULL, 0, NULL));
+}
+
+void step_sooner(struct world *world)
+{
+    static struct snapshot before, after;
+    int doc = (int)world_below(world, (size_t)world->config->docs);
+    struct pgusher_queue_item item = doc_item(doc);
+    redisReply *reply;
+    bool moved;
+
+    if (strlen(item.data) != item.len)
+        return; /* world_script knows texts only */
+    world_note(world, " %d", doc);
+    snapshot_take(world, &before);
+    reply = world_script(world, "enqueue", NULL, 3, (const char *const[]){"", "sooner", item.data});
+    moved = reply->elements == 1 && reply->element[0]->integer == PGUSHER_QUEUE_COALESCED;
+    freeReplyObject(reply);
+    snapshot_take(world, &after);
+    if (moved != before.docs[doc].later || after.docs[doc].later ||
+        after.docs[doc].waiting != before.docs[doc].waiting + moved)
+        world_broken(world, "event:%d was %s later, and waits %d times after it was to come sooner", doc,
+                     before.docs[doc].later ? "to come" : "not to come", after.docs[doc].waiting);
 }

@@ -187,19 +187,19 @@ static const char *script_text(const char *name)
 redisReply *world_script(struct world *world, const char *name, const char *consumer, int argc,
                          const char *const *argv)
 {
-    static const char *const keys[] = {"",         ":marks", ":inflight", ":dirty",    ":meta",
-                                       ":delayed", ":dead",  ":failures", ":consumers"};
-    const char *words[64] = {"EVAL", script_text(name), consumer ? "10" : "9"};
-    char names[10][200];
+    static const char *const keys[] = {"",         ":marks", ":inflight", ":dirty",     ":meta",
+                                       ":delayed", ":dead",  ":failures", ":consumers", ":later"};
+    const char *words[64] = {"EVAL", script_text(name), consumer ? "11" : "10"};
+    char names[11][200];
     int count = 3;
 
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         snprintf(names[i], sizeof(names[i]), QUEUE "%s", keys[i]);
         words[count++] = names[i];
     }
     if (consumer) {
-        snprintf(names[9], sizeof(names[9]), QUEUE ":processing:%s", consumer);
-        words[count++] = names[9];
+        snprintf(names[10], sizeof(names[10]), QUEUE ":processing:%s", consumer);
+        words[count++] = names[10];
     }
     for (int i = 0; i < argc; i++)
         words[count++] = argv[i];

@@ -126,7 +126,7 @@ int doc_of(const char *data, size_t len); /* -1: no document has this name */
 /* Ends the program if Redis fails or refuses. */
 redisReply *world_redis(struct world *world, const char *format, ...);
 int64_t world_integer(struct world *world, const char *format, ...);
-/* One of the scripts, with the nine keys of the queue and, if not NULL, the processing list of `consumer`. */
+/* One of the scripts, with the ten keys of the queue and, if not NULL, the processing list of `consumer`. */
 redisReply *world_script(struct world *world, const char *name, const char *consumer, int argc,
                          const char *const *argv);
 void world_digest(struct world *world, char digest[41]);

@@ -12,8 +12,8 @@ from .programs import SLOWER, Daemon, Result, _read_terminal, path, sanitizer_re
 from .waiting import until
 
 QUEUE = "{search}"
-PARTS = ("marks", "inflight", "dirty", "meta", "delayed", "dead", "failures", "consumers")
-OUTCOMES = ("queued", "coalesced", "dirty", "joined", "revived")
+PARTS = ("marks", "inflight", "dirty", "meta", "delayed", "dead", "failures", "consumers", "later")
+OUTCOMES = ("queued", "coalesced", "dirty", "joined", "revived", "absent")
 WORK = ("acked", "failed", "died", "released", "recovered", "requeued")  # counters
 PYTHON = "/usr/bin/python3 -I -S"  # starts soonest
 
@@ -36,9 +36,9 @@ def evaluate(client, name, arguments, more_keys=(), queue=QUEUE):
     return client.eval(script(name), len(keys), *keys, *arguments)
 
 
-def enqueue(client, *items, queue=QUEUE):
+def enqueue(client, *items, queue=QUEUE, lane=""):
     """Outcomes of the items, by name."""
-    return [OUTCOMES[code] for code in evaluate(client, "enqueue", ["", *items], queue=queue)]
+    return [OUTCOMES[code] for code in evaluate(client, "enqueue", ["", lane, *items], queue=queue)]
 
 
 class Native:

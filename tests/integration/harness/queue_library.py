@@ -38,7 +38,8 @@ class Stats(Structure):
         [(name, c_int64) for name in ("oldest_waiting_ms", "oldest_held_ms", "next_due_ms")] + \
         [("paused", c_bool), ("coalesce", c_bool), ("max_failures", c_int), ("max_crashes", c_int)] + \
         [(name, c_uint64) for name in COUNTERS] + \
-        [("now_ms", c_int64), ("consumers", POINTER(ConsumerStats)), ("nconsumers", c_size_t)]
+        [("now_ms", c_int64), ("consumers", POINTER(ConsumerStats)), ("nconsumers", c_size_t),
+         ("later", c_size_t), ("oldest_later_ms", c_int64)]
 
 
 class Entry(Structure):
@@ -53,6 +54,7 @@ SIGNATURES = {
     "open": (c_void_p, POINTER(Options), c_char_p, c_size_t), "new": (c_void_p, POINTER(Options), c_char_p, c_size_t),
     "close": (None, _H), "error": (c_char_p, _H), "status": (c_int, _H), "name": (c_char_p, _H), "consumer": (c_char_p, _H),
     "push": (c_int, _H, _ITEMS, c_size_t, POINTER(c_int)),
+    "push_later": (c_int, _H, _ITEMS, c_size_t, POINTER(c_int)),
     "reserve": (c_int, _H, c_size_t, c_int64, POINTER(c_void_p)),
     "batch_count": (c_size_t, _B), "batch_item": (c_void_p, _B, c_size_t, POINTER(c_size_t)),
     "batch_attempt": (c_int, _B, c_size_t), "batch_token": (c_uint64, _B), "batch_settled": (c_bool, _B, c_size_t),
