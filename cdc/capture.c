@@ -41,6 +41,7 @@ static void put_schema(struct composing *composing)
     buf_puts(sql, sql_read);
     buf_puts(sql, sql_share);
     buf_puts(sql, sql_upkeep);
+    buf_puts(sql, sql_signs);
     buf_printf(sql,
                "INSERT INTO pgusher.meta (schema_version, oldest_program, partitions) VALUES (%d, %d, %d)\n"
                "    ON CONFLICT (only_row) DO UPDATE SET schema_version = EXCLUDED.schema_version,\n"

@@ -55,6 +55,7 @@ struct config {
     int64_t max_lag_age_ms;
     int wait_replicas; /* of Redis, that must have a write before a cursor moves over it; 0: none */
     int64_t wait_timeout_ms;
+    int64_t canary_ms; /* how often a canary is sent; 0: never */
     struct projection *projections;
     size_t nprojections;
     struct queue_config *queues;

@@ -1,6 +1,9 @@
 #include "cdc/config_limits.h"
 
+#include <string.h>
+
 enum { MAX_PARTITIONS = 256, MAX_REPLICAS = 100 };
+enum { MIN_CANARY_MS = 1000, MAX_CANARY_MS = 3600000, DEFAULT_CANARY_MS = 30000 };
 enum { MIN_LIMIT_MS = 1000, MAX_LIMIT_DAYS = 366, DEFAULT_WAIT_MS = 200, MAX_WAIT_MS = 60000 };
 
 #define MAX_LIMIT_MS (MAX_LIMIT_DAYS * INT64_C(86400000))
@@ -49,8 +52,23 @@ static void read_redis_wait(const struct jnode *root, struct config *config)
         jconf_problem(&timeout, "must be between 1 ms and %d s", MAX_WAIT_MS / 1000);
 }
 
+static bool is_off(const struct jnode *node)
+{
+    return json_is_string(node->value) && strcmp(json_string_value(node->value), "off") == 0;
+}
+
+static void read_canary(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "canary");
+
+    config->canary_ms = is_off(&node) ? 0 : jconf_duration_ms(root, "canary", DEFAULT_CANARY_MS);
+    if (config->canary_ms && (config->canary_ms < MIN_CANARY_MS || config->canary_ms > MAX_CANARY_MS))
+        jconf_problem(&node, "must be between 1 s and 1 h, or \"off\"");
+}
+
 void config_read_limits(const struct jnode *root, struct config *config)
 {
     read_changelog(root, config);
     read_redis_wait(root, config);
+    read_canary(root, config);
 }

@@ -10,7 +10,7 @@
 #define PAGE_ROWS "1000"
 
 enum { PAGE_MAX = 1000, QUIET_SAVE_MS = 1000 };
-enum { COL_UPTO, COL_STATE, COL_GATES, COL_XID, COL_SEQ, COL_CAPTURE, COL_KEYS };
+enum { COL_UPTO, COL_STATE, COL_GATES, COL_AGE, COL_XID, COL_SEQ, COL_CAPTURE, COL_KEYS };
 
 struct feed {
     struct session *session;
@@ -22,6 +22,7 @@ struct feed {
     struct parts held; /* gates that this session has closed */
     struct change *changes;
     size_t count;
+    int64_t oldest_at_ms; /* when its oldest change was made, on the monotonic clock; 0: it has none */
     char *last_xid;
     char *last_seq;
 };
@@ -145,6 +146,9 @@ int feed_hand_over(struct feed *feed, const struct parts *parts, struct err *err
 
 static void take_changes(struct feed *feed, const struct pg_rows *rows)
 {
+    const char *age = pg_rows_get(rows, 0, COL_AGE, NULL);
+
+    feed->oldest_at_ms = age ? clock_mono_ms() - atoll(age) : 0;
     feed->count = (size_t)pg_rows_count(rows) - 1;
     if (feed->count == 0)
         return;
@@ -176,7 +180,7 @@ static int run_read(struct feed *feed, const struct position *group, bool may_sl
                                   held,
                                   may_sleep ? "t" : "f"};
     struct pg_query query = {
-        .sql = "SELECT upto, state, gates, xid, seq, capture, keys"
+        .sql = "SELECT upto, state, gates, age_ms, xid, seq, capture, keys"
                " FROM pgusher.read_changes($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         .name = "read_changes",
         .params = params,
@@ -240,6 +244,11 @@ const struct change *feed_changes(const struct feed *feed, size_t *ret_count)
 {
     *ret_count = feed->count;
     return feed->changes;
+}
+
+int64_t feed_age_ms(const struct feed *feed)
+{
+    return feed->oldest_at_ms ? clock_mono_ms() - feed->oldest_at_ms : -1;
 }
 
 void feed_advance(struct feed *feed)

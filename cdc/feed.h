@@ -43,6 +43,8 @@ int feed_hand_over(struct feed *feed, const struct parts *parts, struct err *err
 /* Reads the next page. 0 with *ret_state set, or -1 with err set. There must be a partition. */
 int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err);
 const struct change *feed_changes(const struct feed *feed, size_t *ret_count);
+/* How old the oldest change of the page is by now; -1: there is none. */
+int64_t feed_age_ms(const struct feed *feed);
 /* All effects of the page are complete. */
 void feed_advance(struct feed *feed);
 

@@ -117,6 +117,8 @@ static int apply_page(struct worker *worker, struct err *err)
 
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
+    worker_take_canaries(worker, changes, count);
+    worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
     worker->changes += (int64_t)count;
     backoff_reset(&worker->retry);
     worker->poll_ms = POLL_FIRST_MS;
@@ -162,8 +164,17 @@ static int end_once(struct worker *worker, struct err *err)
     return left < 0 ? 0 : backfill(worker, false, err);
 }
 
+static const char *resting(const struct worker *worker, enum feed_state state)
+{
+    if (state == FEED_ASLEEP)
+        return "asleep";
+    return worker->session->deaf ? "polling: NOTIFY does not reach this worker"
+                                 : "polling: a transaction that changed something has not ended";
+}
+
 static int rest(struct worker *worker, enum feed_state state, struct err *err)
 {
+    worker_row_gate(worker->row, resting(worker, state));
     /* What is removed before a backfill has reached it is not there, and yet indexers may know it. */
     if (tasks_ms_left(worker->tasks, false) < 0)
         worker->queue_all = false;
@@ -186,6 +197,8 @@ static int stand_by(struct worker *worker, struct err *err)
         return worker_own_all(worker, err);
     if (fleet_workers(worker->fleet) == 0 || task_ms < 0)
         task_ms = SAFETY_POLL_MS;
+    worker_row_gate(worker->row, "idle: others own all partitions");
+    worker_row_write(worker->row);
     worker_wait(worker, least(task_ms, SAFETY_POLL_MS));
     return is_called(worker) || fleet_workers(worker->fleet) == 0 ? 0 : backfill(worker, false, err);
 }
@@ -251,6 +264,7 @@ static enum exit_code live(struct worker *worker)
         if (worker_open(worker, &err) && work(worker, &err) == 0)
             return EX_DONE;
         make_up_for_lost_changes(worker, &err);
+        worker_row_failed(worker->row, &err);
         worker_close(worker);
         if (is_final(worker, &err)) {
             log_error("%s", err.text);
@@ -269,6 +283,7 @@ static enum exit_code live(struct worker *worker)
 static void worker_free(struct worker *worker)
 {
     worker_close(worker);
+    worker_row_free(worker->row);
     free(worker->dataset);
     free(worker->database);
     config_free(worker->config);
@@ -284,6 +299,7 @@ enum exit_code worker_run(const struct worker_options *options)
     enum exit_code code = EX_BAD_CONFIG;
 
     worker.loop = loop_new();
+    worker.row = worker_row_new();
     worker.timer = timer_new(worker.loop, worker_wake, &worker);
     worker.drain = timer_new(worker.loop, drain_is_over, &worker);
     worker.pulse = timer_new(worker.loop, worker_pulse, &worker);

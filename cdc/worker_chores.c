@@ -80,6 +80,8 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 {
     int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
 
+    worker_row_write(worker->row);
+    worker_send_canary(worker);
     if (worker->changes && report_ms_left(worker) <= 0)
         worker_report(worker);
     if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
@@ -92,7 +94,7 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 
 int64_t worker_ms_to_next_chore(const struct worker *worker)
 {
-    int64_t ms = SAFETY_POLL_MS;
+    int64_t ms = least(worker_row_ms_left(worker->row), worker_canary_ms_left(worker));
 
     if (worker->changes)
         ms = least(ms, report_ms_left(worker));

@@ -7,6 +7,7 @@
 #include "cdc/session.h"
 #include "cdc/tasks.h"
 #include "cdc/worker.h"
+#include "cdc/worker_row.h"
 #include "common/backoff.h"
 
 enum {
@@ -35,6 +36,8 @@ struct worker {
     bool untidy;     /* the changelog may hold what nobody needs any more */
     int64_t changes; /* since the last report */
     struct tally reported;
+    int64_t canary_at_ms; /* when to ask whether it is time for one */
+    struct worker_row *row;
     int64_t epoch; /* what the last session used */
     int64_t ordinal;
     char *dataset;
@@ -66,6 +69,12 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err);
 int64_t worker_ms_to_next_chore(const struct worker *worker);
 /* Logs what was done since the last time, if anything was. */
 void worker_report(struct worker *worker);
+
+/* The canaries among these changes, which are applied, are written into Redis and noted. */
+void worker_take_canaries(struct worker *worker, const struct change *changes, size_t count);
+/* When it is time, and no other worker has. */
+void worker_send_canary(struct worker *worker);
+int64_t worker_canary_ms_left(const struct worker *worker);
 
 /* The configuration file, or NULL after each mistake was logged. */
 struct config *worker_load_config(const struct worker *worker);

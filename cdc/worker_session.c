@@ -29,6 +29,7 @@ void worker_close(struct worker *worker)
             mem_replace(&worker->database, worker->session->database);
     }
     timer_stop(worker->pulse);
+    worker_row_begin(worker->row, NULL);
     feed_free(worker->feed);
     tasks_free(worker->tasks);
     session_close(worker->session); /* tells the fleet's last question that it is over */
@@ -66,7 +67,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->tasks = tasks_new(session);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
-        clock_mono_ms();
+        worker->canary_at_ms = clock_mono_ms();
     worker->reported = session->tally;
     worker->poll_ms = POLL_FIRST_MS;
     worker->untidy = true;
@@ -78,9 +79,14 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
              session->plan->nprojections);
     worker_pulse(worker);
-    if (!worker->options->once)
-        worker->fleet = fleet_join(session, err);
-    return worker->fleet || worker->options->once ? 0 : -1;
+    if (worker->options->once)
+        return 0;
+    worker->fleet = fleet_join(session, err);
+    if (!worker->fleet)
+        return -1;
+    worker_row_begin(worker->row, session);
+    worker_row_write(worker->row);
+    return 0;
 }
 
 static struct session *open_session(struct worker *worker, const struct config *config,

@@ -121,11 +121,11 @@ $function$;
 -- The first row says how it stands: state 'work' (rows may follow; the gates are open), 'asleep' (nothing there, this session
 -- holds the gates of all parts; wait for a notification), 'poll' (nothing there, but a writer is in the middle
 -- of something, or sleep was not asked for: ask again soon), 'lost' (changes that this cursor has not read may be gone; the
--- gates are open). gates: which are held now. The rows that follow have state NULL.
+-- gates are open). gates: which are held now. age_ms: of the oldest change of the page. The rows that follow have state NULL.
 CREATE OR REPLACE FUNCTION pgusher.read_changes(
     done pg_snapshot, INOUT upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer,
     number smallint, parts smallint[], held smallint[], may_sleep boolean,
-    OUT state text, OUT gates smallint[], OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
+    OUT state text, OUT gates smallint[], OUT age_ms bigint, OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
 RETURNS SETOF record LANGUAGE plpgsql
 -- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -171,9 +171,11 @@ BEGIN
         END LOOP;
         gates := '{}';
     END IF;
+    age_ms := (SELECT extract(epoch FROM clock_timestamp() - min(c.at)) * 1000 FROM unnest(page) c WHERE c.capture > 0);
     RETURN NEXT;
     state := NULL;
     gates := NULL;
+    age_ms := NULL;
     FOR i IN 1 .. cardinality(page) LOOP
         xid := page[i].xid;
         seq := page[i].seq;

@@ -1,5 +1,5 @@
 -- The schema pgusher, version 2: what capture writes and the fleets read. Run by `pgusher install` inside its
--- transaction, followed by read.sql, share.sql and upkeep.sql, which hold the functions.
+-- transaction, followed by read.sql, share.sql, upkeep.sql and signs.sql, which hold the functions.
 -- Plain SQL and PL/pgSQL; needs no superuser, no extension and no wal_level.
 
 CREATE SCHEMA IF NOT EXISTS pgusher;
@@ -136,3 +136,39 @@ CREATE TABLE IF NOT EXISTS pgusher.moment (
     at       timestamptz PRIMARY KEY,
     snapshot pg_snapshot NOT NULL
 );
+
+-- One row per projection that a worker of a fleet has run.
+CREATE TABLE IF NOT EXISTS pgusher.projection (
+    fleet     text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    name      text NOT NULL,
+    shape     jsonb,
+    swept_to  timestamptz,
+    broken_at timestamptz,
+    error     text,
+    PRIMARY KEY (fleet, name)
+) WITH (fillfactor = 50);
+
+-- What each worker says of itself (see pgusher.note_worker), for people: nothing depends on it, and a crash may empty it. backend: its
+-- session's pid here.
+CREATE UNLOGGED TABLE IF NOT EXISTS pgusher.worker (
+    fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    host       text NOT NULL,
+    pid        integer NOT NULL,
+    backend    integer NOT NULL,
+    started_at timestamptz NOT NULL,
+    seen_at    timestamptz NOT NULL,
+    state      jsonb NOT NULL,
+    PRIMARY KEY (fleet, host, pid)
+) WITH (fillfactor = 50);
+
+-- The canary of each fleet (see pgusher.send_canary). waiting_since: when the one was sent that has not arrived yet. part: which way it goes;
+-- the rest is about the last that arrived.
+CREATE UNLOGGED TABLE IF NOT EXISTS pgusher.canary (
+    fleet         text PRIMARY KEY REFERENCES pgusher.fleet ON DELETE CASCADE,
+    every         interval NOT NULL,
+    part          smallint NOT NULL,
+    sent_at       timestamptz NOT NULL,
+    waiting_since timestamptz,
+    arrived_at    timestamptz,
+    latency_ms    numeric
+) WITH (fillfactor = 50);

@@ -13,6 +13,7 @@ extern const char sql_read[];
 extern const char sql_schema[];
 extern const char sql_session[];
 extern const char sql_share[];
+extern const char sql_signs[];
 extern const char sql_status[];
 extern const char sql_upgrade_1[];
 extern const char sql_upgrade_1_end[];

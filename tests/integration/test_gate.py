@@ -9,7 +9,7 @@ from harness.programs import SLOWER
 from harness.waiting import stays, until
 
 QUERIES = """SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-             WHERE datname = %s AND query NOT LIKE '%%pgusher.upkeep()'"""
+             WHERE datname = %s AND query NOT LIKE '%%pgusher.upkeep()' AND query NOT LIKE '%%pgusher.note_worker(%%'"""
 
 AT_REST = """SELECT count(*) > 0 AND bool_and(state = 'idle' AND state_change < clock_timestamp() - interval '0.5 s')
              FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'pgusherd%%'"""

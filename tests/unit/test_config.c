@@ -105,7 +105,24 @@ START_TEST(limits_that_are_not_said)
     ck_assert_int_eq(config->max_lag_rows, 0);
     ck_assert_int_eq(config->max_lag_age_ms, 0);
     ck_assert_int_eq(config->wait_replicas, 0);
+    ck_assert_int_eq(config->canary_ms, 30 * SECOND);
     config_free(config);
+}
+END_TEST
+
+START_TEST(the_canary)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } said[] = {{"\"1 s\"", SECOND}, {"\"5 min\"", 300 * SECOND}, {"\"off\"", 0}, {"\"0\"", 0}};
+
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        struct config *config = load_good("canary", said[i].text);
+
+        ck_assert_int_eq(config->canary_ms, said[i].ms);
+        config_free(config);
+    }
 }
 END_TEST
 

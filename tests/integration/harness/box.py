@@ -43,8 +43,8 @@ class Box:
     # configuration
 
     def use(self, projections, **more):
-        """Writes the configuration file of these projections on this box's servers."""
-        self.config = {"fleet": "default", "postgres": self.db.conninfo(), "redis": self.redis.url,
+        """Writes the configuration file of these projections on this box's servers. No canary, which tests that count would see."""
+        self.config = {"fleet": "default", "postgres": self.db.conninfo(), "redis": self.redis.url, "canary": "off",
                        "projections": projections, **more}
         self.write(json.dumps(self.config, indent=2))
 

@@ -1,0 +1,34 @@
+/* What this worker says of itself, as a row in pgusher.worker: for people, see pgusher status. Nothing
+ * depends on it, and that it cannot be written is nobody's trouble.
+ *
+ * It is written without waiting for the answer: when a session begins, every two seconds while something
+ * changes, once when that is over, and otherwise every safety poll. It lives as long as the process; sessions
+ * come and go.
+ */
+#ifndef PGUSHER_WORKER_ROW_H
+#define PGUSHER_WORKER_ROW_H
+
+#include <stdbool.h>
+
+#include "cdc/session.h"
+
+struct worker_row;
+
+struct worker_row *worker_row_new(void);
+void worker_row_free(struct worker_row *row); /* NULL-safe; after the session was closed */
+
+/* The session is the one it tells of from now on; NULL: there is none. */
+void worker_row_begin(struct worker_row *row, struct session *session);
+/* What ended the last session. */
+void worker_row_failed(struct worker_row *row, const struct err *why);
+
+/* A page was applied; age_ms: what feed_age_ms says afterwards. */
+void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms);
+/* What it is at: "awake", "asleep", "polling: why". A constant. */
+void worker_row_gate(struct worker_row *row, const char *gate);
+
+int64_t worker_row_ms_left(const struct worker_row *row);
+/* When it is time. */
+void worker_row_write(struct worker_row *row);
+
+#endif
