@@ -35,7 +35,7 @@ QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
               $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
-DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c tasks.c expand.c)
+DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c expand.c)
 TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c standing.c ddl.c)
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c)) $(wildcard common/*.c) \
        queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c queue/tombstone.c

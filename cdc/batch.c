@@ -98,10 +98,10 @@ int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *id
     return 0;
 }
 
-int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
-                      struct err *err)
+int batch_apply_after(struct batch *batch, size_t projection, const struct plan_stretch *stretch,
+                      char ***after, size_t *ret_count, struct err *err)
 {
-    return reader_after(batch->reader, projection, after, ret_count, err);
+    return reader_after(batch->reader, projection, stretch, after, ret_count, err);
 }
 
 int batch_finish(struct batch *batch, struct err *err)

@@ -17,9 +17,9 @@ void batch_free(struct batch *batch); /* NULL-safe */
 /* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */
 int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *ids, struct err *err);
 
-/* Projects the documents behind *after, as reader_after. 0, or -1 with err set. */
-int batch_apply_after(struct batch *batch, size_t projection, char ***after, size_t *ret_count,
-                      struct err *err);
+/* Projects a stretch of documents behind *after, as reader_after. 0, or -1 with err set. */
+int batch_apply_after(struct batch *batch, size_t projection, const struct plan_stretch *stretch,
+                      char ***after, size_t *ret_count, struct err *err);
 
 /* Puts into quarantine what is no document yet: `key` says what it is. */
 void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error);

@@ -167,7 +167,7 @@ static char *routes_text(const struct records *records)
 }
 
 static void put_record(struct words *words, const struct session *session, const char *dataset,
-                       const struct cursor *cursors, bool filled)
+                       const struct cursor *cursors)
 {
     char *routes = routes_text(&session->records);
     char epoch[24];
@@ -180,7 +180,7 @@ static void put_record(struct words *words, const struct session *session, const
     for (int i = 0; i < session->partitions; i++)
         words_put_cursor(words, i, &cursors[i]);
     for (size_t i = 0; i < session->plan->nprojections; i++)
-        words_put_note(words, session->plan->projections[i].config->name, filled ? "done" : "asked");
+        words_put_note(words, session->plan->projections[i].config->name, "asked");
     free(routes);
 }
 
@@ -204,15 +204,14 @@ static int write_record(struct session *session, int route, const struct words *
     return reply ? 0 : -1;
 }
 
-int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, bool filled,
-                 struct err *err)
+int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, struct err *err)
 {
     struct words record = {0};
     int result = 0;
 
     session->records.count = 0;
     add_route_of_each_primary(session, &session->records);
-    put_record(&record, session, dataset, cursors, filled);
+    put_record(&record, session, dataset, cursors);
     for (size_t i = 0; i < session->records.count && result == 0; i++)
         result = write_record(session, session->records.routes[i], &record, err);
     words_free(&record);

@@ -24,10 +24,9 @@ int beside_read(struct session *session, struct beside *ret_beside, struct err *
 int beside_stranger(struct session *session, char **ret_database, struct err *err);
 
 /* Begins the record of a dataset anew on every primary, with a cursor for each partition and a note for each
- * projection, whether it is still to be filled (`filled`: it is not): there is never a record without
- * them, so that whatever state Redis falls back to, it says how far it is. 0, or -1 with err set. */
-int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, bool filled,
-                 struct err *err);
+ * projection that it is still to be filled: there is never a record without them, so that whatever state
+ * Redis falls back to, it says how far it is. 0, or -1 with err set. */
+int beside_begin(struct session *session, const char *dataset, const struct cursor *cursors, struct err *err);
 
 /* Whether a primary has no record, because slots moved there. */
 bool beside_is_uncovered(const struct session *session);

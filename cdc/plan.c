@@ -135,10 +135,10 @@ static void compose(struct plan_projection *plan, size_t index, const struct pro
 {
     plan->select_name = mem_printf("documents_%zu", index);
     plan->select_by_id = plan_sql_by_id(projection, source);
-    plan->select_first = plan_sql_in_order(projection, source, false);
-    plan->select_after = plan_sql_in_order(projection, source, true);
-    plan->ids_first = plan_sql_ids(projection, source, false);
-    plan->ids_after = plan_sql_ids(projection, source, true);
+    plan->select_head = plan_sql_select_head(projection, source);
+    plan->id_list = plan_sql_id_list(projection);
+    plan->from = mem_printf(" FROM %s s", source->qualified);
+    plan->behind = plan_sql_behind(projection, source);
     plan->lookups = mem_zalloc(sizeof(char *) * (projection->nwatches + 1));
     for (size_t i = 0; i < projection->nwatches; i++) {
         const char *lookup = projection->watches[i].lookup;
@@ -282,10 +282,10 @@ void plan_free(struct plan *plan)
         free(projection->lookups);
         free(projection->select_name);
         free(projection->select_by_id);
-        free(projection->select_first);
-        free(projection->select_after);
-        free(projection->ids_first);
-        free(projection->ids_after);
+        free(projection->select_head);
+        free(projection->id_list);
+        free(projection->from);
+        free(projection->behind);
     }
     free(plan->projections);
     free(plan->routes);

@@ -12,7 +12,13 @@
 #include "cdc/config.h"
 #include "common/problems.h"
 
-enum { PLAN_CHUNK = 1000 }; /* documents of one SELECT in the order of id */
+enum { PLAN_CHUNK = 1000 }; /* documents of one SELECT in the order of id, at most */
+
+/* Some documents, read in the order of id. */
+struct plan_stretch {
+    const char *filter; /* a condition over the source's columns; "": all documents */
+    int limit; /* how many; PLAN_CHUNK or a smaller one of few values: each is a statement of its own */
+};
 
 /* Columns of every document SELECT before the source's own. In its first row, which is always there, SNAPSHOT
  * is the snapshot of the statement and the rest is NULL; in the others SNAPSHOT is NULL. EXPIRE is ms since
@@ -27,10 +33,10 @@ struct plan_projection {
     int id_columns[MAX_ID_COLUMNS]; /* position of each id column among them */
     char *select_name;              /* prepared under these names */
     char *select_by_id;             /* one array parameter per id column */
-    char *select_first;             /* the first PLAN_CHUNK documents in the order of id */
-    char *select_after;             /* one parameter per id column: the PLAN_CHUNK behind this id */
-    char *ids_first;                /* as select_first and select_after, but only the id columns */
-    char *ids_after;
+    char *select_head;              /* of documents in the order of id, up to FROM */
+    char *id_list;
+    char *from;
+    char *behind;                /* the condition: behind the id in one parameter per id column */
     bool has_rivals;             /* another projection's keys may look like this one's */
     int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
     char **lookups;              /* per watch, without a semicolon; NULL where it has none */
@@ -57,6 +63,15 @@ struct plan {
  * plan refers to config. */
 struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems);
 void plan_free(struct plan *plan); /* NULL-safe */
+
+/* Reads a stretch from the first document on or (`after`) behind the id in one parameter per id column. The
+ * caller frees, as of the next two. */
+char *plan_sql_documents(const struct plan_projection *projection, const struct plan_stretch *stretch,
+                         bool after);
+/* Only the id columns, in the same order. */
+char *plan_sql_ids(const struct plan_projection *projection, const struct plan_stretch *stretch, bool after);
+/* `what` ("count(*)") of all documents for which the filter is true. */
+char *plan_sql_all(const struct plan_projection *projection, const char *what, const char *filter);
 
 /* The projections' names as an array literal; the caller frees. */
 char *plan_projection_names(const struct plan *plan);

@@ -38,19 +38,16 @@ static void put_expire(struct buf *sql, const struct projection *projection, con
 /* The first row tells the snapshot of the statement even when no document matches. The empty branch before it
  * gives the result the source's own column names: so a source whose columns are renamed, moved, added or
  * dropped makes the statement fail, and the worker begins a new session, which sees the new shape. */
-static char *compose_select(const struct projection *projection, const struct relation *source,
-                            const char *rest)
+static void put_select_head(struct buf *sql, const struct projection *projection,
+                            const struct relation *source)
 {
-    struct buf sql = BUF_NONE;
-
-    buf_printf(&sql, "SELECT NULL::text, NULL::text, s.* FROM %s s WHERE false", source->qualified);
-    buf_puts(&sql, " UNION ALL SELECT pg_catalog.pg_current_snapshot()::text, NULL");
+    buf_printf(sql, "SELECT NULL::text, NULL::text, s.* FROM %s s WHERE false", source->qualified);
+    buf_puts(sql, " UNION ALL SELECT pg_catalog.pg_current_snapshot()::text, NULL");
     for (size_t i = 0; i < source->ncolumns; i++)
-        buf_puts(&sql, ", NULL");
-    buf_puts(&sql, " UNION ALL (SELECT NULL::text, ");
-    put_expire(&sql, projection, source);
-    buf_printf(&sql, ", s.* FROM %s s WHERE %s)", source->qualified, rest);
-    return buf_take(&sql);
+        buf_puts(sql, ", NULL");
+    buf_puts(sql, " UNION ALL (SELECT NULL::text, ");
+    put_expire(sql, projection, source);
+    buf_puts(sql, ", s.*");
 }
 
 /* With several columns the conditions on each alone reach the indexes, and inside views; the last one is
@@ -76,55 +73,91 @@ static char *where_id_is_any(const struct projection *projection, const struct r
     return buf_take(&sql);
 }
 
-static char *where_in_order(const struct projection *projection, const struct relation *source, bool after)
+char *plan_sql_by_id(const struct projection *projection, const struct relation *source)
+{
+    struct buf sql = BUF_NONE;
+    char *condition = where_id_is_any(projection, source);
+
+    put_select_head(&sql, projection, source);
+    buf_printf(&sql, " FROM %s s WHERE %s)", source->qualified, condition);
+    free(condition);
+    return buf_take(&sql);
+}
+
+/* ---- in the order of id ---- */
+
+char *plan_sql_select_head(const struct projection *projection, const struct relation *source)
+{
+    struct buf sql = BUF_NONE;
+
+    put_select_head(&sql, projection, source);
+    return buf_take(&sql);
+}
+
+char *plan_sql_id_list(const struct projection *projection)
+{
+    struct buf sql = BUF_NONE;
+
+    put_id_list(&sql, projection);
+    return buf_take(&sql);
+}
+
+char *plan_sql_behind(const struct projection *projection, const struct relation *source)
 {
     struct buf sql = BUF_NONE;
 
     buf_putc(&sql, '(');
     put_id_list(&sql, projection);
-    buf_puts(&sql, ") IS NOT NULL");
-    if (after) {
-        buf_puts(&sql, " AND (");
-        put_id_list(&sql, projection);
-        buf_puts(&sql, ") > (");
-        for (size_t i = 0; i < projection->nid; i++)
-            buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
-                       relation_column(source, projection->id[i])->type);
-        buf_putc(&sql, ')');
-    }
-    buf_puts(&sql, " ORDER BY ");
-    put_id_list(&sql, projection);
-    /* Not a parameter: its value decides whether the plan may sort. */
-    buf_printf(&sql, " LIMIT %d", PLAN_CHUNK);
+    buf_puts(&sql, ") > (");
+    for (size_t i = 0; i < projection->nid; i++)
+        buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
+                   relation_column(source, projection->id[i])->type);
+    buf_putc(&sql, ')');
     return buf_take(&sql);
 }
 
-static char *compose_and_free(const struct projection *projection, const struct relation *source, char *rest)
+/* A comment at the end of the filter ends with its line. */
+static void put_where(struct buf *sql, const struct plan_projection *plan, const char *filter)
 {
-    char *sql = compose_select(projection, source, rest);
-
-    free(rest);
-    return sql;
+    buf_printf(sql, "%s WHERE (%s) IS NOT NULL", plan->from, plan->id_list);
+    if (*filter)
+        buf_printf(sql, " AND (%s\n)", filter);
 }
 
-char *plan_sql_by_id(const struct projection *projection, const struct relation *source)
+static void put_stretch(struct buf *sql, const struct plan_projection *plan,
+                        const struct plan_stretch *stretch, bool after)
 {
-    return compose_and_free(projection, source, where_id_is_any(projection, source));
+    put_where(sql, plan, stretch->filter);
+    if (after)
+        buf_printf(sql, " AND %s", plan->behind);
+    /* Not a parameter: its value decides whether the plan may sort. */
+    buf_printf(sql, " ORDER BY %s LIMIT %d", plan->id_list, stretch->limit);
 }
 
-char *plan_sql_in_order(const struct projection *projection, const struct relation *source, bool after)
+char *plan_sql_documents(const struct plan_projection *plan, const struct plan_stretch *stretch, bool after)
 {
-    return compose_and_free(projection, source, where_in_order(projection, source, after));
-}
-
-char *plan_sql_ids(const struct projection *projection, const struct relation *source, bool after)
-{
-    char *rest = where_in_order(projection, source, after);
     struct buf sql = BUF_NONE;
 
-    buf_puts(&sql, "SELECT ");
-    put_id_list(&sql, projection);
-    buf_printf(&sql, " FROM %s s WHERE %s", source->qualified, rest);
-    free(rest);
+    buf_puts(&sql, plan->select_head);
+    put_stretch(&sql, plan, stretch, after);
+    buf_putc(&sql, ')');
+    return buf_take(&sql);
+}
+
+char *plan_sql_ids(const struct plan_projection *plan, const struct plan_stretch *stretch, bool after)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_printf(&sql, "SELECT %s", plan->id_list);
+    put_stretch(&sql, plan, stretch, after);
+    return buf_take(&sql);
+}
+
+char *plan_sql_all(const struct plan_projection *plan, const char *what, const char *filter)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_printf(&sql, "SELECT %s", what);
+    put_where(&sql, plan, filter);
     return buf_take(&sql);
 }

@@ -13,6 +13,8 @@ enum { BAR_WIDTH = 30, TERMINAL_EVERY_MS = 100, PLAIN_EVERY_MS = 5000 };
 struct progress {
     const char *label;
     int64_t total;
+    int64_t before; /* done by others */
+    int64_t keys;
     bool terminal;
     int64_t started_ms;
     int64_t shown_ms;
@@ -29,11 +31,26 @@ struct progress *progress_new(const char *label, int64_t total)
     return progress;
 }
 
+void progress_from(struct progress *progress, int64_t done)
+{
+    progress->before = done;
+}
+
+void progress_aim(struct progress *progress, int64_t total)
+{
+    progress->total = total;
+}
+
+void progress_keys(struct progress *progress, int64_t keys)
+{
+    progress->keys = keys;
+}
+
 static double rate(const struct progress *progress, int64_t done)
 {
     int64_t ms = clock_mono_ms() - progress->started_ms;
 
-    return ms > 0 ? (double)done * 1000.0 / (double)ms : 0;
+    return ms > 0 ? (double)(done - progress->before) * 1000.0 / (double)ms : 0;
 }
 
 static void show_bar(const struct progress *progress, int64_t done)
@@ -61,6 +78,8 @@ static void show(const struct progress *progress, int64_t done)
     fprintf(stderr, " documents, %.0f/s", per_second);
     if (progress->total > done && per_second > 0)
         fprintf(stderr, ", %.0f s left", (double)(progress->total - done) / per_second);
+    if (progress->keys > 0)
+        fprintf(stderr, ", %lld keys compared", (long long)progress->keys);
     fputs(progress->terminal ? "   " : "\n", stderr);
     fflush(stderr);
 }

@@ -167,17 +167,15 @@ static void on_done(void *arg, const struct pg_rows *rows, const struct err *err
         err_copy(&reading->err, err);
 }
 
-static int read_documents(struct reading *reading, const char *suffix, const char *sql,
+static int read_documents(struct reading *reading, const char *name, const char *sql,
                           const char *const *params, size_t nparams, struct err *err)
 {
-    char *name = mem_printf("%s%s", reading->projection->select_name, suffix);
     struct pg_query query = {.sql = sql, .name = name, .params = params, .nparams = (int)nparams};
 
     reading->version = -1;
     reading->done = false;
     pg_stream(reading->reader->session->pg, &query, on_rows, on_done, reading);
     loop_run_until(reading->reader->session->loop, &reading->done);
-    free(name);
     if (reading->err.status == ST_OK)
         return 0;
     err_copy(err, &reading->err);
@@ -212,7 +210,8 @@ static int select_by_id(struct reader *reader, const struct plan_projection *pro
     reading.seen = mem_zalloc(sizeof(bool) * count);
     for (size_t i = 0; i < n; i++)
         arrays[i] = ids_array(ids, first, count, i);
-    result = read_documents(&reading, "", projection->select_by_id, (const char *const *)arrays, n, err);
+    result = read_documents(&reading, projection->select_name, projection->select_by_id,
+                            (const char *const *)arrays, n, err);
     if (result == 0)
         tell_missing(&reading);
     for (size_t i = 0; i < n; i++)
@@ -289,13 +288,13 @@ static char **copy_position(const struct plan_projection *projection, const char
 }
 
 /* The same stretch by its ids, so that a row that fails can be found. */
-static int read_ids_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count,
-                          struct err *err)
+static int read_ids_after(struct reader *reader, size_t projection, const struct plan_stretch *stretch,
+                          char ***after, size_t *ret_count, struct err *err)
 {
     const struct plan_projection *plan = &reader->session->plan->projections[projection];
-    struct pg_query query = {.sql = *after ? plan->ids_after : plan->ids_first,
-                             .params = (const char *const *)*after,
-                             .nparams = *after ? (int)plan->config->nid : 0};
+    char *sql = plan_sql_ids(plan, stretch, *after != NULL);
+    struct pg_query query = {
+        .sql = sql, .params = (const char *const *)*after, .nparams = *after ? (int)plan->config->nid : 0};
     struct ids *ids = ids_new(plan->config->nid);
     struct pg_rows *rows = NULL;
     int result;
@@ -317,21 +316,38 @@ static int read_ids_after(struct reader *reader, size_t projection, char ***afte
     *ret_count = result == 0 ? (size_t)pg_rows_count(rows) : 0;
     pg_rows_free(rows);
     ids_free(ids);
+    free(sql);
     return result;
 }
 
-int reader_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count, struct err *err)
+/* With a filter it is planned each time: there is no name for that text. */
+static int read_stretch(struct reading *reading, const struct plan_stretch *stretch, char **after,
+                        struct err *err)
+{
+    const struct plan_projection *plan = reading->projection;
+    char *sql = plan_sql_documents(plan, stretch, after != NULL);
+    char *name = *stretch->filter
+                     ? NULL
+                     : mem_printf("%s_%s_%d", plan->select_name, after ? "after" : "first", stretch->limit);
+    int result =
+        read_documents(reading, name, sql, (const char *const *)after, after ? plan->config->nid : 0, err);
+
+    free(name);
+    free(sql);
+    return result;
+}
+
+int reader_after(struct reader *reader, size_t projection, const struct plan_stretch *stretch, char ***after,
+                 size_t *ret_count, struct err *err)
 {
     const struct plan_projection *plan = &reader->session->plan->projections[projection];
     struct reading reading = {.reader = reader, .projection = plan, .err = ERR_NONE};
     struct err why = ERR_NONE;
 
-    if (read_documents(&reading, *after ? "_after" : "_first",
-                       *after ? plan->select_after : plan->select_first, (const char *const *)*after,
-                       *after ? plan->config->nid : 0, &why) != 0) {
+    if (read_stretch(&reading, stretch, *after, &why) != 0) {
         reader_position_free(plan, reading.last);
         if (why.status == ST_REFUSED)
-            return read_ids_after(reader, projection, after, ret_count, err);
+            return read_ids_after(reader, projection, stretch, after, ret_count, err);
         err_copy(err, &why);
         err_context(err, "projection %s", plan->config->name);
         return -1;

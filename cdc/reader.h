@@ -38,10 +38,11 @@ const char *reader_key_fault(const struct reader *reader, const struct plan_proj
  * session is lost. */
 int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err);
 
-/* Reads up to PLAN_CHUNK documents in the order of id, from the one behind *after on (NULL: from the first).
- * *after becomes the id of the last one, in values the caller frees with reader_position_free; *ret_count
- * says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with err set. */
-int reader_after(struct reader *reader, size_t projection, char ***after, size_t *ret_count, struct err *err);
+/* Reads a stretch of documents, from the one behind *after on (NULL: from the first). *after becomes the id
+ * of the last one, in values the caller frees with reader_position_free; *ret_count says how many, fewer than
+ * the stretch's limit at the end. 0, or -1 with err set. */
+int reader_after(struct reader *reader, size_t projection, const struct plan_stretch *stretch, char ***after,
+                 size_t *ret_count, struct err *err);
 void reader_position_free(const struct plan_projection *projection, char **position); /* NULL-safe */
 
 #endif

@@ -36,13 +36,13 @@ static char *new_dataset(void)
 
 /* In Redis, after PostgreSQL: who dies in between leaves two datasets that differ, and the next one begins
  * again. */
-static int begin_record(struct session *session, const char *dataset, bool filled, struct err *err)
+static int begin_record(struct session *session, const char *dataset, struct err *err)
 {
     struct cursor *cursors = mem_zalloc(sizeof(*cursors) * MAX_PARTITIONS);
     int result = position_load_all_from_pg(session, cursors, err);
 
     if (result == 0)
-        result = beside_begin(session, dataset, cursors, filled, err);
+        result = beside_begin(session, dataset, cursors, err);
     for (int i = 0; i < session->partitions; i++)
         cursor_free(&cursors[i]);
     free(cursors);
@@ -67,7 +67,7 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
         contents_lost ? "t" : "f"};
     result = pg_run(session->pg, &query, NULL, err);
     if (result == 0)
-        result = begin_record(session, dataset, false, err);
+        result = begin_record(session, dataset, err);
     if (result == 0) {
         log_warn("%s; bringing all documents in step (epoch %s)", why, epoch);
         mem_replace(&session->dataset, dataset);
@@ -183,63 +183,4 @@ int resume_cover(struct session *session, struct err *err)
     free(beside.dataset);
     result = beside_is_uncovered(session) ? beside_cover(session, err) : 0;
     return result == 0 ? lock(session, false, err) : -1;
-}
-
-int resume_begin_filling(struct session *session, char **ret_contents, struct err *err)
-{
-    struct knowledge known = {0};
-    char *contents = NULL;
-    int result = -1;
-
-    if (lock(session, true, err) == 0 && knowledge_learn(session, &known, err) == 0) {
-        bool is_new = resume_judge(&known.facts) == RESUME_NEW_CONTENTS;
-
-        contents =
-            is_new ? new_dataset() : mem_printf("%s", known.beside.dataset ? known.beside.dataset : "");
-        result = is_new ? begin_record(session, contents, false, err) : 0;
-        if (result == 0)
-            result = lock(session, false, err);
-    }
-    if (result == 0)
-        *ret_contents = contents;
-    else
-        free(contents);
-    knowledge_forget(&known);
-    return result;
-}
-
-/* The name changes, so that whatever state from before its end Redis falls back to is not taken for the
- * whole. */
-static int adopt(struct session *session, const struct knowledge *known, const char *contents,
-                 struct err *err)
-{
-    char *dataset;
-    int result;
-
-    if (resume_judge(&known->facts) != RESUME_NEW_CONTENTS)
-        return 0;
-    if (resume_differ(known->facts.redis_dataset, contents)) {
-        err_set(err, ST_REFUSED, "Redis lost its contents while they were written; start the backfill again");
-        return -1;
-    }
-    dataset = new_dataset();
-    result = knowledge_remember_epoch(session, known, dataset, err) == 0
-                 ? begin_record(session, dataset, true, err)
-                 : -1;
-    free(dataset);
-    return result;
-}
-
-int resume_adopt(struct session *session, const char *contents, struct err *err)
-{
-    struct knowledge known = {0};
-    int result = -1;
-
-    if (lock(session, true, err) == 0 && knowledge_learn(session, &known, err) == 0) {
-        result = adopt(session, &known, contents, err);
-        if (result == 0)
-            result = lock(session, false, err);
-    }
-    knowledge_forget(&known);
-    return result;
 }

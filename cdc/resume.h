@@ -52,11 +52,4 @@ int resume_anew(struct session *session, const char *why, struct err *err);
 /* A primary that got its first slots gets a record, too. 0, or -1 with err set. */
 int resume_cover(struct session *session, struct err *err);
 
-/* Before a full backfill by hand: names the contents that are to be filled, so that resume_adopt sees whether
- * they were lost meanwhile. 0 with *ret_contents, which the caller frees, or -1 with err set. */
-int resume_begin_filling(struct session *session, char **ret_contents, struct err *err);
-/* After it: contents that the fleet did not know get a dataset, and workers go on from the cursor without
- * another backfill. 0, or -1 with err set: ST_REFUSED when they were lost meanwhile. */
-int resume_adopt(struct session *session, const char *contents, struct err *err);
-
 #endif

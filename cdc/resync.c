@@ -1,5 +1,6 @@
 #include "cdc/resync.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,16 +8,15 @@
 #include "common/mem.h"
 #include "common/utf8.h"
 
-#define SCAN_COUNT "1000"
 #define TOMBSTONE_HEAD "pgusher:gone:{"
 
 /* ---- rows ---- */
 
-int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
-                     size_t *ret_count, struct err *err)
+int resync_rows_step(struct session *session, size_t projection, const struct plan_stretch *stretch,
+                     bool queue_all, char ***position, size_t *ret_count, struct err *err)
 {
     struct batch *batch = batch_new(session, (struct sink_queueing){.all = queue_all, .backlog = true});
-    int result = batch_apply_after(batch, projection, position, ret_count, err);
+    int result = batch_apply_after(batch, projection, stretch, position, ret_count, err);
 
     if (result == 0)
         result = batch_finish(batch, err);
@@ -26,12 +26,13 @@ int resync_rows_step(struct session *session, size_t projection, bool queue_all,
 
 static int resync_rows(struct session *session, size_t projection, bool queue_all, struct err *err)
 {
+    const struct plan_stretch stretch = {"", PLAN_CHUNK};
     char **position = NULL;
     size_t count = PLAN_CHUNK;
     int result = 0;
 
     while (result == 0 && count == PLAN_CHUNK)
-        result = resync_rows_step(session, projection, queue_all, &position, &count, err);
+        result = resync_rows_step(session, projection, &stretch, queue_all, &position, &count, err);
     reader_position_free(&session->plan->projections[projection], position);
     return result;
 }
@@ -137,13 +138,16 @@ static bool begin_next_walk(struct resync_keys *keys)
     return true;
 }
 
-int resync_keys_step(struct resync_keys *keys, bool *ret_done, struct err *err)
+int resync_keys_step(struct resync_keys *keys, int limit, bool *ret_done, struct err *err)
 {
     struct rconn *rconn = keys->session->rconn;
-    const char *const words[] = {"SCAN", keys->position, "MATCH", keys->pattern, "COUNT", SCAN_COUNT};
-    struct rreply *reply = rconn_run(rconn, rconn_primary_route(rconn, keys->primary), 6, words, err);
+    char count[16];
+    const char *const words[] = {"SCAN", keys->position, "MATCH", keys->pattern, "COUNT", count};
+    struct rreply *reply;
     int result = -1;
 
+    snprintf(count, sizeof(count), "%d", limit);
+    reply = rconn_run(rconn, rconn_primary_route(rconn, keys->primary), 6, words, err);
     if (reply && rreply_count(reply) == 2) {
         free(keys->position);
         keys->position = mem_strdup(rreply_string(rreply_at(reply, 0), NULL));
@@ -163,7 +167,7 @@ static int resync_all_keys(struct session *session, size_t projection, bool queu
     int result = 0;
 
     while (result == 0 && !done)
-        result = resync_keys_step(keys, &done, err);
+        result = resync_keys_step(keys, PLAN_CHUNK, &done, err);
     resync_keys_free(keys);
     return result;
 }

@@ -10,13 +10,11 @@
 /* queue_all: as in struct sink_queueing, because a run that died may have written what it did not queue. The
  * items wait until nothing else does. */
 
-/* ---- rows: puts all documents of the source, in the order of id ---- */
+/* ---- rows: puts documents of the source, in the order of id ---- */
 
-/* Up to PLAN_CHUNK documents behind *position (NULL: the first ones), which becomes the id of the last one;
- * freed with reader_position_free. *ret_count says how many, fewer than PLAN_CHUNK at the end. 0, or -1 with
- * err set. */
-int resync_rows_step(struct session *session, size_t projection, bool queue_all, char ***position,
-                     size_t *ret_count, struct err *err);
+/* A stretch behind *position, as reader_after. 0, or -1 with err set. */
+int resync_rows_step(struct session *session, size_t projection, const struct plan_stretch *stretch,
+                     bool queue_all, char ***position, size_t *ret_count, struct err *err);
 
 /* ---- keys: those without a row are removed, others brought in step ---- */
 
@@ -24,8 +22,8 @@ struct resync_keys;
 
 struct resync_keys *resync_keys_new(struct session *session, size_t projection, bool queue_all);
 void resync_keys_free(struct resync_keys *keys); /* NULL-safe */
-/* Some hundred keys more. *ret_done: there are no more. 0, or -1 with err set. */
-int resync_keys_step(struct resync_keys *keys, bool *ret_done, struct err *err);
+/* About `limit` keys more. *ret_done: there are no more. 0, or -1 with err set. */
+int resync_keys_step(struct resync_keys *keys, int limit, bool *ret_done, struct err *err);
 int64_t resync_keys_seen(const struct resync_keys *keys);
 
 /* Both wholly, keys first. 0, or -1 with err set. */

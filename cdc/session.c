@@ -198,11 +198,18 @@ static int listen_to_changes(struct session *session, const char *application, s
     return result;
 }
 
+int session_prepare_pg(struct session *session, const char *application, struct err *err)
+{
+    if (session_connect_pg(session, application, err) != 0 || resume_load(session, err) != 0)
+        return -1;
+    return load_plan(session, err);
+}
+
 static int prepare(struct session *session, const struct session_opener *opener, struct err *err)
 {
-    if (session_connect_pg(session, opener->application, err) != 0 || resume_load(session, err) != 0 ||
-        load_plan(session, err) != 0 || session_connect_redis(session, err) != 0 ||
-        resume_settle(session, opener->is_worker, err) != 0 || configure_queues(session, err) != 0)
+    if (session_prepare_pg(session, opener->application, err) != 0 ||
+        session_connect_redis(session, err) != 0 || resume_settle(session, opener->is_worker, err) != 0 ||
+        configure_queues(session, err) != 0)
         return -1;
     return opener->is_worker ? listen_to_changes(session, opener->application, err) : 0;
 }

@@ -1,85 +1,62 @@
 #include "cdc/tasks.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cdc/batch.h"
-#include "cdc/resync.h"
 #include "cdc/sql/texts.h"
-#include "cdc/task_note.h"
+#include "cdc/task.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/mem.h"
 
 enum {
     LOOK_AGAIN_MS = 1000, /* while there are tasks that others do, or that cannot begin yet */
     BUSY_SHARE = 4,       /* while busy, pause this many times as long as the last step took */
-};
-
-enum {
-    TASK_PROJECTION,
-    TASK_PHASE,
-    TASK_POSITION,
-    TASK_DOCUMENTS,
-    TASK_ASKED_AT,
-    TASK_REASON,
-    TASK_BEGUN,
-    TASK_MINE
-};
-
-/* The task at hand. */
-struct task {
-    size_t projection;
-    char *name;
-    char *asked_at; /* tells it from one that replaced it */
-    bool keys;      /* the phase */
-    bool first;     /* what the last owner wrote may not be queued */
-    bool again;     /* Redis fell back: as first, from the first document to the last */
-    char **position;
-    int64_t documents;
-    struct resync_keys *walk;
+    YIELD_MS = 3000,      /* how long after a live change steps are short … */
+    SHORT_STEP_MS = 4,    /* … about so long */
 };
 
 struct tasks {
     struct session *session;
-    struct task *task;
-    bool look;       /* for tasks, at the next step */
-    bool checked;    /* whether Redis has fallen back behind the end of one */
-    bool pending;    /* there are some that this worker cannot do now */
-    int64_t next_ms; /* when to look, or when to go on while busy */
-    char *call;      /* the payload that says there are new ones */
+    const struct tasks_scope *scope;
+    struct task *first; /* at hand */
+    bool look;          /* for tasks, at the next step */
+    bool checked;       /* whether Redis has fallen back behind the end of one */
+    int64_t look_ms;    /* when those should be looked at that cannot be done now; -1: there are none */
+    bool needed;        /* of all at the last look */
+    int64_t next_ms;    /* when to go on while busy */
+    int64_t yielded_ms;
+    char *call; /* the payload that says there are new ones */
 };
 
-struct tasks *tasks_new(struct session *session)
+struct tasks *tasks_new(struct session *session, const struct tasks_scope *scope)
 {
     struct tasks *tasks = mem_zalloc(sizeof(*tasks));
 
     tasks->session = session;
+    tasks->scope = scope;
     tasks->look = true;
+    tasks->look_ms = -1;
+    tasks->yielded_ms = -YIELD_MS;
     tasks->call = mem_printf("tasks %s", session->number);
     return tasks;
 }
 
-static void drop_task(struct tasks *tasks)
+static void drop(struct tasks *tasks, struct task *task)
 {
-    struct task *task = tasks->task;
+    struct task **link = &tasks->first;
 
-    if (!task)
-        return;
-    reader_position_free(&tasks->session->plan->projections[task->projection], task->position);
-    resync_keys_free(task->walk);
-    free(task->name);
-    free(task->asked_at);
-    free(task);
-    tasks->task = NULL;
+    while (*link != task)
+        link = &(*link)->next;
+    *link = task->next;
+    task_free(tasks->session, task);
 }
 
 void tasks_free(struct tasks *tasks)
 {
     if (!tasks)
         return;
-    drop_task(tasks);
+    while (tasks->first)
+        drop(tasks, tasks->first);
     free(tasks->call);
     free(tasks);
 }
@@ -98,122 +75,65 @@ void tasks_told(struct tasks *tasks, const char *payload)
         tasks->session->wake(tasks->session->arg);
 }
 
+void tasks_yield(struct tasks *tasks)
+{
+    tasks->yielded_ms = clock_mono_ms();
+}
+
+bool tasks_are_needed(const struct tasks *tasks)
+{
+    return tasks->look || tasks->needed;
+}
+
+/* One that is held back leaves time for another one. */
+static bool wants_more(const struct tasks *tasks)
+{
+    for (const struct task *task = tasks->first; task; task = task->next)
+        if (!task->rate)
+            return false;
+    return true;
+}
+
+/* When to look for tasks; -1: not now. */
+static int64_t look_due(const struct tasks *tasks)
+{
+    if (!wants_more(tasks))
+        return -1;
+    return tasks->look ? 0 : tasks->look_ms;
+}
+
+static struct task *next_due(const struct tasks *tasks)
+{
+    struct task *due = tasks->first;
+
+    for (struct task *task = due; task; task = task->next)
+        if (task->due_ms < due->due_ms)
+            due = task;
+    return due;
+}
+
 int64_t tasks_ms_left(const struct tasks *tasks, bool busy)
 {
-    int64_t left = tasks->next_ms - clock_mono_ms();
+    const struct task *task = next_due(tasks);
+    int64_t at = look_due(tasks), left;
 
-    if (tasks->task || tasks->look)
-        return busy && left > 0 ? left : 0;
-    if (!tasks->pending)
+    if (task && (at < 0 || task->due_ms < at))
+        at = task->due_ms;
+    if (at < 0)
         return -1;
+    if (busy && at < tasks->next_ms)
+        at = tasks->next_ms;
+    left = at - clock_mono_ms();
     return left > 0 ? left : 0;
 }
 
 /* ---- finding one ---- */
 
-static int64_t find_projection(const struct plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->nprojections; i++)
-        if (strcmp(plan->projections[i].config->name, name) == 0)
-            return (int64_t)i;
-    return -1;
-}
-
-static char **parse_position(const struct plan_projection *plan, const char *array)
-{
-    char **position;
-    size_t count;
-
-    if (!array)
-        return NULL;
-    count = array_parse(array, &position);
-    if (count == plan->config->nid)
-        return position;
-    for (size_t i = 0; i < count; i++)
-        free(position[i]);
-    free(position);
-    return NULL; /* the id has other columns by now: from the first one on */
-}
-
-static void take_task(struct tasks *tasks, const struct pg_rows *rows, int row)
-{
-    const char *name = pg_rows_get(rows, row, TASK_PROJECTION, NULL);
-    struct task *task = mem_zalloc(sizeof(*task));
-    int64_t projection = find_projection(tasks->session->plan, name);
-
-    task->projection = (size_t)projection;
-    task->name = mem_strdup(name);
-    task->asked_at = mem_strdup(pg_rows_get(rows, row, TASK_ASKED_AT, NULL));
-    task->keys = strcmp(pg_rows_get(rows, row, TASK_PHASE, NULL), "keys") == 0;
-    task->documents = atoll(pg_rows_get(rows, row, TASK_DOCUMENTS, NULL));
-    task->position = parse_position(&tasks->session->plan->projections[projection],
-                                    pg_rows_get(rows, row, TASK_POSITION, NULL));
-    task->first = pg_rows_get(rows, row, TASK_BEGUN, NULL)[0] == 't';
-    tasks->task = task;
-    log_info("backfill of %s %s: %s", name, task->first ? "taken up" : "begins",
-             pg_rows_get(rows, row, TASK_REASON, NULL));
-}
-
-static struct task_state state_of(const struct task *task)
-{
-    return (struct task_state){
-        .projection = task->name,
-        .asked_at = task->asked_at,
-        .phase = task->keys ? TASK_KEYS : TASK_ROWS,
-        .documents = task->keys ? 0 : task->documents,
-    };
-}
-
-/* Notes how far it is, beside the data first; when the task was replaced meanwhile, the database notes
- * nothing. */
-static int write_progress(struct tasks *tasks, struct err *err)
-{
-    struct task *task = tasks->task;
-    struct task_state state = state_of(task);
-    size_t nid = tasks->session->plan->projections[task->projection].config->nid;
-    char *position = task->position ? array_literal((const char *const *)task->position, nid) : NULL;
-    char documents[24];
-    const char *const params[] = {tasks->session->config->fleet, task->name, task->asked_at,
-                                  task->keys ? "keys" : "rows",  position,   documents};
-    struct pg_query query = {
-        .sql = "UPDATE pgusher.backfill SET phase = $4, position = $5, documents = $6, moved_at = now()"
-               " WHERE fleet = $1 AND projection = $2 AND asked_at = $3",
-        .name = "task_progress",
-        .params = params,
-        .nparams = 6};
-    int result;
-
-    snprintf(documents, sizeof(documents), "%lld", (long long)task->documents);
-    result = task_note_write(tasks->session, &state, err);
-    if (result == 0)
-        result = pg_run(tasks->session->pg, &query, NULL, err);
-    free(position);
-    return result;
-}
-
-/* What the database takes for done must be in Redis. */
-static int check_progress(struct tasks *tasks, struct err *err)
-{
-    struct task *task = tasks->task;
-    struct task_state state = state_of(task);
-    bool holds = true;
-
-    if (task->first && task_note_holds(tasks->session, &state, &holds, err) != 0)
-        return -1;
-    if (holds)
-        return 0;
-    log_warn("Redis fell back behind what the backfill of %s had written; it begins anew", task->name);
-    reader_position_free(&tasks->session->plan->projections[task->projection], task->position);
-    task->position = NULL;
-    task->keys = task->again = true;
-    task->documents = 0;
-    return 0;
-}
-
 static bool is_asked_for(const struct pg_rows *rows, const char *projection)
 {
     for (int row = 0; row < pg_rows_count(rows); row++)
-        if (strcmp(pg_rows_get(rows, row, TASK_PROJECTION, NULL), projection) == 0)
+        if (strcmp(pg_rows_get(rows, row, TASK_PROJECTION, NULL), projection) == 0 &&
+            *pg_rows_get(rows, row, TASK_FILTER, NULL) == '\0')
             return true;
     return false;
 }
@@ -238,7 +158,7 @@ static int check_forgotten(struct tasks *tasks, const struct pg_rows *rows, stru
 {
     const struct plan *plan = tasks->session->plan;
 
-    for (size_t i = 0; i < plan->nprojections && !tasks->checked; i++) {
+    for (size_t i = 0; i < plan->nprojections && !tasks->checked && !tasks->scope; i++) {
         const char *name = plan->projections[i].config->name;
         bool open;
 
@@ -252,103 +172,121 @@ static int check_forgotten(struct tasks *tasks, const struct pg_rows *rows, stru
     return 0;
 }
 
-/* Of a task that was begun it must be seen that it was. */
+static char *locks_at_hand(const struct tasks *tasks)
+{
+    struct buf locks = BUF_NONE;
+
+    buf_putc(&locks, '{');
+    for (const struct task *task = tasks->first; task; task = task->next)
+        buf_printf(&locks, "%s%s", task == tasks->first ? "" : ",", task->lock);
+    buf_putc(&locks, '}');
+    return buf_take(&locks);
+}
+
+static struct pg_rows *claim(struct tasks *tasks, struct err *err)
+{
+    const struct tasks_scope *scope = tasks->scope;
+    char *names = scope ? mem_strdup(scope->projections) : plan_projection_names(tasks->session->plan);
+    char *locks = locks_at_hand(tasks);
+    const char *const params[] = {tasks->session->config->fleet, names, tasks->session->dataset,
+                                  scope ? scope->filter : NULL, locks};
+    struct pg_query query = {.sql = sql_claim_task, .name = "claim_task", .params = params, .nparams = 5};
+    struct pg_rows *rows = NULL;
+
+    pg_run(tasks->session->pg, &query, &rows, err);
+    free(locks);
+    free(names);
+    return rows;
+}
+
+/* When to look again at those that are not ours: soon, or when the first of them may be claimed. */
+static void plan_next_look(struct tasks *tasks, const struct pg_rows *rows)
+{
+    int64_t now = clock_mono_ms();
+
+    tasks->look = false;
+    tasks->look_ms = -1;
+    tasks->needed = false;
+    for (int row = 0; row < pg_rows_count(rows); row++) {
+        const char *wait = pg_rows_get(rows, row, TASK_WAIT_MS, NULL);
+        int64_t ms = wait && atoll(wait) > LOOK_AGAIN_MS ? atoll(wait) : LOOK_AGAIN_MS;
+
+        tasks->needed |= pg_rows_get(rows, row, TASK_REPAIR, NULL)[0] == 't';
+        if (wait && (tasks->look_ms < 0 || now + ms < tasks->look_ms))
+            tasks->look_ms = now + ms;
+    }
+    for (const struct task *task = tasks->first; task; task = task->next)
+        tasks->needed |= task->repair;
+}
+
+/* It is over for this session. */
+static int put_down(struct tasks *tasks, struct task *task, struct err *err)
+{
+    int result = task_unlock(tasks->session, task, err);
+
+    drop(tasks, task);
+    tasks->look = true;
+    return result;
+}
+
+static int take(struct tasks *tasks, const struct pg_rows *rows, int row, struct err *err)
+{
+    struct task *task = task_take(tasks->session, rows, row);
+    bool over = false;
+
+    task->next = tasks->first;
+    tasks->first = task;
+    if (task_begin(tasks->session, task, &over, err) != 0)
+        return -1;
+    return over ? put_down(tasks, task, err) : 0;
+}
+
 static int look(struct tasks *tasks, struct err *err)
 {
-    char *names = plan_projection_names(tasks->session->plan);
-    const char *const params[] = {tasks->session->config->fleet, names, tasks->session->dataset};
-    struct pg_query query = {.sql = sql_claim_task, .name = "claim_task", .params = params, .nparams = 3};
-    struct pg_rows *rows = NULL;
-    int result = pg_run(tasks->session->pg, &query, &rows, err);
+    struct pg_rows *rows = claim(tasks, err);
+    int result = 0;
 
-    free(names);
-    if (result != 0)
+    if (!rows)
         return -1;
-    tasks->look = false;
-    tasks->pending = pg_rows_count(rows) > 0;
-    tasks->next_ms = clock_mono_ms() + LOOK_AGAIN_MS;
-    for (int row = 0; row < pg_rows_count(rows) && !tasks->task; row++)
+    plan_next_look(tasks, rows);
+    for (int row = 0; row < pg_rows_count(rows) && result == 0; row++)
         if (pg_rows_get(rows, row, TASK_MINE, NULL)[0] == 't')
-            take_task(tasks, rows, row);
-    result = check_forgotten(tasks, rows, err);
+            result = take(tasks, rows, row, err);
+    if (result == 0)
+        result = check_forgotten(tasks, rows, err);
     pg_rows_free(rows);
-    if (result != 0 || !tasks->task)
-        return result;
-    return check_progress(tasks, err) == 0 ? write_progress(tasks, err) : -1;
+    return result;
 }
 
-/* ---- doing it ---- */
+/* ---- doing them ---- */
 
-static int unlock(struct tasks *tasks, struct err *err)
+/* Live changes wait while a step is made, and a rate is one of small steps. */
+static int choose_limit(const struct tasks *tasks, const struct task *task)
 {
-    const char *const params[] = {tasks->session->config->fleet, tasks->task->name};
-    struct pg_query query = {.sql = "SELECT pg_advisory_unlock(1885828471, hashtext($1 || '/' || $2))",
-                             .params = params,
-                             .nparams = 2};
+    bool yields = clock_mono_ms() - tasks->yielded_ms < YIELD_MS;
+    int limit = PLAN_CHUNK;
 
-    return pg_run(tasks->session->pg, &query, NULL, err);
-}
-
-static int finish(struct tasks *tasks, struct err *err)
-{
-    struct task *task = tasks->task;
-    struct task_state state = state_of(task);
-    const char *const params[] = {tasks->session->config->fleet, task->name, task->asked_at};
-    struct pg_query query = {
-        .sql = "DELETE FROM pgusher.backfill WHERE fleet = $1 AND projection = $2 AND asked_at = $3",
-        .params = params,
-        .nparams = 3};
-
-    state.phase = TASK_DONE;
-    if (task_note_write(tasks->session, &state, err) != 0 ||
-        pg_run(tasks->session->pg, &query, NULL, err) != 0 || unlock(tasks, err) != 0)
-        return -1;
-    log_info("backfill of %s is done: %lld documents", task->name, (long long)task->documents);
-    drop_task(tasks);
-    tasks->look = true;
-    return 0;
-}
-
-static int step_keys(struct tasks *tasks, struct err *err)
-{
-    struct task *task = tasks->task;
-    bool done;
-
-    if (!task->walk)
-        task->walk = resync_keys_new(tasks->session, task->projection, task->first || task->again);
-    if (resync_keys_step(task->walk, &done, err) != 0)
-        return -1;
-    task->documents = resync_keys_seen(task->walk);
-    if (done) {
-        resync_keys_free(task->walk);
-        task->walk = NULL;
-        task->keys = task->first = false;
-        task->documents = 0;
-    }
-    return write_progress(tasks, err);
-}
-
-static int step_rows(struct tasks *tasks, struct err *err)
-{
-    struct task *task = tasks->task;
-    size_t count;
-
-    if (resync_rows_step(tasks->session, task->projection, task->first || task->again, &task->position,
-                         &count, err) != 0)
-        return -1;
-    task->first = false;
-    task->documents += (int64_t)count;
-    return count < PLAN_CHUNK ? finish(tasks, err) : write_progress(tasks, err);
+    while (limit > PLAN_CHUNK / 100 &&
+           ((yields && (limit == PLAN_CHUNK || limit * task->ms_per_document > 2 * SHORT_STEP_MS)) ||
+            (task->rate && limit > task->rate)))
+        limit /= 10;
+    return limit;
 }
 
 int tasks_step(struct tasks *tasks, struct err *err)
 {
-    int64_t began = clock_mono_ms(), now;
+    int64_t began = clock_mono_ms(), at = look_due(tasks), now;
+    struct task *task = next_due(tasks);
+    bool over = false;
     int result;
 
-    if (!tasks->task)
+    if (at >= 0 && at <= began)
         return look(tasks, err);
-    result = tasks->task->keys ? step_keys(tasks, err) : step_rows(tasks, err);
+    if (!task || task->due_ms > began)
+        return 0;
+    result = task_step(tasks->session, task, choose_limit(tasks, task), &over, err);
+    if (result == 0 && over)
+        result = put_down(tasks, task, err);
     now = clock_mono_ms();
     tasks->next_ms = now + BUSY_SHARE * (now - began);
     return result;

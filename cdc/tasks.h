@@ -1,6 +1,6 @@
-/* The fleet's backfills: rows of pgusher.backfill, each of which brings one projection in step. Any worker
- * does any of them, one at a time, a chunk of documents at a time, beside live changes; whose worker died is
- * taken up by another one where it stood.
+/* The fleet's backfills: rows of pgusher.backfill, each of which brings documents of one projection in step.
+ * Any worker does any of them, some documents at a time, beside live changes; whose worker died is taken up
+ * by another one where it stood. One at a time, but more while those at hand are held back by a rate.
  */
 #ifndef PGUSHER_TASKS_H
 #define PGUSHER_TASKS_H
@@ -9,18 +9,29 @@
 
 struct tasks;
 
-struct tasks *tasks_new(struct session *session);
+/* Which backfills. */
+struct tasks_scope {
+    const char *projections; /* an array literal */
+    const char *filter;
+};
+
+/* scope NULL: all. Both must outlive it. */
+struct tasks *tasks_new(struct session *session, const struct tasks_scope *scope);
 void tasks_free(struct tasks *tasks); /* NULL-safe */
 
 /* There may be new ones, or one that nobody does any more. */
 void tasks_look_again(struct tasks *tasks);
 /* A payload that the session was told. */
 void tasks_told(struct tasks *tasks, const char *payload);
+/* Live changes came just now: for some seconds steps are short. */
+void tasks_yield(struct tasks *tasks);
 
+/* Whether there may be one without which the cache is not right. */
+bool tasks_are_needed(const struct tasks *tasks);
 /* How long until the next step should be made, ms; 0: now; -1: not before somebody calls tasks_look_again.
  * While live changes wait (busy), steps take at most a fifth of the time. */
 int64_t tasks_ms_left(const struct tasks *tasks, bool busy);
-/* Makes one step: looks for a task, or does a chunk of the one at hand. 0, or -1 with err set. */
+/* Makes one step: looks for a task, or does some documents of one at hand. 0, or -1 with err set. */
 int tasks_step(struct tasks *tasks, struct err *err);
 
 #endif

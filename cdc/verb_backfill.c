@@ -1,221 +1,194 @@
-/* pgusher backfill: puts all documents of some projections, beside live changes; the version guard makes that
- * safe. */
+/* pgusher backfill: asks the fleet for all documents of some projections to be written again, beside live
+ * changes; does it by itself when the fleet has no worker. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "cdc/batch.h"
-#include "cdc/progress.h"
-#include "cdc/resume.h"
-#include "cdc/resync.h"
-#include "cdc/tool.h"
+#include "cdc/verb_backfill.h"
+#include "common/mem.h"
 
-/* Counting may take long for a heavy view; the progress can do without. */
-#define COUNT_TIMEOUT "3s"
-
-struct run {
-    struct session *session;
-    struct progress *progress;
-    int64_t documents;
-    int64_t refused;
-    bool interrupted;
-};
+static const unsigned steering = FLAG_PAUSE | FLAG_RESUME | FLAG_CANCEL;
 
 static void on_interrupt(void *arg, int signo)
 {
-    struct run *run = arg;
+    struct backfill *backfill = arg;
 
     (void)signo;
-    run->interrupted = true;
+    backfill->interrupted = true;
 }
 
-static int64_t count_rows(struct session *session, size_t projection)
-{
-    struct err err = ERR_NONE;
-    struct buf sql = BUF_NONE;
-    struct pg_query limit = {.sql = "SET statement_timeout = '" COUNT_TIMEOUT "'"};
-    struct pg_query unlimited = {.sql = "SET statement_timeout = 0"};
-    struct pg_query count = {0};
-    struct pg_rows *rows = NULL;
-    int64_t total = -1;
+/* ---- arguments ---- */
 
-    buf_printf(&sql, "SELECT count(*) FROM (%.*s) s",
-               (int)(strstr(session->plan->projections[projection].ids_first, " ORDER BY") -
-                     session->plan->projections[projection].ids_first),
-               session->plan->projections[projection].ids_first);
-    count.sql = sql.data;
-    if (pg_run(session->pg, &limit, NULL, &err) == 0 && pg_run(session->pg, &count, &rows, &err) == 0)
-        total = atoll(pg_rows_get(rows, 0, 0, NULL));
-    err_clear(&err);
-    pg_run(session->pg, &unlimited, NULL, &err);
-    pg_rows_free(rows);
-    buf_free(&sql);
-    return total;
+static bool is_one_of(unsigned flags)
+{
+    return (flags & (flags - 1)) == 0;
 }
 
-/* A run that died may have written documents that it did not queue. So while one is under way its projection
- * stands in a hash in Redis, and the next run that finds it there queues everything. */
-#define UNDER_WAY "pgusher:backfill"
-
-static struct rreply *run_under_way(struct run *run, int argc, const char *const *argv, struct err *err)
+/* What does not go together; NULL. */
+static const char *contradiction(const struct tool *tool)
 {
-    struct rconn *rconn = run->session->rconn;
+    unsigned asking = FLAG_WHERE | FLAG_RATE | FLAG_DRY_RUN | FLAG_WAIT;
 
-    return rconn_run(rconn, rconn_route(rconn, UNDER_WAY, strlen(UNDER_WAY)), argc, argv, err);
+    if (!is_one_of(tool->given & steering))
+        return "--pause, --resume and --cancel exclude each other";
+    if ((tool->given & steering) && (tool->given & asking))
+        return "--pause, --resume and --cancel are about backfills that were asked for already: they do not "
+               "go with "
+               "--where, --rate, --dry-run or --wait";
+    if ((tool->given & FLAG_DRY_RUN) && (tool->given & FLAG_WAIT))
+        return "--dry-run does nothing that --wait could wait for";
+    if (tool->where && tool->nargs == 0)
+        return "--where is a condition over the columns of a source, so it wants the projections to be named";
+    if (tool->where && tool->where[0] == '\0')
+        return "--where is empty; leave it out to write all documents";
+    if (tool->rate > INT32_MAX)
+        return "--rate is too large; leave it out to go as fast as possible";
+    return NULL;
 }
 
-static int begin(struct run *run, const char *name, bool *ret_died, struct err *err)
+static bool check_arguments(const struct tool *tool, const struct config *config)
 {
-    struct rreply *reply = run_under_way(run, 4, (const char *const[]){"HSETNX", UNDER_WAY, name, "1"}, err);
+    const char *wrong = contradiction(tool);
 
-    if (!reply)
-        return -1;
-    *ret_died = rreply_integer(reply) == 0;
-    if (*ret_died)
-        fprintf(stderr, "%s: an earlier backfill did not come to its end; queueing all documents\n", name);
-    rreply_free(reply);
-    return 0;
+    if (!wrong)
+        return tool_names_projections(tool, config);
+    fprintf(stderr, "pgusher: backfill: %s\nTry: pgusher backfill --help\n", wrong);
+    return false;
 }
 
-static int end(struct run *run, const char *name, struct err *err)
+static char *names_of(const struct tool *tool, const struct config *config)
 {
-    struct rreply *reply = run_under_way(run, 3, (const char *const[]){"HDEL", UNDER_WAY, name}, err);
+    const char **names = mem_alloc(sizeof(*names) * (config->nprojections + 1));
+    size_t count = 0;
+    char *array;
 
-    rreply_free(reply);
-    return reply ? 0 : -1;
+    for (size_t i = 0; i < config->nprojections; i++)
+        if (tool_wants(tool, config->projections[i].name))
+            names[count++] = config->projections[i].name;
+    array = array_literal(names, count);
+    free(names);
+    return array;
 }
 
-static int put_rows(struct run *run, size_t projection, bool queue_all, struct err *err)
-{
-    char **position = NULL;
-    size_t count = PLAN_CHUNK;
-    int result = 0;
+/* ---- asking and following ---- */
 
-    while (result == 0 && count == PLAN_CHUNK && !run->interrupted) {
-        result = resync_rows_step(run->session, projection, queue_all, &position, &count, err);
-        if (result == 0)
-            run->documents += (int64_t)count;
-        progress_update(run->progress, run->documents);
+/* Without workers this is one: it settles with Redis what stands there, and may claim backfills. */
+static int become_worker(struct backfill *backfill, struct err *err)
+{
+    struct session_opener opener = {.application = "pgusher backfill", .is_worker = true};
+
+    session_close(backfill->session);
+    backfill->session = NULL;
+    return session_open(backfill->loop, backfill->config, &opener, &backfill->session, err) ? 0 : -1;
+}
+
+static void say_asked(const struct backfill *backfill, const struct asked_list *asked)
+{
+    if (backfill->tool->json) {
+        tool_print_json(backfill_asked_json(backfill, asked));
+        return;
     }
-    reader_position_free(&run->session->plan->projections[projection], position);
-    return result;
+    for (size_t i = 0; i < asked->count; i++)
+        printf("%s: %s\n", asked->list[i].projection,
+               asked->list[i].is_new ? "asked for" : "was under way already and goes on");
+    printf("Workers of fleet %s that do it: %lld. To follow it: the same command with --wait, or pgusher "
+           "status\n",
+           backfill->config->fleet, (long long)backfill->workers);
 }
 
-/* A Redis that this fleet does not know may hold documents whose rows are gone by now. */
-static int remove_ghosts(struct run *run, size_t projection, struct err *err)
+static int ask(struct backfill *backfill, struct err *err)
 {
-    struct resync_keys *keys = resync_keys_new(run->session, projection, false);
-    bool done = run->session->dataset != NULL;
-    int result = 0;
+    struct asked_list asked = {0};
+    bool waits = backfill->tool->given & FLAG_WAIT;
+    int result = backfill_count_workers(backfill, err);
 
-    while (result == 0 && !done && !run->interrupted)
-        result = resync_keys_step(keys, &done, err);
-    resync_keys_free(keys);
-    return result;
-}
-
-static int fill(struct run *run, size_t projection, struct err *err)
-{
-    const char *name = run->session->plan->projections[projection].config->name;
-    struct tally *tally = &run->session->tally;
-    struct err failed = ERR_NONE;
-    bool died = false;
-    int result;
-
-    if (begin(run, name, &died, err) != 0)
-        return -1;
-    memset(tally, 0, sizeof(*tally));
-    run->documents = 0;
-    run->progress = progress_new(name, count_rows(run->session, projection));
-    result = remove_ghosts(run, projection, &failed);
+    if (result == 0 && backfill->workers == 0)
+        result = become_worker(backfill, err);
+    else if (result == 0 && waits)
+        result = session_listen(backfill->session, err);
     if (result == 0)
-        result = put_rows(run, projection, died, &failed);
-    progress_end(run->progress, run->documents);
-    printf(
-        "%s: %lld put, %lld unchanged, %lld past their date, %lld newer already, %lld queued, %lld refused\n",
-        name, (long long)tally->put, (long long)tally->unchanged, (long long)(tally->removed + tally->absent),
-        (long long)tally->stale, (long long)tally->queued, (long long)tally->refused);
-    run->refused += tally->refused;
-    if (run->interrupted)
-        err_set(err, ST_REFUSED, "interrupted; what was written stays, start again to do the rest");
-    err_copy(err, &failed);
-    /* Interrupted between two chunks, all that was written is queued, too. */
-    if (result == 0 || run->interrupted)
-        result = end(run, name, &failed) == 0 && !run->interrupted ? 0 : -1;
-    err_copy(err, &failed);
+        result = backfill_ask(backfill, &asked, err);
+    if (result == 0 && (waits || backfill->workers == 0))
+        result = backfill_follow(backfill, &asked, err);
+    else if (result == 0)
+        say_asked(backfill, &asked);
+    backfill_asked_free(&asked);
     return result;
 }
 
-static int fill_some(struct run *run, const struct tool *tool, struct err *err)
+static enum exit_code run(struct backfill *backfill)
 {
-    const struct plan *plan = run->session->plan;
+    const struct tool *tool = backfill->tool;
+    struct err err = ERR_NONE;
 
-    for (size_t i = 0; i < plan->nprojections; i++)
-        if (tool_wants(tool, plan->projections[i].config->name) && fill(run, i, err) != 0)
-            return -1;
-    return 0;
-}
+    backfill->session = tool_session(backfill->loop, backfill->config);
+    if (session_prepare_pg(backfill->session, "pgusher backfill", &err) != 0)
+        return tool_fail(&err);
+    if (*backfill->filter && backfill_check_filter(backfill, &err) != 0) {
+        enum exit_code code = tool_fail(&err);
 
-static int fill_all(struct run *run, const struct tool *tool, struct err *err)
-{
-    char *contents = NULL;
-    int result = resume_begin_filling(run->session, &contents, err);
-
-    if (result == 0)
-        result = fill_some(run, tool, err);
-    if (result == 0 && run->refused == 0)
-        result = resume_adopt(run->session, contents, err);
-    free(contents);
-    return result;
+        return err.status == ST_REFUSED ? EX_BAD_USAGE : code;
+    }
+    if (tool->given & FLAG_DRY_RUN)
+        backfill_dry_run(backfill, &err);
+    else if (tool->given & steering)
+        backfill_steer(backfill, &err);
+    else
+        ask(backfill, &err);
+    return err.status == ST_OK ? EX_DONE : tool_fail(&err);
 }
 
 static enum exit_code backfill_run(const struct tool *tool)
 {
     struct config *config = tool_config(tool);
-    struct err err = ERR_NONE;
-    struct run run = {0};
-    struct session_opener opener = {.application = "pgusher backfill"};
-    struct loop *loop;
+    struct backfill backfill = {.tool = tool, .config = config, .filter = tool->where ? tool->where : ""};
+    enum exit_code code = EX_BAD_USAGE;
 
     if (!config)
         return EX_BAD_CONFIG;
-    if (!tool_names_projections(tool, config)) {
-        config_free(config);
-        return EX_BAD_USAGE;
+    if (check_arguments(tool, config)) {
+        backfill.loop = loop_new();
+        backfill.names = names_of(tool, config);
+        loop_on_signal(backfill.loop, SIGINT, on_interrupt, &backfill);
+        loop_on_signal(backfill.loop, SIGTERM, on_interrupt, &backfill);
+        code = run(&backfill);
+        session_close(backfill.session);
+        loop_free(backfill.loop);
+        free(backfill.names);
     }
-    loop = loop_new();
-    loop_on_signal(loop, SIGINT, on_interrupt, &run);
-    loop_on_signal(loop, SIGTERM, on_interrupt, &run);
-    if (session_open(loop, config, &opener, &run.session, &err)) {
-        if (tool->nargs == 0)
-            fill_all(&run, tool, &err);
-        else
-            fill_some(&run, tool, &err);
-    }
-    if (err.status == ST_OK && run.refused)
-        err_set(&err, ST_REFUSED, "not all documents could be written (%lld); pgusher.quarantine says why",
-                (long long)run.refused);
-    session_close(run.session);
-    loop_free(loop);
     config_free(config);
-    return err.status == ST_OK ? EX_DONE : tool_fail(&err);
+    return code;
 }
 
 const struct verb backfill_verb = {
     "backfill",
     backfill_run,
-    FLAG_ARGS,
-    "write all documents",
-    "usage: pgusher backfill [PROJECTION…]\n"
+    FLAG_ARGS | FLAG_JSON | FLAG_WHERE | FLAG_RATE | FLAG_DRY_RUN | FLAG_WAIT | FLAG_PAUSE | FLAG_RESUME |
+        FLAG_CANCEL,
+    "write all documents again",
+    "usage: pgusher backfill [PROJECTION…] [--where SQL] [--rate N] [--dry-run] [--wait] [--json]\n"
+    "       pgusher backfill [PROJECTION…] --pause | --resume | --cancel [--json]\n"
     "\n"
     "Builds every document of the projections (default: all), writes into Redis those that are not there "
     "already\n"
-    "with the same content, and queues these. Safe beside running workers and live changes; may be "
-    "interrupted\n"
-    "and started again. A hash that somebody altered by hand is not noticed; DEL it first.\n"
+    "with the same content, and queues these. The fleet's workers do it beside live changes, which go first; "
+    "this\n"
+    "command only asks for it. Without a worker it does the work itself. Whatever is killed, the next worker "
+    "or\n"
+    "command goes on where it was. A hash that somebody altered by hand is not noticed: that is for `pgusher "
+    "verify`.\n"
     "\n"
-    "Exit codes: 0 done, 1 interrupted or some documents could not be written.\n"
+    "  --where SQL   only documents for which this condition over the source's columns is true\n"
+    "  --rate N      at most N documents a second; asked for again with another N it goes on with that\n"
+    "  --dry-run     say how many documents it would be and how long it would take, write nothing\n"
+    "  --wait        follow it to its end (Ctrl-C leaves it running)\n"
+    "  --pause, --resume, --cancel\n"
+    "                those under way, of all projections when none is named; what the fleet needs to be "
+    "right "
+    "(a new\n"
+    "                Redis is filled) can be paused, not cancelled\n"
     "\n"
-    "Example: pgusher -c pgusher.json backfill event\n",
+    "Exit codes: 0 asked for, or done; 1 some documents could not be written, it was cancelled, or Ctrl-C.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json backfill event --where \"city = 'Lisboa'\" --rate 500 --wait\n",
 };

@@ -17,6 +17,7 @@ enum {
     DRAIN_MS = 800,    /* how long a page may go on after SIGTERM */
     POLL_LAST_MS = 50, /* … up to this */
     RETRY_FIRST_MS = 100,
+    ONCE_WAIT_MS = 2000, /* --once: for a backfill that others do; not for one that fails */
     RETRY_LAST_MS = 2000,
 };
 
@@ -121,6 +122,7 @@ static int apply_page(struct worker *worker, struct err *err)
     worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
     worker->changes += (int64_t)count;
     backoff_reset(&worker->retry);
+    tasks_yield(worker->tasks);
     worker->poll_ms = POLL_FIRST_MS;
     worker->untidy |= count > 0;
     feed_advance(worker->feed);
@@ -153,15 +155,16 @@ static int poll(struct worker *worker, struct err *err)
     return worker_do_chores(worker, true, err);
 }
 
-/* --once: everything is applied when no backfill is left, either. */
+/* --once: everything is applied when no backfill is left, either, but those that fail. */
 static int end_once(struct worker *worker, struct err *err)
 {
     int64_t left = tasks_ms_left(worker->tasks, false);
 
-    worker->stopping = left < 0;
-    if (left > 0)
-        worker_wait(worker, left);
-    return left < 0 ? 0 : backfill(worker, false, err);
+    worker->stopping = left < 0 || left > ONCE_WAIT_MS;
+    if (worker->stopping)
+        return 0;
+    worker_wait(worker, left);
+    return backfill(worker, false, err);
 }
 
 static const char *resting(const struct worker *worker, enum feed_state state)
@@ -176,7 +179,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
 {
     worker_row_gate(worker->row, resting(worker, state));
     /* What is removed before a backfill has reached it is not there, and yet indexers may know it. */
-    if (tasks_ms_left(worker->tasks, false) < 0)
+    if (!tasks_are_needed(worker->tasks))
         worker->queue_all = false;
     backoff_reset(&worker->retry);
     if (!worker->caught_up)

@@ -64,7 +64,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
 {
     worker->session = session;
     worker->feed = feed_new(session);
-    worker->tasks = tasks_new(session);
+    worker->tasks = tasks_new(session, NULL);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();

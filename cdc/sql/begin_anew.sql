@@ -22,10 +22,12 @@ WITH log AS (
               FROM pgusher.cursor c, past p WHERE c.fleet = $1) judged
      WHERE k.fleet = $1 AND k.part = judged.part
 ), tasks AS (
-    INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase, not_before)
-    SELECT $1, p, $6, true, 'keys', log.not_before FROM unnest($5::text[]) p, log
-        ON CONFLICT (fleet, projection) DO UPDATE
+    INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase, not_before, asked_at, moved_at)
+    SELECT $1, u.p, $6, true, 'keys', log.not_before, t.at, t.at
+      FROM log, unnest($5::text[]) WITH ORDINALITY u(p, n), LATERAL (SELECT now() + u.n * interval '1 microsecond' AS at) t
+        ON CONFLICT (fleet, projection, filter) DO UPDATE
        SET reason = EXCLUDED.reason, repair = true, phase = 'keys', position = NULL, documents = 0,
-           not_before = EXCLUDED.not_before, asked_at = now(), moved_at = now()
+           not_before = EXCLUDED.not_before, rate = NULL, paused = false, error = NULL, next_at = NULL,
+           asked_at = EXCLUDED.asked_at, moved_at = EXCLUDED.moved_at
 )
 SELECT pg_notify('pgusher', 'tasks ' || (SELECT number FROM pgusher.fleet WHERE name = $1))

@@ -94,20 +94,28 @@ CREATE TABLE IF NOT EXISTS pgusher.cursor (
 ) WITH (fillfactor = 50);
 
 -- Documents that must be written though nothing in the changelog says so; a row is gone when all of a projection's are.
--- repair: also remove what has no row any more. phase 'keys': that is under way. position: the id of the
--- last document done, in phase 'keys' where the walk through Redis is. It may begin once every transaction up to not_before ended.
+-- filter: only those for which this condition over the source is true; '': all. repair: also remove what has no row any more. phase
+-- 'keys': that is under way; 'cancelled': whoever comes first puts it away. position: the id of the last document done, in phase 'keys'
+-- where the walk through Redis is. total: how many there may be. rate: documents a second at most; NULL: as fast as it goes. It may begin
+-- once every transaction up to not_before ended, and not before next_at, when it failed with this error.
 CREATE TABLE IF NOT EXISTS pgusher.backfill (
     fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
     projection text NOT NULL,
+    filter     text NOT NULL DEFAULT '',
     reason     text NOT NULL,
     repair     boolean NOT NULL DEFAULT false,
-    phase      text NOT NULL DEFAULT 'rows' CHECK (phase IN ('rows', 'keys')),
+    phase      text NOT NULL DEFAULT 'rows' CHECK (phase IN ('rows', 'keys', 'cancelled')),
     position   text[],
     documents  bigint NOT NULL DEFAULT 0,
+    total      bigint,
+    rate       integer,
+    paused     boolean NOT NULL DEFAULT false,
+    error      text,
+    next_at    timestamptz,
     not_before xid8 NOT NULL DEFAULT '0',
     asked_at   timestamptz NOT NULL DEFAULT now(),
     moved_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (fleet, projection)
+    PRIMARY KEY (fleet, projection, filter)
 ) WITH (fillfactor = 50);
 
 -- What each fleet needs to hear of: the key columns its watches name, and the columns whose change matters

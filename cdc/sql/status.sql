@@ -24,11 +24,12 @@ WITH mine AS (
            (SELECT count(*) FROM pgusher.quarantine q WHERE q.fleet = f.name) AS quarantined,
            (SELECT min(k.moved_at) FROM pgusher.cursor k WHERE k.fleet = f.name) AS moved_at,
            (SELECT coalesce(json_agg(json_build_object(
-                       'projection', b.projection, 'reason', b.reason, 'phase', b.phase, 'documents', b.documents,
+                       'projection', b.projection, 'filter', b.filter, 'reason', b.reason, 'phase', b.phase, 'documents', b.documents,
+                       'total', b.total, 'rate', b.rate, 'paused', b.paused, 'error', b.error, 'next_at', b.next_at,
                        'waits_for_a_transaction', b.not_before >= pg_snapshot_xmin(pg_current_snapshot()),
                        'position', b.position,
                        'asked_seconds_ago', round(extract(epoch FROM clock_timestamp() - b.asked_at), 3),
-                       'moved_seconds_ago', round(extract(epoch FROM clock_timestamp() - b.moved_at), 3)) ORDER BY b.projection), '[]')
+                       'moved_seconds_ago', round(extract(epoch FROM clock_timestamp() - b.moved_at), 3)) ORDER BY b.projection, b.filter), '[]')
               FROM pgusher.backfill b WHERE b.fleet = f.name) AS backfills
       FROM pgusher.meta m, pgusher.fleet f
 ), lags AS (

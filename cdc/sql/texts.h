@@ -2,19 +2,23 @@
 #ifndef PGUSHER_CDC_SQL_TEXTS_H
 #define PGUSHER_CDC_SQL_TEXTS_H
 
+extern const char sql_ask_backfill[];
 extern const char sql_begin_anew[];
 extern const char sql_capture_fleets[];
 extern const char sql_capture_state[];
 extern const char sql_claim_task[];
 extern const char sql_describe[];
+extern const char sql_end_task[];
 extern const char sql_fleet_state[];
 extern const char sql_key_types[];
+extern const char sql_move_task[];
 extern const char sql_read[];
 extern const char sql_schema[];
 extern const char sql_session[];
 extern const char sql_share[];
 extern const char sql_signs[];
 extern const char sql_status[];
+extern const char sql_steer_backfill[];
 extern const char sql_upgrade_1[];
 extern const char sql_upgrade_1_end[];
 extern const char sql_upkeep[];

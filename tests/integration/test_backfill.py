@@ -103,7 +103,7 @@ def test_beside_live_changes(tickets):
     tickets.start()
     with Traffic(tickets.db, transactions=1200, seed=21):
         for _ in range(3):
-            tickets.pgusher("backfill").must(0)
+            tickets.pgusher("backfill", "--wait").must(0)
     tickets.in_step(60)
 
 

@@ -120,7 +120,7 @@ def test_redis_flushed_during_a_backfill_by_hand(tickets):
     until(lambda: tickets.redis.client.dbsize() > 10000, 20, "some are written", every=0.001)
     tickets.redis.client.flushall()
     runner.join()
-    assert "lost its contents" in tickets.transcript[-1]
+    assert "contents of Redis are not what they were" in tickets.transcript[-1]
     tickets.start()
     tickets.until_asleep(60)
     tickets.in_step()
@@ -132,11 +132,11 @@ def test_redis_flushed_during_a_second_backfill_by_hand(tickets):
     tickets.pgusher("backfill").must(0)
     runner = threading.Thread(target=tickets.pgusher, args=("backfill",))
     runner.start()
-    until(lambda: tickets.redis.client.exists("pgusher:backfill"), 20, "it has begun", every=0.001)
-    stays(lambda: True, 0.2)
+    until(lambda: tickets.db.value("SELECT documents FROM pgusher.backfill WHERE projection = 'ticket'"), 20, "it has begun",
+          every=0.001)
     tickets.redis.client.flushall()
     runner.join()
-    assert "lost its contents" in tickets.transcript[-1]
+    assert "contents of Redis are not what they were" in tickets.transcript[-1]
     tickets.start()
     tickets.until_asleep(60)
     tickets.in_step()

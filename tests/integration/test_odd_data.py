@@ -111,17 +111,6 @@ def test_a_hash_that_is_not_ours_survives_a_truncate(box):
     assert box.redis.client.hget("i:theirs", "field") == b"value"
 
 
-def test_a_backfill_that_died_is_followed_by_one_that_queues_all(tickets):
-    tickets.install()
-    tickets.pgusher("backfill").must(0)
-    assert not tickets.redis.client.exists("pgusher:backfill")
-    tickets.drain()
-    tickets.redis.client.hset("pgusher:backfill", "event", "1")  # as a killed one leaves it
-    tickets.pgusher("backfill", "event").must(0, "did not come to its end")
-    assert len(tickets.queued()) == 9
-    assert not tickets.redis.client.exists("pgusher:backfill")
-
-
 def test_a_resync_that_died_queues_what_it_removed(tickets):
     """The keys are gone from Redis, only their tombstones tell what the index must still hear of."""
     tickets.install()

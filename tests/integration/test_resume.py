@@ -32,9 +32,11 @@ def test_a_full_backfill_by_hand_is_not_repeated(tickets):
 def test_a_backfill_of_one_projection_is_not_all(tickets):
     tickets.install()
     tickets.pgusher("backfill", "event").must(0)
-    tickets.start().says("bringing all documents in step")
+    worker = tickets.start()
+    worker.says("backfill of ticket begins")
     tickets.until_asleep()
     tickets.in_step()
+    assert not worker.said("backfill of event")
 
 
 def test_once_fills_a_new_redis_too(tickets):
