@@ -23,12 +23,24 @@ static bool is_true(const struct pg_rows *rows, int row, int column)
 
 /* ---- the filter ---- */
 
-static int explain(struct session *session, const char *sql, struct err *err)
+/* One statement, so that none can be hidden behind another one. */
+static int try_prepare(struct session *session, const char *sql, struct err *err)
 {
-    char *text = mem_printf("EXPLAIN %s", sql);
-    struct pg_query query = {.sql = text};
-    int result = pg_run(session->pg, &query, NULL, err);
+    char *text = mem_printf("PREPARE pgusher_where AS %s", sql);
+    struct pg_query prepare = {.sql = text};
+    struct pg_query ask = {.sql = "SELECT cardinality(parameter_types) FROM pg_prepared_statements"
+                                  " WHERE name = 'pgusher_where'"};
+    struct pg_query forget = {.sql = "DEALLOCATE pgusher_where"};
+    struct pg_rows *rows = NULL;
+    int result = -1;
 
+    if (pg_run(session->pg, &prepare, NULL, err) == 0 && pg_run(session->pg, &ask, &rows, err) == 0)
+        result = pg_run(session->pg, &forget, NULL, err);
+    if (result == 0 && integer_of(rows, 0, 0)) {
+        err_set(err, ST_REFUSED, "it has parameters ($1); write the values themselves");
+        result = -1;
+    }
+    pg_rows_free(rows);
     free(text);
     return result;
 }
@@ -39,11 +51,11 @@ static int check_filter(const struct backfill *backfill, const struct plan_proje
     char *in_case = mem_printf("SELECT CASE WHEN\n%s\nTHEN 1 END%s", backfill->filter, plan->from);
     char *in_where = plan_sql_all(plan, "1", backfill->filter);
     struct err why = ERR_NONE;
-    int result = explain(backfill->session, in_case, &why);
+    int result = try_prepare(backfill->session, in_case, &why);
 
     if (result == 0)
-        result = explain(backfill->session, in_where, &why);
-    if (result != 0 && why.status != ST_LOST)
+        result = try_prepare(backfill->session, in_where, &why);
+    if (result != 0 && !backfill->session->lost)
         err_set(err, ST_REFUSED, "--where is not a condition over the columns of %s: %s",
                 plan->config->source, why.text);
     err_copy(err, &why);

@@ -1,0 +1,239 @@
+"""pgusher backfill as the fleet does it: asked for, followed, held back, paused, cancelled, killed."""
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import ticketing
+from harness.box import projection
+from harness.processes import end, spawn
+from harness.programs import SLOWER, path
+from harness.waiting import stays, until
+
+ROW = "SELECT documents, paused, phase FROM pgusher.backfill WHERE projection = %s"
+
+
+def documents(box, name):
+    rows = box.db.sql(ROW, name)
+    return rows[0][0] if rows else None
+
+
+def backfills(box):
+    return box.db.sql("SELECT projection, filter FROM pgusher.backfill ORDER BY 1, 2")
+
+
+class Command:
+    """pgusher in the background; what it says is kept in a file."""
+
+    def __init__(self, box, *arguments):
+        self.log_path = os.path.join(box.folder, f"pgusher-{time.monotonic_ns()}.log")
+        with open(self.log_path, "wb") as log:
+            self.process = spawn([path("pgusher"), "-c", box.path, *arguments], log)
+
+    def kill(self):
+        end(self.process, signal.SIGKILL)
+
+    def ends(self, code, *words, seconds=20):
+        assert self.process.wait(seconds * SLOWER) == code, self.text
+        assert all(word in self.text for word in words), self.text
+
+    @property
+    def text(self):
+        with open(self.log_path) as file:
+            return file.read()
+
+
+# ---- arguments
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--where", "id = 1"], ["--where", "named"]),
+    (["event", "--where", ""], ["--where", "empty"]),
+    (["event", "--rate", "0"], ["--rate"]),
+    (["event", "--rate", "many"], ["--rate"]),
+    (["event", "--rate", "99999999999"], ["--rate", "too large"]),
+    (["evnt", "--pause"], ["evnt", "event"]),
+    (["--pause", "--cancel"], ["exclude"]),
+    (["--resume", "--rate", "3"], ["--rate", "asked for already"]),
+    (["--dry-run", "--wait"], ["--dry-run"]),
+    (["event", "--sample", "3"], ["--sample"]),
+])
+def test_wrong_arguments(tickets, arguments, words):
+    tickets.pgusher("backfill", *arguments).must(64, *words)
+
+
+def test_a_condition_is_one(tickets):
+    """Whatever is no condition by itself is refused before anything is asked for."""
+    tickets.install()
+    for wrong in ("nosuch = 1", "id", "id = 'x'", "1 = 1) OR (1 = 1", "true) --", "true; DROP TABLE ticket", "true /*", "SELECT true",
+                  "true ORDER BY id", "true THEN 1 WHEN true", "count(*) > 1", "$1 = 1", "true LIMIT 1", "id = 1,", "'",
+                  "true THEN 1 END; DROP TABLE ticket CASCADE; SELECT CASE WHEN true"):
+        tickets.pgusher("backfill", "event", "--where", wrong).must(64, "--where", "event_card")
+    assert backfills(tickets) == [] and not tickets.redis.client.dbsize()
+
+
+@pytest.mark.parametrize("by", ("a worker", "itself"))
+def test_only_where(tickets, by):
+    worker = tickets.ready(ticketing.projections())
+    if by == "itself":
+        worker.stop()
+    tickets.redis.client.delete("event:1", "event:2", "event:5")
+    tickets.pgusher("backfill", "event", "--where", "id < 4 AND name IS NOT NULL -- not the others", "--wait").must(0, "event: 3 documents, done")
+    assert tickets.redis.client.exists("event:1", "event:2") == 2 and not tickets.redis.client.exists("event:5")
+    tickets.pgusher("backfill", "event", "--wait").must(0, "event: 9 documents, done")
+    assert tickets.differences() == [] and backfills(tickets) == []
+
+
+def test_a_condition_that_fails_holds_nothing_up(tickets):
+    worker = tickets.ready(ticketing.projections())
+    tickets.pgusher("backfill", "event", "--where", "1 / (id - 5) > -9", "--wait").must(1, "division by zero", "tried again")
+    tickets.pgusher("backfill", "--wait").must(0, "event: 9 documents, done", "ticket: 27 documents, done")
+    assert backfills(tickets) == [("event", "1 / (id - 5) > -9")] and worker.said("trying again") == 0
+    tickets.pgusher("backfill", "--cancel", "--json").must(0)
+    assert backfills(tickets) == []
+
+
+# ---- asking
+
+
+def test_the_command_only_asks(tickets):
+    tickets.ready(ticketing.projections())
+    tickets.redis.client.delete("event:1", "ticket:3")
+    result = json.loads(tickets.pgusher("backfill", "--json").must(0).out)
+    assert (result["fleet"], result["workers"]) == ("default", 1)
+    assert [(task["projection"], task["state"], task["new"]) for task in result["backfills"]] == [
+        ("event", "asked for", True), ("ticket", "asked for", True)]
+    tickets.until_asleep()
+    assert tickets.differences() == []
+
+
+def test_a_worker_needs_no_redis_of_the_operators(tickets):
+    """Only the workers must reach it."""
+    tickets.ready(ticketing.projections())
+    tickets.redis.client.delete("event:1")
+    tickets.use(ticketing.projections(), redis="redis://127.0.0.1:1")
+    tickets.pgusher("backfill", "--wait").must(0)
+    tickets.until_asleep()
+    assert tickets.redis.client.exists("event:1")
+
+
+def test_dry_run_writes_nothing(market):
+    market.install()
+    market.redis.stop()
+    plain = market.pgusher("backfill", "--dry-run").must(0, "event: 3000 documents in 3 chunks", "ticket: 9000 documents in 9 chunks", "nothing")
+    assert "MB" in plain.text
+    found = json.loads(market.pgusher("backfill", "event", "--where", "id <= 500", "--rate", "100", "--dry-run", "--json").must(0).out)
+    [task] = found["backfills"]
+    assert (task["rows"], task["chunks"], task["rows_are_estimate"]) == (500, 1, False) and task["bytes"] > 500 * 50
+    assert 4.9 < task["seconds"] < 5.1, "the rate decides"
+    assert backfills(market) == [] and market.changes() == 0 and market.quarantined() == []
+    market.redis.start()
+    assert not market.redis.client.dbsize()
+
+
+# ---- under way
+
+
+def test_a_rate_is_kept(market):
+    market.ready(ticketing.projections())
+    began = time.monotonic()
+    market.pgusher("backfill", "event", "--where", "id <= 1200", "--rate", "600", "--wait").must(0, "1200 documents, done")
+    took = time.monotonic() - began
+    assert 1.6 < took < 2.4 * SLOWER + 0.6, f"1,200 documents at 600/s took {took:.2f} s"
+
+
+def test_paused_resumed_and_cancelled(market):
+    worker = market.ready(ticketing.projections())
+    waiting = Command(market, "backfill", "ticket", "--rate", "300", "--wait")
+    market.until(lambda: documents(market, "ticket"), 10, "it is under way")
+    market.pgusher("backfill", "ticket").must(0, "under way already")
+
+    market.pgusher("backfill", "ticket", "--pause").must(0, "ticket: paused")
+    worker.says("backfill of ticket", "paused")
+    stood = documents(market, "ticket")
+    stays(lambda: documents(market, "ticket") == stood, 0.7)
+    market.until_has("event:5", name=market.db.value("SELECT name FROM event WHERE id = 5"))
+    market.pgusher("backfill", "ticket", "--resume").must(0, "ticket: goes on")
+    market.until(lambda: documents(market, "ticket") > stood, 5, "it goes on")
+
+    gone = Command(market, "backfill", "ticket", "--wait")
+    until(lambda: "ticket" in gone.text or documents(market, "ticket") > stood + 300, 10, "the other one waits, too")
+    gone.process.send_signal(signal.SIGINT)
+    gone.ends(1, "the backfill goes on")
+    assert documents(market, "ticket") > stood
+
+    market.pgusher("backfill", "--cancel").must(0, "ticket: cancelled")
+    waiting.ends(1, "was cancelled")
+    market.until_asleep()
+    market.pgusher("backfill", "--cancel").must(1, "no backfill")
+    worker.stop()
+    worker = market.start()
+    market.until_asleep()
+    assert not worker.said("backfill of"), "nothing is left to do, nor taken for forgotten"
+
+
+def test_what_is_needed_cannot_be_cancelled(tickets):
+    tickets.ready(ticketing.projections()).stop()
+    tickets.db.sql("INSERT INTO pgusher.backfill (fleet, projection, reason, repair) VALUES ('default', 'event', 'Redis is new', true)")
+    tickets.pgusher("backfill", "--cancel").must(1, "event", "Redis is new", "paused, not cancelled")
+    tickets.pgusher("backfill", "event", "--pause").must(0)
+    worker = tickets.start()
+    worker.says("caught up")
+    stays(lambda: backfills(tickets) == [("event", "")], 0.5)
+    tickets.pgusher("backfill", "--resume").must(0)
+    tickets.until_asleep()
+
+
+def test_two_projections_by_two_workers_at_once(box):
+    for name in ("a", "b"):
+        box.db.sql(f"CREATE TABLE {name} (id int PRIMARY KEY); INSERT INTO {name} SELECT generate_series(1, 200);"
+                   f"CREATE VIEW {name}_slow AS SELECT id, pg_sleep(0.002)::text AS _slow FROM {name}")
+    box.ready({name: projection(f"{name}_slow", {name: "id"}, key=name + ":{id}") for name in ("a", "b")})
+    box.start()
+    box.until(lambda: box.daemons[1].said("8 of 16 partitions"), 10, "they share")
+    box.until_asleep()
+    box.pgusher("backfill").must(0, "2")
+    locks = "SELECT count(DISTINCT pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828471 AND granted"
+    box.until(lambda: box.db.value(locks) == 2, 10, "two do it", every=0.001)
+    box.until_asleep(20)
+    assert [daemon.said("backfill of", "begins") for daemon in box.daemons] == [1, 1]
+
+
+@pytest.mark.parametrize("workers", (0, 1))
+def test_killed_and_killed_again(market, workers):
+    """Five times, the command or the worker that does it; what it did is not done again but for the last few."""
+    chance = random.Random(workers)
+    market.install()
+    reached = -1
+    for _ in range(5):
+        victim = market.start() if workers else Command(market, "backfill", "--rate", "4000")
+        market.until(lambda: (documents(market, "ticket") or 0) > reached or backfills(market) == [], 20, "it goes on", every=0.001)
+        stays(lambda: True, chance.random() * 0.1)
+        victim.kill()
+        now = documents(market, "ticket")
+        if now is not None and documents(market, "event") is None:
+            assert now >= reached, "it begins anew"
+            reached = now
+    market.pgusher("backfill").must(0)
+    assert market.differences() == [] and backfills(market) == []
+    worker = market.start()
+    market.until_asleep()
+    assert not worker.said("backfill of")
+
+
+def test_flushed_while_it_is_followed(market):
+    """The fleet begins anew, and who waits sees that."""
+    market.ready(ticketing.projections())
+    done = []
+    runner = threading.Thread(target=lambda: done.append(market.pgusher("backfill", "ticket", "--rate", "2000", "--wait")))
+    runner.start()
+    market.until(lambda: documents(market, "ticket"), 10, "it is under way", every=0.005)
+    market.redis.client.flushall()
+    runner.join()
+    done[0].must(0, "replaced by another backfill", "Redis lost its contents", "ticket: 9000 documents, done")
+    market.until_asleep()
+    market.in_step()
