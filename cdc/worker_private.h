@@ -7,6 +7,7 @@
 #include "cdc/session.h"
 #include "cdc/tasks.h"
 #include "cdc/worker.h"
+#include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
 #include "common/backoff.h"
 
@@ -24,6 +25,7 @@ struct worker {
     struct fleet *fleet;   /* NULL with --once */
     struct feed *feed;
     struct tasks *tasks;
+    struct promoter *promoter;
     struct timer *timer; /* what waiting waits for */
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */

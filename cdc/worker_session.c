@@ -34,10 +34,12 @@ void worker_close(struct worker *worker)
     tasks_free(worker->tasks);
     session_close(worker->session); /* tells the fleet's last question that it is over */
     fleet_free(worker->fleet);
+    promoter_free(worker->promoter);
     worker->feed = NULL;
     worker->session = NULL;
     worker->fleet = NULL;
     worker->tasks = NULL;
+    worker->promoter = NULL;
 }
 
 static void on_told(void *arg, const char *payload)
@@ -65,6 +67,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->session = session;
     worker->feed = feed_new(session);
     worker->tasks = tasks_new(session, NULL);
+    worker->promoter = promoter_new(session);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();

@@ -7,7 +7,7 @@
 #include "tests/queue_model/report.h"
 #include "tests/queue_model/tap.h"
 
-enum { MILLION = 1000000, CALL = 500, FILL = 1000, TRIES = 7, LIMIT_US = 5000, RELEASES = 40 };
+enum { MILLION = 1000000, LANE = 250000, CALL = 500, FILL = 1000, TRIES = 7, LIMIT_US = 5000, RELEASES = 40 };
 
 /* Calls of Redis in a loop, and how long a machine may take for them of which 5 ms are demanded; a slower one
  * gets more. */
@@ -29,11 +29,11 @@ static void name_items(int first, int step, int count)
     }
 }
 
-static bool fill(struct world *world)
+static bool fill(struct world *world, push_fn *push, int count)
 {
-    for (int i = 0; i < MILLION; i += FILL) {
+    for (int i = 0; i < count; i += FILL) {
         name_items(i, 1, FILL);
-        if (pgusher_queue_push(world->producer, items, FILL, NULL) != 0)
+        if (push(world->producer, items, FILL, NULL) != 0)
             return world_broken(world, "filling: %s", pgusher_queue_error(world->producer));
     }
     return true;
@@ -158,6 +158,26 @@ static void die_and_be_recovered(struct world *world)
         world_broken(world, "recover: %s", pgusher_queue_error(world->producer));
 }
 
+static void push_later(struct world *world)
+{
+    static int next = MILLION;
+
+    name_items(next, 1, CALL);
+    next += CALL;
+    pgusher_queue_push_later(world->producer, items, CALL, NULL);
+}
+
+static void push_what_is_later(struct world *world)
+{
+    static int next = LANE / 2;
+
+    name_items(next, 1, CALL);
+    next += CALL;
+    pgusher_queue_push(world->producer, items, CALL, NULL);
+    if (pgusher_queue_push_later(world->producer, items, CALL, NULL) == 0)
+        reserve_and_ack(world);
+}
+
 static void look_at_it(struct world *world)
 {
     struct pgusher_queue_stats stats;
@@ -167,7 +187,7 @@ static void look_at_it(struct world *world)
     pgusher_queue_heartbeat(consumer->queue);
 }
 
-static const struct {
+static const struct speed_case {
     const char *name;
     void (*call)(struct world *world);
 } cases[] = {
@@ -182,6 +202,15 @@ static const struct {
     {"nack, promote", nack_until_due},
     {"recover", die_and_be_recovered},
     {"stats, heartbeat", look_at_it},
+    {NULL, NULL},
+};
+
+/* With the lane for later full instead. */
+static const struct speed_case cases_later[] = {
+    {"push later", push_later},
+    {"push what waits for later", push_what_is_later},
+    {"reserve from the lane, ack", reserve_and_ack},
+    {NULL, NULL},
 };
 
 static void call_reference(struct world *world)
@@ -213,15 +242,24 @@ static void set_limit(struct world *world)
     printf("# reference: %lld us, limit: %lld us\n", (long long)reference, (long long)limit_us);
 }
 
-static void judge(struct world *world, size_t which)
+static void judge(struct world *world, const struct speed_case *one, const char *when)
 {
-    int64_t best = measure(world, cases[which].call);
+    int64_t best = measure(world, one->call);
 
     if (world->broken)
         printf("# %s\n", world->why);
-    printf("# %s: %lld us\n", cases[which].name, (long long)best);
-    tap_result(!world->broken && best > 0 && best <= limit_us, "at a million waiting, at most %d ms: %s",
-               LIMIT_US / 1000, cases[which].name);
+    printf("# %s: %lld us\n", one->name, (long long)best);
+    tap_result(!world->broken && best > 0 && best <= limit_us, "with %s at most %d ms: %s", when,
+               LIMIT_US / 1000, one->name);
+}
+
+static void run(struct world *world, const struct speed_case *list, push_fn *push, int count,
+                const char *when)
+{
+    if (!fill(world, push, count))
+        tap_result(false, "items %s: %s", when, world->why);
+    for (; !world->broken && list->name; list++)
+        judge(world, list, when);
 }
 
 void speed_run(const char *url, redisContext *redis)
@@ -231,12 +269,13 @@ void speed_run(const char *url, redisContext *redis)
 
     world_begin(&world, &config, url, redis, 1);
     consumer = native_open(&world);
-    if (consumer && fill(&world)) {
+    if (consumer) {
         set_limit(&world);
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-            judge(&world, i);
+        run(&world, cases, pgusher_queue_push, MILLION, "a million waiting");
+        pgusher_queue_purge_all(world.producer);
+        run(&world, cases_later, pgusher_queue_push_later, LANE, "a quarter million for later");
     } else {
-        tap_result(false, "a million items: %s", world.why);
+        tap_result(false, "a consumer: %s", world.why);
     }
     world_end(&world);
 }

@@ -163,12 +163,15 @@ class Box:
         self.until(lambda: not self.redis.client.exists(key), seconds, f"{key} is gone")
 
     def queued(self, queue="{search}"):
-        """What waits in the queue, oldest first."""
-        return [item.decode() for item in reversed(self.redis.client.lrange(queue, 0, -1))]
+        """What waits in the queue, the next to leave first."""
+        waiting, later = reversed(self.redis.client.lrange(queue, 0, -1)), self.redis.client.zrange(f"{queue}:later", 0, -1)
+        return [item.decode() for item in (*waiting, *later)]
 
     def drain(self, queue="{search}"):
-        """Takes all out of the queue as a plain consumer does."""
-        return [item.decode() for item in iter(lambda: self.redis.client.rpop(queue), None)]
+        """Takes all out of the queue: as a plain consumer does, and what it would be given next."""
+        taken = [item.decode() for item in iter(lambda: self.redis.client.rpop(queue), None)]
+        later = self.redis.client.zpopmin(f"{queue}:later", 1_000_000_000)
+        return taken + [item.decode() for item, _ in later]
 
     def changes(self):
         """How many rows the changelog holds."""

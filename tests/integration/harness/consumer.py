@@ -39,7 +39,7 @@ class Indexer:
     def finish(self, seconds=20):
         """Lets it empty the queue and read what it took."""
         with self.server.connect() as client:
-            until(lambda: not client.llen(self.queue), seconds, "the queue is empty")
+            until(lambda: not client.exists(self.queue, f"{self.queue}:later"), seconds, "the queue is empty")
         with self._turn:
             pass
 

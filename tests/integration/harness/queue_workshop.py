@@ -84,7 +84,7 @@ class Source:
             else:
                 pipe.set(gone, version)
         pipe.execute()
-        enqueue(self.client, *keys)
+        enqueue(self.client, *keys, lane=self._random.choice(["", "", "later"]))
 
     def goes_on(self, changes=400, seconds=20):
         enough = self.changes + changes
