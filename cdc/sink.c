@@ -90,8 +90,11 @@ struct sink *sink_new(struct rconn *rconn, const struct config *config, struct s
     sink->nlanes = 2 * config->nqueues;
     sink->lanes = mem_zalloc(sizeof(*sink->lanes) * (sink->nlanes + 1));
     for (size_t i = 0; i < config->nqueues; i++) {
-        sink->lanes[i] = (struct lane){&config->queues[i], queueing.backlog ? LANE_LATER : LANE_NOW};
-        sink->lanes[config->nqueues + i] = (struct lane){&config->queues[i], LANE_SOONER};
+        struct lane *changed = &sink->lanes[i], *others = &sink->lanes[config->nqueues + i];
+
+        changed->queue = others->queue = &config->queues[i];
+        changed->how = queueing.backlog ? LANE_LATER : LANE_NOW;
+        others->how = LANE_SOONER;
     }
     return sink;
 }
