@@ -9,7 +9,8 @@
 -- Reply  per item an integer: 0 queued, 1 coalesced (it waits already; if in the lane, it has left it for the back,
 --        unless it is to come later), 2 dirty (in flight: it goes round once more after the ack), 3 joined (it was
 --        delayed and its time will come), 4 revived (it was dead), 5 absent ('sooner': it is not in the lane)
--- Cost   O(items), and O(log lane) for each while anything is in the lane. Refused (OOM) while Redis is above maxmemory: that is the back-pressure.
+-- Cost   O(items), and O(log lane) for each while anything is in the lane. Refused (OOM) while Redis is above
+--        maxmemory: that is the back-pressure.
 -- Never  loses an item, queues an item twice, or stays silent about a change of an item in flight.
 
 --@include parts/keys.lua

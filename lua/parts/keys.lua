@@ -23,15 +23,16 @@ end
 
 -- Redis does not roll a script back: whatever can fail is looked at before the first write. `more` are the commands
 -- that measure the keys after the common ones (LLEN when there are further ones), and fail on one of another type;
--- first_item is the place of the items in ARGV. Most of the time nothing is dirty, delayed, dead, failed or in the lane for later,
--- which one command tells.
+-- first_item is the place of the items in ARGV. Most of the time nothing is dirty, delayed, dead, failed or in
+-- the lane for later, which one command tells.
 local function check_call(name, more, first_item, words_per_item)
   local failed = check_arguments(name, more, first_item, words_per_item)
   if failed then
     return failed
   end
   if redis.call('EXISTS', key.dirty, key.delayed, key.dead, key.failures, key.later) == 0 then
-    size[key.dirty], size[key.delayed], size[key.dead], size[key.failures], size[key.later] = 0, 0, 0, 0, 0
+    size[key.dirty], size[key.delayed], size[key.dead] = 0, 0, 0
+    size[key.failures], size[key.later] = 0, 0
   end
   for i, name_of_key in ipairs(KEYS) do
     local measured = size[name_of_key] or redis.pcall(MEASURE[i] or more[i - #MEASURE] or 'LLEN', name_of_key)
