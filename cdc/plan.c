@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cdc/plan_sql.h"
+#include "cdc/shape.h"
 #include "common/mem.h"
 
 /* ---- looking the configuration up in the catalog ---- */
@@ -133,6 +134,7 @@ static size_t trimmed_length(const char *sql)
 static void compose(struct plan_projection *plan, size_t index, const struct projection *projection,
                     const struct relation *source)
 {
+    plan->shape = shape_text(projection, source);
     plan->select_name = mem_printf("documents_%zu", index);
     plan->select_by_id = plan_sql_by_id(projection, source);
     plan->select_head = plan_sql_select_head(projection, source);
@@ -280,6 +282,7 @@ void plan_free(struct plan *plan)
         free(projection->names);
         free(projection->stored);
         free(projection->lookups);
+        free(projection->shape);
         free(projection->select_name);
         free(projection->select_by_id);
         free(projection->select_head);

@@ -39,6 +39,7 @@ struct plan_projection {
     char *behind;                /* the condition: behind the id in one parameter per id column */
     bool has_rivals;             /* another projection's keys may look like this one's */
     int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
+    char *shape;                 /* see shape.h */
     char **lookups;              /* per watch, without a semicolon; NULL where it has none */
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cdc/shapes.h"
 #include "cdc/verb_backfill.h"
 #include "common/mem.h"
 
@@ -76,10 +77,15 @@ static char *names_of(const struct tool *tool, const struct config *config)
 static int become_worker(struct backfill *backfill, struct err *err)
 {
     struct session_opener opener = {.application = "pgusher backfill", .is_worker = true};
+    char *shapes = NULL;
+    int result = -1;
 
     session_close(backfill->session);
     backfill->session = NULL;
-    return session_open(backfill->loop, backfill->config, &opener, &backfill->session, err) ? 0 : -1;
+    if (session_open(backfill->loop, backfill->config, &opener, &backfill->session, err))
+        result = shapes_adopt(backfill->session, &shapes, err);
+    free(shapes);
+    return result;
 }
 
 static void say_asked(const struct backfill *backfill, const struct asked_list *asked)

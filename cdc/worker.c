@@ -288,6 +288,7 @@ static void worker_free(struct worker *worker)
     worker_close(worker);
     worker_row_free(worker->row);
     free(worker->dataset);
+    free(worker->shapes);
     free(worker->database);
     config_free(worker->config);
     timer_free(worker->timer);

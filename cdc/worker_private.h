@@ -43,6 +43,7 @@ struct worker {
     int64_t epoch; /* what the last session used */
     int64_t ordinal;
     char *dataset;
+    char *shapes; /* see shapes_adopt */
     char *database;
     /* The last owner may have died between a put and its enqueue, so unchanged documents are queued, too:
      * until nothing is left to do. One batch is not enough: a change that came after it may have cut the link

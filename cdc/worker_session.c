@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cdc/beside.h"
+#include "cdc/shapes.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -82,6 +83,8 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
              session->plan->nprojections);
     worker_pulse(worker);
+    if (shapes_adopt(session, &worker->shapes, err) != 0)
+        return -1;
     if (worker->options->once)
         return 0;
     worker->fleet = fleet_join(session, err);

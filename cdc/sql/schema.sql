@@ -145,7 +145,8 @@ CREATE TABLE IF NOT EXISTS pgusher.moment (
     snapshot pg_snapshot NOT NULL
 );
 
--- One row per projection that a worker of a fleet has run.
+-- One row per projection that a worker of a fleet has run. shape: how its documents look. stale: what must be done, since stale_at,
+-- because documents that stand looked otherwise; see cdc/shapes.h.
 CREATE TABLE IF NOT EXISTS pgusher.projection (
     fleet     text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
     name      text NOT NULL,
@@ -153,8 +154,20 @@ CREATE TABLE IF NOT EXISTS pgusher.projection (
     swept_to  timestamptz,
     broken_at timestamptz,
     error     text,
+    stale     text,
+    stale_at  timestamptz,
     PRIMARY KEY (fleet, name)
 ) WITH (fillfactor = 50);
+
+-- Key templates whose keys may still stand in Redis though no projection writes them any more. id: the columns of the
+-- documents' id.
+CREATE TABLE IF NOT EXISTS pgusher.former (
+    fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    projection text NOT NULL,
+    key        text NOT NULL,
+    id         text[] NOT NULL,
+    PRIMARY KEY (fleet, projection, key)
+);
 
 -- What each worker says of itself (see pgusher.note_worker), for people: nothing depends on it, and a crash may empty it. backend: its
 -- session's pid here.
