@@ -39,11 +39,15 @@ typedef void beside_cursors_fn(void *arg, int part, const char *text);
 int beside_cursors(struct session *session, const struct parts *parts, beside_cursors_fn *fn, void *arg,
                    struct err *err);
 
-/* The note about the backfill of a projection (see task_note.h); calls fn with each record's (NULL: none). */
+/* A field of each record: calls fn with its text (NULL: there is none). */
 typedef void beside_note_fn(void *arg, const char *text);
+int beside_field(struct session *session, const char *name, beside_note_fn *fn, void *arg, struct err *err);
+/* Writes it into every record. 0, or -1 with err set, as beside_save. */
+int beside_set_field(struct session *session, const char *name, const char *text, struct err *err);
+
+/* The note about the backfill of a projection (see task_note.h); calls fn with each record's (NULL: none). */
 int beside_notes(struct session *session, const char *projection, beside_note_fn *fn, void *arg,
                  struct err *err);
-/* Writes it into every record. 0, or -1 with err set, as beside_save. */
 int beside_note(struct session *session, const char *projection, const char *text, struct err *err);
 
 /* Waits until as many replicas of every primary as redis_wait says have all that was written so far.

@@ -45,22 +45,26 @@ int beside_cursors(struct session *session, const struct parts *parts, beside_cu
     return 0;
 }
 
+int beside_field(struct session *session, const char *name, beside_note_fn *fn, void *arg, struct err *err)
+{
+    for (size_t i = 0; i < session->records.count; i++) {
+        const char *words[] = {"HMGET", NULL, name};
+        struct rreply *reply = record_run(session, session->records.routes[i], 3, words, err);
+
+        if (!reply)
+            return -1;
+        fn(arg, record_text(reply, 0));
+        rreply_free(reply);
+    }
+    return 0;
+}
+
 int beside_notes(struct session *session, const char *projection, beside_note_fn *fn, void *arg,
                  struct err *err)
 {
     char *name = note_name(projection);
-    int result = 0;
+    int result = beside_field(session, name, fn, arg, err);
 
-    for (size_t i = 0; i < session->records.count && result == 0; i++) {
-        const char *words[] = {"HMGET", NULL, name};
-        struct rreply *reply = record_run(session, session->records.routes[i], 3, words, err);
-
-        if (reply)
-            fn(arg, record_text(reply, 0));
-        else
-            result = -1;
-        rreply_free(reply);
-    }
     free(name);
     return result;
 }
@@ -166,14 +170,23 @@ int beside_save(struct session *session, const struct position *position, struct
     return result;
 }
 
-int beside_note(struct session *session, const char *projection, const char *text, struct err *err)
+int beside_set_field(struct session *session, const char *name, const char *text, struct err *err)
 {
     struct words fields = {0};
     int result;
 
-    words_put_note(&fields, projection, text);
+    words_put_pair(&fields, name, text);
     result = save(session, &fields, err);
     words_free(&fields);
+    return result;
+}
+
+int beside_note(struct session *session, const char *projection, const char *text, struct err *err)
+{
+    char *name = note_name(projection);
+    int result = beside_set_field(session, name, text, err);
+
+    free(name);
     return result;
 }
 

@@ -53,6 +53,7 @@ struct config {
     int64_t look_back_ms; /* how long a fleet may rewind; 0: not said, as the other limits below */
     int64_t max_lag_rows; /* who is further behind is cut loose from the changelog */
     int64_t max_lag_age_ms;
+    int64_t sweep_ms;  /* how often documents whose date passed are told to the queues */
     int wait_replicas; /* of Redis, that must have a write before a cursor moves over it; 0: none */
     int64_t wait_timeout_ms;
     int64_t canary_ms; /* how often a canary is sent; 0: never */

@@ -6,6 +6,8 @@ enum { MAX_PARTITIONS = 256, MAX_REPLICAS = 100 };
 enum { MIN_CANARY_MS = 1000, MAX_CANARY_MS = 3600000, DEFAULT_CANARY_MS = 30000 };
 enum { MIN_LIMIT_MS = 1000, MAX_LIMIT_DAYS = 366, DEFAULT_WAIT_MS = 200, MAX_WAIT_MS = 60000 };
 
+enum { MIN_SWEEP_MS = 100, DEFAULT_SWEEP_MS = 10000, MAX_SWEEP_MS = 3600000 };
+
 #define MAX_LIMIT_MS (MAX_LIMIT_DAYS * INT64_C(86400000))
 #define MAX_LAG_ROWS INT64_C(1000000000000)
 
@@ -35,6 +37,16 @@ static void read_changelog(const struct jnode *root, struct config *config)
     jconf_known(&max_lag, max_lag_keys);
     config->max_lag_rows = jconf_integer(&max_lag, "rows", 1, MAX_LAG_ROWS, 0);
     config->max_lag_age_ms = read_limit_ms(&max_lag, "age");
+}
+
+static void read_sweep(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "sweep");
+
+    config->sweep_ms = jconf_duration_ms(root, "sweep", DEFAULT_SWEEP_MS);
+    if (config->sweep_ms < MIN_SWEEP_MS || config->sweep_ms > MAX_SWEEP_MS)
+        jconf_problem(&node, "must be between %d ms and 1 h: how often documents whose date passed are told",
+                      MIN_SWEEP_MS);
 }
 
 static void read_redis_wait(const struct jnode *root, struct config *config)
@@ -69,6 +81,7 @@ static void read_canary(const struct jnode *root, struct config *config)
 void config_read_limits(const struct jnode *root, struct config *config)
 {
     read_changelog(root, config);
+    read_sweep(root, config);
     read_redis_wait(root, config);
     read_canary(root, config);
 }

@@ -141,6 +141,10 @@ static void compose(struct plan_projection *plan, size_t index, const struct pro
     plan->id_list = plan_sql_id_list(projection);
     plan->from = mem_printf(" FROM %s s", source->qualified);
     plan->behind = plan_sql_behind(projection, source);
+    if (projection->expire_at) {
+        plan->sweep_first = plan_sql_sweep(projection, source, false);
+        plan->sweep_after = plan_sql_sweep(projection, source, true);
+    }
     plan->lookups = mem_zalloc(sizeof(char *) * (projection->nwatches + 1));
     for (size_t i = 0; i < projection->nwatches; i++) {
         const char *lookup = projection->watches[i].lookup;
@@ -289,6 +293,8 @@ void plan_free(struct plan *plan)
         free(projection->id_list);
         free(projection->from);
         free(projection->behind);
+        free(projection->sweep_first);
+        free(projection->sweep_after);
     }
     free(plan->projections);
     free(plan->routes);

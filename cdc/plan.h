@@ -36,7 +36,9 @@ struct plan_projection {
     char *select_head;              /* of documents in the order of id, up to FROM */
     char *id_list;
     char *from;
-    char *behind;                /* the condition: behind the id in one parameter per id column */
+    char *behind;      /* the condition: behind the id in one parameter per id column */
+    char *sweep_first; /* the first PLAN_CHUNK whose date is in a stretch; NULL: no dates (see plan_sql.h) */
+    char *sweep_after;
     bool has_rivals;             /* another projection's keys may look like this one's */
     int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
     char *shape;                 /* see shape.h */

@@ -13,19 +13,28 @@ static void put_id_list(struct buf *sql, const struct projection *projection)
     }
 }
 
+static void put_date(struct buf *sql, const struct projection *projection)
+{
+    buf_puts(sql, "s.");
+    pg_put_identifier(sql, projection->expire_at);
+}
+
+/* Whether the date is a timestamptz; others are read as UTC. */
+static bool is_exact(const struct projection *projection, const struct relation *source)
+{
+    return strcmp(relation_column(source, projection->expire_at)->base_type, "timestamp with time zone") == 0;
+}
+
 static void put_expire(struct buf *sql, const struct projection *projection, const struct relation *source)
 {
     struct buf at = BUF_NONE;
-    const char *type;
 
     if (!projection->expire_at) {
         buf_puts(sql, "NULL::text");
         return;
     }
-    type = relation_column(source, projection->expire_at)->base_type;
-    buf_puts(&at, "s.");
-    pg_put_identifier(&at, projection->expire_at);
-    if (strcmp(type, "timestamp with time zone") != 0)
+    put_date(&at, projection);
+    if (!is_exact(projection, source))
         buf_puts(&at, "::timestamp AT TIME ZONE 'UTC'");
     buf_printf(sql,
                "CASE WHEN pg_catalog.isfinite(%s) THEN pg_catalog.floor(EXTRACT(EPOCH FROM %s) * "
@@ -102,6 +111,15 @@ char *plan_sql_id_list(const struct projection *projection)
     return buf_take(&sql);
 }
 
+/* The id in parameters from `first` on. */
+static void put_id_parameters(struct buf *sql, const struct projection *projection,
+                              const struct relation *source, size_t first)
+{
+    for (size_t i = 0; i < projection->nid; i++)
+        buf_printf(sql, "%s$%zu::%s", i ? ", " : "", first + i,
+                   relation_column(source, projection->id[i])->type);
+}
+
 char *plan_sql_behind(const struct projection *projection, const struct relation *source)
 {
     struct buf sql = BUF_NONE;
@@ -109,9 +127,7 @@ char *plan_sql_behind(const struct projection *projection, const struct relation
     buf_putc(&sql, '(');
     put_id_list(&sql, projection);
     buf_puts(&sql, ") > (");
-    for (size_t i = 0; i < projection->nid; i++)
-        buf_printf(&sql, "%s$%zu::%s", i ? ", " : "", i + 1,
-                   relation_column(source, projection->id[i])->type);
+    put_id_parameters(&sql, projection, source, 1);
     buf_putc(&sql, ')');
     return buf_take(&sql);
 }
@@ -159,5 +175,61 @@ char *plan_sql_all(const struct plan_projection *plan, const char *what, const c
 
     buf_printf(&sql, "SELECT %s", what);
     put_where(&sql, plan, filter);
+    return buf_take(&sql);
+}
+
+/* ---- by date ---- */
+
+/* The bare column is compared, so that an index on it serves. */
+static void put_moment(struct buf *sql, const struct projection *projection, const struct relation *source,
+                       int parameter)
+{
+    buf_printf(sql, "(timestamptz 'epoch' + $%d::float8 * interval '1 ms')%s", parameter,
+               is_exact(projection, source) ? "" : " AT TIME ZONE 'UTC'");
+}
+
+static void put_sweep_begin(struct buf *sql, const struct projection *projection,
+                            const struct relation *source, bool after)
+{
+    const char *type = relation_column(source, projection->expire_at)->type;
+
+    put_date(sql, projection);
+    buf_puts(sql, " >= ");
+    if (!after) {
+        put_moment(sql, projection, source, 1);
+        return;
+    }
+    buf_printf(sql, "$1::%s AND (", type);
+    put_date(sql, projection);
+    buf_puts(sql, ", ");
+    put_id_list(sql, projection);
+    buf_printf(sql, ") > ($1::%s, ", type);
+    put_id_parameters(sql, projection, source, 3);
+    buf_putc(sql, ')');
+}
+
+char *plan_sql_sweep(const struct projection *projection, const struct relation *source, bool after)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_puts(&sql, "SELECT ");
+    put_date(&sql, projection);
+    buf_puts(&sql, ", ");
+    put_expire(&sql, projection, source);
+    buf_puts(&sql, ", ");
+    put_id_list(&sql, projection);
+    buf_printf(&sql, " FROM %s s WHERE ", source->qualified);
+    put_sweep_begin(&sql, projection, source, after);
+    buf_puts(&sql, " AND ");
+    put_date(&sql, projection);
+    buf_puts(&sql, " < ");
+    put_moment(&sql, projection, source, 2);
+    buf_puts(&sql, " AND (");
+    put_id_list(&sql, projection);
+    buf_puts(&sql, ") IS NOT NULL ORDER BY ");
+    put_date(&sql, projection);
+    buf_puts(&sql, ", ");
+    put_id_list(&sql, projection);
+    buf_printf(&sql, " LIMIT %d", PLAN_CHUNK);
     return buf_take(&sql);
 }

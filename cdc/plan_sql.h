@@ -14,4 +14,11 @@ char *plan_sql_select_head(const struct projection *projection, const struct rel
 char *plan_sql_id_list(const struct projection *projection);
 char *plan_sql_behind(const struct projection *projection, const struct relation *source);
 
+/* Whose date is in a stretch, in the order of date and id: columns of enum sweep_column, then the id.
+ * Parameters: [1] the first moment of the stretch, [2] the one behind it, in ms since 1970 without the grace.
+ * `after` instead begins behind the document with [1] this date and [3] … this id. For a projection with
+ * expire_at. */
+enum sweep_column { SWEEP_DATE, SWEEP_EXPIRE, SWEEP_ID };
+char *plan_sql_sweep(const struct projection *projection, const struct relation *source, bool after);
+
 #endif

@@ -179,6 +179,10 @@ static void take_outcome(struct sink *sink, const struct parcel *parcel, const s
     case 3:
         tally->absent++;
         break;
+    case 4: /* Redis may have dropped it just now; a backfill would tell of all the past */
+        tally->absent++;
+        changed = parcel->projection->config->expire_at && !sink->queueing.backlog;
+        break;
     case -1:
         tally->stale++;
         break;

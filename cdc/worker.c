@@ -155,11 +155,14 @@ static int poll(struct worker *worker, struct err *err)
     return worker_do_chores(worker, true, err);
 }
 
-/* --once: everything is applied when no backfill is left, either, but those that fail. */
+/* --once: everything is applied when no backfill is left, either, but those that fail, and no date that
+ * passed. */
 static int end_once(struct worker *worker, struct err *err)
 {
     int64_t left = tasks_ms_left(worker->tasks, false);
 
+    if (sweep_ms_left(worker->sweep, false) == 0)
+        return sweep_step(worker->sweep, err);
     worker->stopping = left < 0 || left > ONCE_WAIT_MS;
     if (worker->stopping)
         return 0;
@@ -190,20 +193,22 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     return state == FEED_ASLEEP ? sleep_behind_gate(worker, err) : poll(worker, err);
 }
 
-/* Nothing to read: others own all partitions, or hold them still. Backfills go on, for who holds one may have
- * given its last partition up. */
+/* Nothing to read: others own all partitions, or hold them still. Backfills and the sweep go on, for who
+ * holds one may have given its last partition up. */
 static int stand_by(struct worker *worker, struct err *err)
 {
-    int64_t task_ms = tasks_ms_left(worker->tasks, false);
+    int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = worker_ms_to_next_chore(worker);
 
     if (worker->options->once)
         return worker_own_all(worker, err);
-    if (fleet_workers(worker->fleet) == 0 || task_ms < 0)
-        task_ms = SAFETY_POLL_MS;
+    if (fleet_workers(worker->fleet) == 0)
+        task_ms = chore_ms = SAFETY_POLL_MS;
     worker_row_gate(worker->row, "idle: others own all partitions");
     worker_row_write(worker->row);
-    worker_wait(worker, least(task_ms, SAFETY_POLL_MS));
-    return is_called(worker) || fleet_workers(worker->fleet) == 0 ? 0 : backfill(worker, false, err);
+    worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
+    if (is_called(worker) || fleet_workers(worker->fleet) == 0)
+        return 0;
+    return worker_do_chores(worker, true, err) == 0 ? backfill(worker, false, err) : -1;
 }
 
 static int read_on(struct worker *worker, struct err *err)

@@ -1,5 +1,5 @@
-/* What is due now and then: cursors are saved, the changelog is tidied, a line is logged. See
- * worker_private.h. */
+/* What is due now and then: cursors are saved, the changelog is tidied, dates that passed are told, a line is
+ * logged. See worker_private.h. */
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -75,7 +75,6 @@ static int64_t ms_left(int64_t since_ms, int64_t every_ms)
     return since_ms + every_ms - clock_mono_ms();
 }
 
-/* What is due now and then: cursors are saved, the changelog is tidied, a line is logged. */
 int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 {
     int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
@@ -87,15 +86,17 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
     if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
         save(worker, ms_left(worker->saved_in_pg_at_ms, pg_every) <= 0, err) != 0)
         return -1;
-    if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0)
-        return tidy(worker, err);
-    return 0;
+    if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
+        return -1;
+    return sweep_ms_left(worker->sweep, !resting) == 0 ? sweep_step(worker->sweep, err) : 0;
 }
 
 int64_t worker_ms_to_next_chore(const struct worker *worker)
 {
     int64_t ms = least(worker_row_ms_left(worker->row), worker_canary_ms_left(worker));
 
+    if (sweep_ms_left(worker->sweep, false) >= 0)
+        ms = least(ms, sweep_ms_left(worker->sweep, false));
     if (worker->changes)
         ms = least(ms, report_ms_left(worker));
     if (feed_is_unsaved(worker->feed))

@@ -9,6 +9,7 @@
 #include "cdc/worker.h"
 #include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
+#include "cdc/worker_sweep.h"
 #include "common/backoff.h"
 
 enum {
@@ -26,6 +27,7 @@ struct worker {
     struct feed *feed;
     struct tasks *tasks;
     struct promoter *promoter;
+    struct sweep *sweep;
     struct timer *timer; /* what waiting waits for */
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */

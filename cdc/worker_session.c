@@ -33,6 +33,7 @@ void worker_close(struct worker *worker)
     worker_row_begin(worker->row, NULL);
     feed_free(worker->feed);
     tasks_free(worker->tasks);
+    sweep_free(worker->sweep);
     session_close(worker->session); /* tells the fleet's last question that it is over */
     fleet_free(worker->fleet);
     promoter_free(worker->promoter);
@@ -41,6 +42,7 @@ void worker_close(struct worker *worker)
     worker->fleet = NULL;
     worker->tasks = NULL;
     worker->promoter = NULL;
+    worker->sweep = NULL;
 }
 
 static void on_told(void *arg, const char *payload)
@@ -69,6 +71,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->feed = feed_new(session);
     worker->tasks = tasks_new(session, NULL);
     worker->promoter = promoter_new(session);
+    worker->sweep = sweep_new(session);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();

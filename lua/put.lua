@@ -9,7 +9,8 @@
 --          digest      of all that follows and of expire_at
 --          n           number of fields, followed by n times name, value
 -- Reply  per document an integer or an error:
---          1 put, 0 unchanged (only its version moved on), 2 removed, 3 to be removed but was not there,
+--          1 put, 0 unchanged (only its version moved on), 2 removed, 3 to be removed but was not there, 4 the same
+--          without a tombstone: if it was there, it went by itself, when its date passed,
 --          -1 stale (a newer version is there: nothing written), or the error that stands in the way of this
 --          document only
 -- Cost   O(fields) a document. Refused as a whole (OOM) while Redis is above maxmemory.
@@ -36,8 +37,8 @@ end
 
 local function remove(key, gone, version)
   local existed = redis.call('DEL', key)
-  redis.call('SET', gone, version, 'PX', tombstone_ttl)
-  return existed == 1 and 2 or 3
+  local told = redis.call('SET', gone, version, 'PX', tombstone_ttl, 'GET')
+  return existed == 1 and 2 or told and 3 or 4
 end
 
 local function put(key, gone, version, expire_at, digest, first, n)

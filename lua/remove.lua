@@ -3,8 +3,8 @@
 --
 -- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
 -- ARGV   [1] how long a tombstone lives, ms; then per document its version, an integer below 2^53
--- Reply  per document an integer or an error: 2 removed, 3 was not there, -1 stale (a newer version is there: nothing
---        written), or the error that stands in the way of this document only
+-- Reply  per document an integer or an error: 2 removed, 3 was not there, 4 was not there and has no tombstone: if it was
+--        there, it went by itself, when its date passed, -1 stale (a newer version is there: nothing written), or the error that stands in the way of this document only
 -- Cost   O(fields) a document. Works above maxmemory, too: it makes room.
 -- Never  removes a newer version, a hash without a version (it is not ours), or a key that is not a hash. The
 --        tombstone keeps a late, older put from bringing the document back.
@@ -22,8 +22,8 @@ local function remove(key, gone, version)
     return -1
   end
   local existed = redis.call('DEL', key)
-  redis.call('SET', gone, version, 'PX', ARGV[1])
-  return existed == 1 and 2 or 3
+  local told = redis.call('SET', gone, version, 'PX', ARGV[1], 'GET')
+  return existed == 1 and 2 or told and 3 or 4
 end
 
 local replies = {}

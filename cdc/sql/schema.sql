@@ -146,7 +146,8 @@ CREATE TABLE IF NOT EXISTS pgusher.moment (
 );
 
 -- One row per projection that a worker of a fleet has run. shape: how its documents look. stale: what must be done, since stale_at,
--- because documents that stand looked otherwise; see cdc/shapes.h.
+-- because documents that stand looked otherwise; see cdc/shapes.h. swept_to: the queues were told of every document whose date, with the
+-- grace, is before. broken_at, error: since when its documents cannot be read at all, and why.
 CREATE TABLE IF NOT EXISTS pgusher.projection (
     fleet     text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
     name      text NOT NULL,

@@ -146,6 +146,18 @@ START_TEST(limits_of_the_changelog)
 }
 END_TEST
 
+START_TEST(sweep)
+{
+    struct config *config = load_good("sweep", "\"100 ms\"");
+
+    ck_assert_int_eq(config->sweep_ms, 100);
+    config_free(config);
+    config = load_good("partitions", "3");
+    ck_assert_int_eq(config->sweep_ms, 10 * SECOND);
+    config_free(config);
+}
+END_TEST
+
 START_TEST(replicas_to_wait_for)
 {
     struct config *config = load_good("redis_wait", "{}");
@@ -350,10 +362,10 @@ START_TEST(servers_as_objects_need_no_password)
 END_TEST
 
 UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(example_watches),
-          UNIT(limits_that_are_not_said), UNIT(limits_of_the_changelog), UNIT(replicas_to_wait_for),
-          UNIT(queues_say_only_what_is_written), UNIT(queues_that_only_a_projection_names),
-          UNIT(a_watch_may_be_an_object_without_lookup), UNIT(limits_may_be_reached),
-          UNIT(optional_settings_have_defaults), UNIT(empty_queue_list_is_no_queue),
-          UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids), UNIT(default_file),
-          UNIT(postgres_password_file), UNIT(redis_password_file), UNIT(empty_password_files),
-          UNIT(servers_as_objects_need_no_password))
+          UNIT(limits_that_are_not_said), UNIT(limits_of_the_changelog), UNIT(the_canary), UNIT(sweep),
+          UNIT(replicas_to_wait_for), UNIT(queues_say_only_what_is_written),
+          UNIT(queues_that_only_a_projection_names), UNIT(a_watch_may_be_an_object_without_lookup),
+          UNIT(limits_may_be_reached), UNIT(optional_settings_have_defaults),
+          UNIT(empty_queue_list_is_no_queue), UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids),
+          UNIT(default_file), UNIT(postgres_password_file), UNIT(redis_password_file),
+          UNIT(empty_password_files), UNIT(servers_as_objects_need_no_password))
