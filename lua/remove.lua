@@ -3,8 +3,9 @@
 --
 -- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
 -- ARGV   [1] how long a tombstone lives, ms; then per document its version, an integer below 2^53
--- Reply  per document an integer or an error: 2 removed, 3 was not there, 4 was not there and has no tombstone: if it was
---        there, it went by itself, when its date passed, -1 stale (a newer version is there: nothing written), or the error that stands in the way of this document only
+-- Reply  per document an integer or an error: 2 removed, 3 was not there, 4 was not there and has no tombstone: if it
+--        was there, it went by itself, when its date passed, -1 stale (a newer version is there: nothing written), or
+--        the error that stands in the way of this document only
 -- Cost   O(fields) a document. Works above maxmemory, too: it makes room.
 -- Never  removes a newer version, a hash without a version (it is not ours), or a key that is not a hash. The
 --        tombstone keeps a late, older put from bringing the document back.
