@@ -11,7 +11,7 @@
 #include "common/version.h"
 
 static const struct verb *const verbs[] = {
-    &check_verb, &install_verb, &uninstall_verb, &status_verb, &backfill_verb, &fleet_verb,
+    &check_verb, &install_verb, &uninstall_verb, &status_verb, &explain_verb, &backfill_verb, &fleet_verb,
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 

@@ -51,7 +51,8 @@ struct verb {
     const char *usage; /* begins with "usage: pgusher NAME", ends with an example */
 };
 
-extern const struct verb check_verb, install_verb, uninstall_verb, backfill_verb, status_verb, fleet_verb;
+extern const struct verb check_verb, install_verb, uninstall_verb, backfill_verb, status_verb, explain_verb,
+    fleet_verb;
 
 /* The configuration, or NULL after its mistakes were printed to stderr. */
 struct config *tool_config(const struct tool *tool);

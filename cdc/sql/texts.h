@@ -9,6 +9,8 @@ extern const char sql_capture_state[];
 extern const char sql_claim_task[];
 extern const char sql_describe[];
 extern const char sql_end_task[];
+extern const char sql_explain_changes[];
+extern const char sql_explain_context[];
 extern const char sql_fleet_state[];
 extern const char sql_forget_shapes[];
 extern const char sql_key_types[];

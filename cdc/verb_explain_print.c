@@ -1,0 +1,299 @@
+/* The story for a person. See verb_explain.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdc/verb_explain.h"
+
+enum { WIDTH = 60 }; /* of a value; what is longer is cut */
+
+static void label(const char *text)
+{
+    printf("  %-12s ", text);
+}
+
+/* On one line, and not longer than a line. */
+static void put_value(const char *text)
+{
+    size_t shown = 0;
+
+    for (; text[shown] && shown < WIDTH; shown++)
+        putchar((unsigned char)text[shown] < ' ' ? ' ' : text[shown]);
+    while (((unsigned char)text[shown] & 0xc0) == 0x80)
+        putchar(text[shown++]);
+    if (text[shown])
+        printf("… (%zu bytes)", strlen(text));
+}
+
+static void put_seconds(const json_t *object, const char *name)
+{
+    char *text = explain_duration(json_number_value(json_object_get(object, name)));
+
+    fputs(text, stdout);
+    free(text);
+}
+
+static void put_count(const json_t *object, const char *name)
+{
+    char *text = explain_count(json_integer_value(json_object_get(object, name)));
+
+    fputs(text, stdout);
+    free(text);
+}
+
+/* ---- row and hash ---- */
+
+static const json_t *difference_of(const json_t *document, const char *field)
+{
+    const json_t *difference;
+    size_t i;
+
+    json_array_foreach (json_object_get(document, "differences"), i, difference)
+        if (strcmp(explain_member(difference, "field"), field) == 0)
+            return difference;
+    return NULL;
+}
+
+static void put_side(const json_t *value, const char *where, const char *end)
+{
+    if (json_is_string(value))
+        put_value(json_string_value(value));
+    else
+        fputs("nothing", stdout);
+    printf(" in %s%s", where, end);
+}
+
+static void print_difference(const json_t *difference)
+{
+    printf("  ! %-14s ", explain_member(difference, "field"));
+    put_side(json_object_get(difference, "postgresql"), "PostgreSQL", ", ");
+    put_side(json_object_get(difference, "redis"), "Redis", "\n");
+}
+
+static void print_fields(const json_t *document, const json_t *fields, const char *title)
+{
+    const char *name;
+    json_t *value;
+
+    printf("%s\n", title);
+    json_object_foreach ((json_t *)fields, name, value) {
+        const json_t *difference = difference_of(document, name);
+
+        if (difference) {
+            print_difference(difference);
+            continue;
+        }
+        printf("    %-14s ", name);
+        put_value(json_string_value(value));
+        putchar('\n');
+    }
+}
+
+/* What only the hash has. */
+static void print_extra(const json_t *document, const json_t *row)
+{
+    const json_t *difference;
+    size_t i;
+
+    json_array_foreach (json_object_get(document, "differences"), i, difference)
+        if (!json_object_get(row, explain_member(difference, "field")))
+            print_difference(difference);
+}
+
+static void print_content(const json_t *document)
+{
+    const json_t *row = json_object_get(document, "row"), *hash = json_object_get(document, "hash");
+
+    if (json_is_object(row) && json_is_object(hash)) {
+        print_fields(document, row, "row and hash:");
+        print_extra(document, row);
+    } else if (json_is_object(row)) {
+        print_fields(document, row, hash ? "row (there is no hash):" : "row:");
+    } else if (json_is_object(hash)) {
+        print_fields(document, hash, row ? "hash (there is no row):" : "hash:");
+    }
+    if (json_object_get(document, "error"))
+        printf("row: %s\n", explain_member(document, "error"));
+    if (json_object_get(document, "type"))
+        printf("the key holds a %s\n", explain_member(document, "type"));
+}
+
+/* ---- what belongs to the hash ---- */
+
+static const char *or_never(const char *date)
+{
+    return *date ? date : "never";
+}
+
+static void print_expiry(const json_t *document)
+{
+    const char *date = explain_member(document, "expires_at");
+    const char *hash = explain_member(document, "hash_expires_at");
+
+    label("ends");
+    if (json_is_true(json_object_get(document, "expiry_differs")))
+        printf("! the document %s, its hash %s\n", or_never(date), or_never(hash));
+    else
+        printf("%s\n", or_never(*date ? date : hash));
+}
+
+static void put_version(const json_t *version)
+{
+    printf("epoch %lld, ordinal %lld", (long long)json_integer_value(json_object_get(version, "epoch")),
+           (long long)json_integer_value(json_object_get(version, "ordinal")));
+    if (json_object_get(version, "transactions_ago")) {
+        fputs(", ", stdout);
+        put_count(version, "transactions_ago");
+        fputs(" transactions ago", stdout);
+    }
+}
+
+static void print_version(const json_t *document)
+{
+    const json_t *version = json_object_get(document, "version");
+    const json_t *tombstone = json_object_get(document, "tombstone");
+
+    if (json_is_object(version)) {
+        label("version");
+        put_version(version);
+        printf("; digest %s\n", or_never(explain_member(document, "digest")));
+    } else if (json_is_object(json_object_get(document, "hash"))) {
+        label("version");
+        puts("none: this hash was not written by pgusher");
+    }
+    if (json_is_object(tombstone)) {
+        label("tombstone");
+        put_version(tombstone);
+        fputs("; for another ", stdout);
+        put_seconds(tombstone, "seconds_left");
+        putchar('\n');
+    }
+}
+
+/* ---- queues ---- */
+
+static void put_queue(const json_t *queue)
+{
+    const char *state = explain_member(queue, "state");
+
+    printf("%s: %s", explain_member(queue, "queue"), state);
+    if (strcmp(state, "waiting") == 0) {
+        fputs(" behind ", stdout);
+        put_count(queue, "behind");
+        fputs(" others", stdout);
+    } else if (strcmp(state, "in flight") == 0) {
+        printf(" at %s%s", explain_member(queue, "consumer"),
+               json_is_true(json_object_get(queue, "changed_meanwhile")) ? ", and changed meanwhile" : "");
+    } else if (strcmp(state, "delayed") == 0) {
+        fputs(", its time comes in ", stdout);
+        put_seconds(queue, "due_in_seconds");
+    } else if (strcmp(state, "dead") == 0) {
+        fputs(" since ", stdout);
+        put_seconds(queue, "seconds_ago");
+    } else if (strcmp(state, "later") == 0) {
+        fputs(": waits until nothing else does, since ", stdout);
+        put_seconds(queue, "waits_seconds");
+    }
+}
+
+static void print_queues(const json_t *document)
+{
+    const json_t *queue;
+    size_t i;
+
+    json_array_foreach (json_object_get(document, "queues"), i, queue) {
+        label("queue");
+        put_queue(queue);
+        if (json_object_get(queue, "reason"))
+            printf(" (failed %lld, crashed %lld times: %s)",
+                   (long long)json_integer_value(json_object_get(queue, "failures")),
+                   (long long)json_integer_value(json_object_get(queue, "crashes")),
+                   explain_member(queue, "reason"));
+        putchar('\n');
+    }
+}
+
+static void print_quarantine(const json_t *document)
+{
+    const json_t *row = json_object_get(document, "quarantine");
+
+    if (!json_is_object(row))
+        return;
+    label("quarantine");
+    printf("since %s, tried %lld times, last %s: %s\n", explain_member(row, "first_at"),
+           (long long)json_integer_value(json_object_get(row, "attempts")), explain_member(row, "last_at"),
+           explain_member(row, "error"));
+}
+
+/* ---- all ---- */
+
+static void print_changes(const json_t *facts)
+{
+    const json_t *change;
+    size_t i;
+
+    json_array_foreach (json_object_get(facts, "changes"), i, change) {
+        const char *owner = explain_member(change, "owner");
+
+        label("change");
+        printf("of %s %s, ", explain_member(change, "table"), explain_member(change, "keys"));
+        put_seconds(change, "seconds");
+        printf(" ago, in partition %lld behind ",
+               (long long)json_integer_value(json_object_get(change, "partition")));
+        put_count(change, "behind");
+        printf(" others; %s%s\n", *owner ? "read by " : "nobody reads it", owner);
+    }
+}
+
+static void print_backfills(const json_t *facts)
+{
+    const json_t *task;
+    size_t i;
+
+    json_array_foreach (json_object_get(facts, "backfills"), i, task) {
+        label("backfill");
+        put_count(task, "documents");
+        printf(" documents done, phase %s (%s)\n", explain_member(task, "phase"),
+               explain_member(task, "reason"));
+    }
+}
+
+static void print_texts(const json_t *texts, FILE *stream, const char *before)
+{
+    const json_t *text;
+    size_t i;
+
+    json_array_foreach (texts, i, text)
+        fprintf(stream, "%s%s\n", before, json_string_value(text));
+}
+
+static void print_document(const json_t *facts, const json_t *document, bool alone)
+{
+    if (!alone)
+        printf("%s: %s\n", explain_member(document, "key"), explain_member(document, "verdict"));
+    else
+        printf("%s, of projection %s\n", explain_member(document, "key"),
+               explain_member(facts, "projection"));
+    print_content(document);
+    print_expiry(document);
+    print_version(document);
+    print_queues(document);
+    print_quarantine(document);
+}
+
+void explain_print(const json_t *facts)
+{
+    const json_t *documents = json_object_get(facts, "documents"), *document;
+    size_t i;
+
+    printf("%s\n", explain_member(facts, "verdict"));
+    json_array_foreach (documents, i, document) {
+        putchar('\n');
+        print_document(facts, document, json_array_size(documents) == 1);
+    }
+    print_changes(facts);
+    print_backfills(facts);
+    print_texts(json_object_get(facts, "notes"), stdout, "  note         ");
+    fflush(stdout);
+    print_texts(json_object_get(facts, "errors"), stderr, "pgusher: ");
+}
