@@ -31,15 +31,18 @@ static const struct watch *watch_of(const struct expansion *expansion, size_t wa
 
 /* ---- collecting ---- */
 
+/* NULL is no part of an id. A lookup may be one of several columns that each lead to documents of their own,
+ * so it is asked as long as one of them has a value. */
 static bool pick(const struct plan_route *route, const struct watch *watch, const struct change *change,
                  const char **ret_values)
 {
+    size_t filled = 0;
+
     for (size_t i = 0; i < watch->ncolumns; i++) {
         ret_values[i] = change->keys[route->positions[i]];
-        if (!ret_values[i])
-            return false; /* NULL leads to no document */
+        filled += ret_values[i] != NULL;
     }
-    return true;
+    return watch->lookup ? filled > 0 : filled == watch->ncolumns;
 }
 
 static void follow(struct expansion *expansion, const struct plan_route *route, const struct change *change)
@@ -200,7 +203,7 @@ static void refuse_value(struct expansion *expansion, const struct lookup *looku
 
     buf_printf(&key, "watch %s", watch->table);
     for (size_t i = 0; i < watch->ncolumns; i++)
-        buf_printf(&key, " %s=%s", watch->columns[i], values[i]);
+        buf_printf(&key, " %s=%s", watch->columns[i], values[i] ? values[i] : "NULL");
     batch_refuse(expansion->batch, plan_of(expansion)->config->name, key.data, why->text);
     buf_free(&key);
 }

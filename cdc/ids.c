@@ -55,14 +55,14 @@ static uint64_t hash_values(const struct ids *ids, const char *const *values)
     uint64_t hash = 0;
 
     for (size_t i = 0; i < ids->columns; i++)
-        hash = XXH3_64bits_withSeed(values[i], strlen(values[i]), hash + 1);
+        hash = values[i] ? XXH3_64bits_withSeed(values[i], strlen(values[i]), hash + 1) : hash + 1;
     return hash;
 }
 
 static bool equal(const struct ids *ids, const char *const *a, const char *const *b)
 {
     for (size_t i = 0; i < ids->columns; i++)
-        if (strcmp(a[i], b[i]) != 0)
+        if (!a[i] != !b[i] || (a[i] && strcmp(a[i], b[i]) != 0))
             return false;
     return true;
 }
@@ -91,7 +91,7 @@ static const char *const *copy_values(struct ids *ids, const char *const *values
     const char **copy = arena_alloc(ids->arena, ids->columns * sizeof(*copy));
 
     for (size_t i = 0; i < ids->columns; i++)
-        copy[i] = arena_copy(ids->arena, values[i], strlen(values[i]) + 1);
+        copy[i] = values[i] ? arena_copy(ids->arena, values[i], strlen(values[i]) + 1) : NULL;
     return copy;
 }
 
@@ -133,7 +133,10 @@ char *ids_array(const struct ids *ids, size_t first, size_t count, size_t column
 
         if (i > first)
             buf_putc(&out, ',');
-        pg_put_array_element(&out, value, strlen(value));
+        if (value)
+            pg_put_array_element(&out, value, strlen(value));
+        else
+            buf_puts(&out, "NULL");
     }
     buf_putc(&out, '}');
     return buf_take(&out);

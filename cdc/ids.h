@@ -1,6 +1,7 @@
 /* A set of document ids: tuples of texts, each once, in the order they came. Pure.
  *
- * An id's values are NUL-terminated (PostgreSQL's text has no NUL) and live until ids_clear or ids_free.
+ * An id's values are NUL-terminated (PostgreSQL's text has no NUL) and live until ids_clear or ids_free. The
+ * id of a document has no NULL among them; what a lookup is asked for may have.
  */
 #ifndef PGUSHER_IDS_H
 #define PGUSHER_IDS_H

@@ -11,7 +11,8 @@
 #include "common/version.h"
 
 static const struct verb *const verbs[] = {
-    &check_verb, &install_verb, &uninstall_verb, &status_verb, &explain_verb, &backfill_verb, &fleet_verb,
+    &init_verb,   &check_verb,   &install_verb,  &uninstall_verb,
+    &status_verb, &explain_verb, &backfill_verb, &fleet_verb,
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
@@ -35,6 +36,8 @@ static const struct choice {
     {"sample", FLAG_SAMPLE, true, offsetof(struct tool, sample)},
     {"repair", FLAG_REPAIR, false, 0},
     {"watch", FLAG_WATCH, false, 0},
+    {"postgres", FLAG_POSTGRES, false, offsetof(struct tool, postgres)},
+    {"redis", FLAG_REDIS, false, offsetof(struct tool, redis)},
 };
 enum { CHOICES = sizeof(choices) / sizeof(choices[0]) };
 
@@ -177,6 +180,7 @@ int main(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (option == 'c') {
             tool.config_file = optarg;
+            tool.config_given = true;
         } else if (option == OPT_FLEET) {
             tool.fleet = optarg;
         } else if (option == OPT_HELP) {

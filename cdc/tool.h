@@ -27,16 +27,21 @@ enum tool_flag {
     FLAG_SAMPLE = 1 << 11,
     FLAG_REPAIR = 1 << 12,
     FLAG_WATCH = 1 << 13,
+    FLAG_POSTGRES = 1 << 14,
+    FLAG_REDIS = 1 << 15,
 };
 
 struct tool {
     const char *config_file;
+    bool config_given; /* on the command line */
     const char *fleet;
     unsigned given;    /* of enum tool_flag */
     bool json;         /* the same as FLAG_JSON in given */
     const char *where; /* NULL when not given */
     int64_t rate;      /* 1 or more; 0: not given, as sample */
     int64_t sample;
+    const char *postgres; /* NULL when not given, as redis */
+    const char *redis;
     char **args; /* what follows the verb */
     int nargs;
 };
@@ -52,7 +57,7 @@ struct verb {
 };
 
 extern const struct verb check_verb, install_verb, uninstall_verb, backfill_verb, status_verb, explain_verb,
-    fleet_verb;
+    init_verb, fleet_verb;
 
 /* The configuration, or NULL after its mistakes were printed to stderr. */
 struct config *tool_config(const struct tool *tool);

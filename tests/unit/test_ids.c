@@ -79,6 +79,25 @@ START_TEST(composite_ids_are_compared_by_column)
 }
 END_TEST
 
+START_TEST(a_null_is_a_value_of_its_own)
+{
+    struct ids *ids = ids_new(2);
+    char *array;
+
+    add2(ids, "1", NULL);
+    add2(ids, "1", "");
+    add2(ids, NULL, "1");
+    add2(ids, "1", NULL);
+    add2(ids, "1", "NULL");
+    ck_assert_uint_eq(ids_count(ids), 4);
+    ck_assert_int_eq(find2(ids, NULL, "1"), 2);
+    array = ids_array(ids, 0, 4, 1);
+    ck_assert_str_eq(array, "{NULL,\"\",\"1\",\"NULL\"}");
+    free(array);
+    ids_free(ids);
+}
+END_TEST
+
 START_TEST(every_column_counts)
 {
     struct ids *ids = ids_new(2);
@@ -221,6 +240,7 @@ START_TEST(random_ids_come_back_from_their_array)
 END_TEST
 
 UNIT_MAIN("ids", UNIT(each_id_is_there_once_in_order), UNIT(an_empty_set_holds_nothing),
-          UNIT(values_are_copied), UNIT(composite_ids_are_compared_by_column), UNIT(every_column_counts),
-          UNIT(a_hundred_thousand), UNIT(clear_begins_anew), UNIT(arrays_are_slices_of_a_column),
-          UNIT(arrays_quote), UNIT(random_ids_come_back_from_their_array))
+          UNIT(values_are_copied), UNIT(composite_ids_are_compared_by_column),
+          UNIT(a_null_is_a_value_of_its_own), UNIT(every_column_counts), UNIT(a_hundred_thousand),
+          UNIT(clear_begins_anew), UNIT(arrays_are_slices_of_a_column), UNIT(arrays_quote),
+          UNIT(random_ids_come_back_from_their_array))
