@@ -121,17 +121,18 @@ static const char set_gauge[] = "SELECT pg_advisory_xact_lock(1885828470, 1);\n"
                                 "DO 'BEGIN PERFORM pgusher.set_gauge("
                                 "(pgusher.last_value(''pgusher.gauge'') & 3)::integer); END';\n";
 
+const char *const capture_grants[] = {"USAGE ON SCHEMA pgusher",
+                                      "SELECT ON ALL TABLES IN SCHEMA pgusher",
+                                      "SELECT ON ALL SEQUENCES IN SCHEMA pgusher",
+                                      "UPDATE ON pgusher.fleet, pgusher.cursor",
+                                      "INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill",
+                                      "INSERT, UPDATE, DELETE ON pgusher.projection, pgusher.former",
+                                      NULL};
+
 static void put_grants(struct buf *sql, const char *role)
 {
-    static const char *const grants[] = {"USAGE ON SCHEMA pgusher",
-                                         "SELECT ON ALL TABLES IN SCHEMA pgusher",
-                                         "SELECT ON ALL SEQUENCES IN SCHEMA pgusher",
-                                         "UPDATE ON pgusher.fleet, pgusher.cursor",
-                                         "INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill",
-                                         "INSERT, UPDATE, DELETE ON pgusher.projection, pgusher.former"};
-
-    for (size_t i = 0; i < sizeof(grants) / sizeof(grants[0]); i++) {
-        buf_printf(sql, "GRANT %s TO ", grants[i]);
+    for (size_t i = 0; capture_grants[i]; i++) {
+        buf_printf(sql, "GRANT %s TO ", capture_grants[i]);
         pg_put_identifier(sql, role);
         buf_puts(sql, ";\n");
     }

@@ -29,6 +29,9 @@ char *capture_compose(struct pg *pg, const struct config *config, const struct c
  * caller frees. NULL with err set: ST_REFUSED when there is no such fleet. */
 char *capture_compose_drop(struct pg *pg, const char *fleet, struct err *err);
 
+/* What a worker's role is granted by an install: "PRIVILEGES ON OBJECTS" each, NULL behind the last. */
+extern const char *const capture_grants[];
+
 /* Takes everything away again, for all fleets. */
 extern const char capture_uninstall_sql[];
 

@@ -1,103 +1,44 @@
-/* What `pgusher check` asks PostgreSQL and Redis beyond the SQL of each projection. */
-#include <stdio.h>
+/* What `pgusher check` asks PostgreSQL beside the parts that have files of their own. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cdc/capture.h"
 #include "cdc/check.h"
-#include "cdc/needs.h"
 #include "cdc/sql/texts.h"
+#include "common/clock.h"
 #include "common/mem.h"
 
-enum { MIN_REDIS_MAJOR = 7 };
 enum { MIN_SERVER_VERSION = 140000 };
-enum { READ_SOURCE, READ_TABLE, READ_QUALIFIED, READ_KIND };
+enum { MIN_LAG_ROWS = 100000 };
+enum { MAX_CLOCK_MS = 1000 };
+enum { SERVER_VERSION, SERVER_STANDBY, SERVER_PREPARED, SERVER_CLOCK, SERVER_LOCKS, SERVER_TAKEN };
 
-/* ---- coverage ---- */
+/* A quarter of the room, for there are other sessions, and workers beside this one. */
+enum { LOCK_SHARE = 4 };
 
-static bool is_watched(const struct projection *projection, const struct catalog *catalog, const char *oid)
+void check_settings(const struct config *config, struct problems *problems)
 {
-    for (size_t i = 0; i < projection->nwatches; i++)
-        if (strcmp(catalog_find(catalog, projection->watches[i].table)->oid, oid) == 0)
-            return true;
-    return false;
+    if (config->http)
+        problems_add(problems, PROBLEM_WARNING, "http",
+                     "the status page is not part of this version; the key is ignored");
+    if (config->max_lag_rows && config->max_lag_rows < MIN_LAG_ROWS)
+        problems_add(problems, PROBLEM_WARNING, "max_lag.rows",
+                     "one statement that changes more than %" PRId64 " rows cuts this fleet loose, and all "
+                     "documents are written anew; at least %d is advised",
+                     config->max_lag_rows, MIN_LAG_ROWS);
 }
 
-static void report_read(const struct projection *projection, const struct catalog *catalog,
-                        const struct pg_rows *reads, int row, struct problems *problems)
+void check_clock(int64_t theirs_ms, int64_t before_ms, int64_t after_ms, const char *place,
+                 struct problems *problems)
 {
-    char *place = mem_printf("projections.%s.watch", projection->name);
-    const char *table = pg_rows_get(reads, row, READ_QUALIFIED, NULL);
+    int64_t off = theirs_ms < before_ms ? before_ms - theirs_ms : theirs_ms - after_ms;
 
-    switch (pg_rows_get(reads, row, READ_KIND, NULL)[0]) {
-    case 'r':
-    case 'p':
-        if (!is_watched(projection, catalog, pg_rows_get(reads, row, READ_TABLE, NULL)))
-            problems_add(
-                problems, PROBLEM_WARNING, place,
-                "the source %s reads table %s, but no watch covers it: its changes will not refresh these "
-                "documents",
-                projection->source, table);
-        break;
-    default:
+    if (off > MAX_CLOCK_MS)
         problems_add(problems, PROBLEM_WARNING, place,
-                     "the source %s reads %s, which is no plain table: its changes cannot be captured",
-                     projection->source, table);
-    }
-    free(place);
+                     "its clock is %.1f s %s that of this host: documents expire by the clock of Redis, and "
+                     "ages are told by all of them; keep the hosts in step (NTP)",
+                     (double)off / 1000, theirs_ms < before_ms ? "behind" : "ahead of");
 }
-
-static void check_coverage(struct session *session, const struct catalog *catalog, struct problems *problems,
-                           struct err *err)
-{
-    char *oids = needs_source_oids(session->config, catalog);
-    const char *const params[] = {oids};
-    struct pg_query query = {.sql = sql_view_reads, .params = params, .nparams = 1};
-    struct pg_rows *reads = NULL;
-
-    if (pg_run(session->pg, &query, &reads, err) == 0)
-        for (int row = 0; row < pg_rows_count(reads); row++)
-            for (size_t i = 0; i < session->config->nprojections; i++) {
-                const struct projection *projection = &session->config->projections[i];
-
-                if (strcmp(catalog_find(catalog, projection->source)->oid,
-                           pg_rows_get(reads, row, READ_SOURCE, NULL)) == 0)
-                    report_read(projection, catalog, reads, row, problems);
-            }
-    pg_rows_free(reads);
-    free(oids);
-}
-
-/* ---- capture ---- */
-
-static void check_capture(struct session *session, const struct catalog *catalog, struct problems *problems,
-                          struct err *err)
-{
-    const char *const params[] = {session->config->fleet};
-    struct pg_query query = {
-        .sql = "SELECT to_regclass('pgusher.fleet'), $1::text", .params = params, .nparams = 1};
-    struct pg_rows *rows = NULL;
-    int tables, changed;
-    char *script;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0)
-        return;
-    if (!pg_rows_get(rows, 0, 0, NULL)) {
-        problems_add(problems, PROBLEM_WARNING, "",
-                     "the database does not capture changes yet; run: pgusher install");
-    } else {
-        script = capture_compose(session->pg, session->config, catalog, &tables, &changed, err);
-        if (script && changed)
-            problems_add(problems, PROBLEM_WARNING, "",
-                         "%d triggers and functions do not stand as this configuration needs them; run: "
-                         "pgusher install",
-                         changed);
-        free(script);
-    }
-    pg_rows_free(rows);
-}
-
-/* ---- the server ---- */
 
 static void check_listen(struct session *session, struct problems *problems, struct err *err)
 {
@@ -107,28 +48,74 @@ static void check_listen(struct session *session, struct problems *problems, str
                      "would poll for changes; connect to the server itself");
 }
 
-static void check_server(struct session *session, struct problems *problems, struct err *err)
+static void judge_server(const struct pg_rows *rows, struct problems *problems)
 {
-    struct pg_query query = {.sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),"
-                                    " current_setting('max_prepared_transactions')::int"};
-    struct pg_rows *rows = NULL;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0)
-        return;
-    if (atoi(pg_rows_get(rows, 0, 0, NULL)) < MIN_SERVER_VERSION)
+    if (atoi(pg_rows_get(rows, 0, SERVER_VERSION, NULL)) < MIN_SERVER_VERSION)
         problems_add(problems, PROBLEM_ERROR, "postgres", "PostgreSQL 14 or newer is needed");
-    if (pg_rows_get(rows, 0, 1, NULL)[0] == 't')
+    if (pg_rows_get(rows, 0, SERVER_STANDBY, NULL)[0] == 't')
         problems_add(problems, PROBLEM_ERROR, "postgres",
                      "this server is a standby; add target_session_attrs=read-write to reach the primary");
-    if (atoi(pg_rows_get(rows, 0, 2, NULL)) > 0)
+    if (atoi(pg_rows_get(rows, 0, SERVER_PREPARED, NULL)) > 0)
         problems_add(
             problems, PROBLEM_WARNING, "postgres",
             "max_prepared_transactions is not 0: a transaction that woke a worker cannot be PREPAREd");
+}
+
+static int ask_server(struct session *session, const char *oids, struct pg_rows **ret_rows, struct err *err)
+{
+    struct pg_query query = {.sql = sql_check_server, .params = &oids, .nparams = 1};
+
+    return pg_run(session->pg, &query, ret_rows, err);
+}
+
+static void check_server(struct session *session, struct problems *problems, struct err *err)
+{
+    int64_t before = clock_wall_ms();
+    struct pg_rows *rows = NULL;
+
+    if (ask_server(session, "{}", &rows, err) != 0)
+        return;
+    judge_server(rows, problems);
+    check_clock(atoll(pg_rows_get(rows, 0, SERVER_CLOCK, NULL)), before, clock_wall_ms(), "postgres",
+                problems);
     pg_rows_free(rows);
+}
+
+/* A plan that is kept takes a lock on each partition and each index of it before it looks at the ids. */
+static void check_locks(struct session *session, const struct catalog *catalog, struct problems *problems,
+                        struct err *err)
+{
+    char *oids = needs_source_oids(session->config, catalog);
+    struct pg_rows *rows = NULL;
+
+    if (ask_server(session, oids, &rows, err) == 0) {
+        int64_t room = atoll(pg_rows_get(rows, 0, SERVER_LOCKS, NULL));
+        int64_t taken = atoll(pg_rows_get(rows, 0, SERVER_TAKEN, NULL));
+
+        if (taken * LOCK_SHARE > room)
+            problems_add(problems, PROBLEM_WARNING, "postgres",
+                         "the sources are made of %" PRId64 " tables, partitions and indexes, and the server "
+                         "has room for %" PRId64 " locks: raise max_locks_per_transaction, or statements may "
+                         "fail with \"out of shared memory\"",
+                         taken, room);
+    }
+    pg_rows_free(rows);
+    free(oids);
+}
+
+typedef void check_fn(struct session *session, const struct catalog *catalog, struct problems *problems,
+                      struct err *err);
+
+static void check_statements(struct session *session, const struct catalog *catalog,
+                             struct problems *problems, struct err *err)
+{
+    for (size_t i = 0; i < session->plan->nprojections && err->status == ST_OK; i++)
+        check_projection_sql(session, &session->plan->projections[i], catalog, problems, err);
 }
 
 void check_database(struct session *session, struct problems *problems, struct err *err)
 {
+    static check_fn *const checks[] = {check_statements, check_coverage, check_locks, check_capture};
     struct catalog *catalog;
 
     check_server(session, problems, err);
@@ -136,68 +123,10 @@ void check_database(struct session *session, struct problems *problems, struct e
     if (!catalog)
         return;
     session->plan = plan_new(session->config, catalog, problems);
-    if (session->plan) {
-        for (size_t i = 0; i < session->plan->nprojections && err->status == ST_OK; i++)
-            check_projection_sql(session, &session->plan->projections[i], catalog, problems, err);
+    for (size_t i = 0; session->plan && i < sizeof(checks) / sizeof(checks[0]); i++)
         if (err->status == ST_OK)
-            check_coverage(session, catalog, problems, err);
-        if (err->status == ST_OK)
-            check_capture(session, catalog, problems, err);
-        if (err->status == ST_OK)
-            check_listen(session, problems, err);
-    }
+            checks[i](session, catalog, problems, err);
+    if (session->plan && err->status == ST_OK)
+        check_listen(session, problems, err);
     catalog_free(catalog);
-}
-
-/* ---- Redis ---- */
-
-/* The value of "name:value" in an INFO text, copied; the caller frees. */
-static char *info_value(const char *info, const char *name)
-{
-    char *prefix = mem_printf("\n%s:", name);
-    const char *found = strstr(info, prefix);
-    char *value = NULL;
-
-    if (found) {
-        found += strlen(prefix);
-        value = mem_strndup(found, strcspn(found, "\r\n"));
-    }
-    free(prefix);
-    return value;
-}
-
-static void judge_redis(const char *info, struct problems *problems)
-{
-    char *version = info_value(info, "redis_version");
-    char *role = info_value(info, "role");
-    char *policy = info_value(info, "maxmemory_policy");
-
-    if (version && atoi(version) < MIN_REDIS_MAJOR)
-        problems_add(problems, PROBLEM_ERROR, "redis", "Redis 7.0 or newer is needed, this is %s", version);
-    if (role && strcmp(role, "master") != 0)
-        problems_add(problems, PROBLEM_ERROR, "redis", "this Redis is a replica; name the primary");
-    if (policy && strncmp(policy, "allkeys-", 8) == 0)
-        problems_add(problems, PROBLEM_WARNING, "redis",
-                     "maxmemory-policy %s may evict queues and documents without a date; use noeviction or "
-                     "volatile-ttl",
-                     policy);
-    free(version);
-    free(role);
-    free(policy);
-}
-
-/* Each of them, for what is judged is set on each; but what is wrong everywhere is told once. */
-void check_redis(struct session *session, struct problems *problems, struct err *err)
-{
-    struct rconn *rconn = session->rconn;
-    size_t known = problems->count;
-
-    for (size_t i = 0; problems->count == known && i < rconn_primaries(rconn); i++) {
-        struct rreply *reply =
-            rconn_run(rconn, rconn_primary_route(rconn, i), 1, (const char *const[]){"INFO"}, err);
-
-        if (reply)
-            judge_redis(rreply_string(reply, NULL), problems);
-        rreply_free(reply);
-    }
 }

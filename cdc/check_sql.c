@@ -4,36 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "cdc/check.h"
 #include "common/mem.h"
 
-enum { LARGE_TABLE_ROWS = 10000 };
-
 #define UNIQUE_TIMEOUT "10s"
-
-/* Runs one statement. A refusal by PostgreSQL is the statement's fault and left in *ret_why; anything else in
- * err. */
-static int try_sql(struct session *session, const char *sql, struct pg_rows **ret_rows, struct err *ret_why,
-                   struct err *err)
-{
-    struct pg_query query = {.sql = sql};
-
-    if (pg_run(session->pg, &query, ret_rows, ret_why) == 0)
-        return 0;
-    if (ret_why->status == ST_LOST)
-        err_copy(err, ret_why);
-    return -1;
-}
-
-static void run_quietly(struct session *session, const char *sql)
-{
-    struct err ignored = ERR_NONE;
-    struct pg_query query = {.sql = sql};
-
-    pg_run(session->pg, &query, NULL, &ignored);
-}
 
 /* ---- the id ---- */
 
@@ -60,8 +34,8 @@ static void check_unique(struct session *session, const struct plan_projection *
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;
 
-    run_quietly(session, "SET statement_timeout = '" UNIQUE_TIMEOUT "'");
-    if (try_sql(session, sql, &rows, &why, err) == 0) {
+    check_quietly(session, "SET statement_timeout = '" UNIQUE_TIMEOUT "'");
+    if (check_try(session, sql, &rows, &why, err) == 0) {
         if (pg_rows_count(rows)) {
             const char *example = pg_rows_get(rows, 0, 0, NULL);
 
@@ -74,100 +48,22 @@ static void check_unique(struct session *session, const struct plan_projection *
     } else if (strstr(why.text, "57014")) {
         problems_add(problems, PROBLEM_WARNING, place,
                      "could not be checked to be unique within " UNIQUE_TIMEOUT);
-    } else if (why.status != ST_LOST) {
+    } else if (why.status != ST_LOST && why.status != ST_CONFIG) { /* that is found once more, and told */
         problems_add(problems, PROBLEM_WARNING, place, "could not be checked to be unique: %s", why.text);
     }
-    run_quietly(session, "SET statement_timeout = 0");
+    check_quietly(session, "SET statement_timeout = 0");
     pg_rows_free(rows);
     free(sql);
     free(place);
 }
 
-/* ---- plans ---- */
-
-/* Adds "schema.table" of every sequential scan below this node of EXPLAIN (FORMAT JSON, VERBOSE). */
-static void find_scans(const json_t *node, json_t *found)
-{
-    const char *type = json_string_value(json_object_get(node, "Node Type"));
-    json_t *child;
-    size_t i;
-
-    if (type && strcmp(type, "Seq Scan") == 0) {
-        char *name = mem_printf("\"%s\".\"%s\"", json_string_value(json_object_get(node, "Schema")),
-                                json_string_value(json_object_get(node, "Relation Name")));
-
-        json_object_set_new(found, name, json_true());
-        free(name);
-    }
-    json_array_foreach (json_object_get(node, "Plans"), i, child)
-        find_scans(child, found);
-}
-
-static void warn_if_large(struct session *session, const char *table, const char *place, const char *what,
-                          struct problems *problems, struct err *err)
-{
-    const char *const params[] = {table};
-    struct pg_query query = {.sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = $1::regclass",
-                             .params = params,
-                             .nparams = 1};
-    struct pg_rows *rows = NULL;
-
-    if (pg_run(session->pg, &query, &rows, err) != 0)
-        return;
-    if (atoll(pg_rows_get(rows, 0, 0, NULL)) > LARGE_TABLE_ROWS)
-        problems_add(problems, PROBLEM_WARNING, place,
-                     "%s is a sequential scan of %s (about %s rows) each time; is an index missing?", what,
-                     table, pg_rows_get(rows, 0, 0, NULL));
-    pg_rows_free(rows);
-}
-
-static void report_scans(struct session *session, const char *plan_text, const char *place, const char *what,
-                         struct problems *problems, struct err *err)
-{
-    json_t *plan = json_loads(plan_text, 0, NULL);
-    json_t *found = json_object();
-    const char *table;
-    json_t *value;
-
-    find_scans(json_object_get(json_array_get(plan, 0), "Plan"), found);
-    json_object_foreach (found, table, value) {
-        (void)value;
-        warn_if_large(session, table, place, what, problems, err);
-    }
-    json_decref(found);
-    json_decref(plan);
-}
-
-/* Prepares the statement (all mistakes in it show here), and looks at its plan for unknown parameters. */
-static void check_statement(struct session *session, const char *statement, size_t nparams, const char *place,
-                            const char *what, struct problems *problems, struct err *err)
-{
-    char *prepare = mem_printf("PREPARE pgusher_check AS %s", statement);
-    struct buf explain = BUF_NONE;
-    struct err why = ERR_NONE;
-    struct pg_rows *rows = NULL;
-
-    buf_puts(&explain, "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE pgusher_check(");
-    for (size_t i = 0; i < nparams; i++)
-        buf_puts(&explain, i ? ", NULL" : "NULL");
-    buf_puts(&explain, ")");
-    if (try_sql(session, prepare, NULL, &why, err) == 0) {
-        if (try_sql(session, explain.data, &rows, &why, err) == 0)
-            report_scans(session, pg_rows_get(rows, 0, 0, NULL), place, what, problems, err);
-        run_quietly(session, "DEALLOCATE pgusher_check");
-    }
-    if (why.status != ST_OK && why.status != ST_LOST)
-        problems_add(problems, PROBLEM_ERROR, place, "%s", why.text);
-    pg_rows_free(rows);
-    buf_free(&explain);
-    free(prepare);
-}
-
 /* ---- lookups ---- */
 
-static void check_lookup_columns(struct session *session, const struct plan_projection *plan, size_t watch,
-                                 const char *place, struct problems *problems, struct err *err)
+static void check_lookup(struct plans *plans, const struct plan_projection *plan, size_t watch,
+                         const char *place, struct err *err)
 {
+    struct session *session = plans->session;
+    struct problems *problems = plans->problems;
     size_t ncolumns = plan->config->watches[watch].ncolumns;
     const char **params = mem_alloc(ncolumns * sizeof(*params));
     char *sql = mem_printf("SELECT * FROM (%s) l LIMIT 0", plan->lookups[watch]);
@@ -186,29 +82,83 @@ static void check_lookup_columns(struct session *session, const struct plan_proj
         problems_add(problems, PROBLEM_ERROR, place, "gives %d columns, but \"id\" has %zu",
                      pg_rows_columns(rows), plan->config->nid);
     } else {
-        check_statement(session, plan->lookups[watch], ncolumns, place, "the lookup", problems, err);
+        struct statement statement = {plan->lookups[watch], ncolumns, place, "the lookup", false};
+
+        plans_check(plans, &statement, err);
     }
     pg_rows_free(rows);
     free(params);
     free(sql);
 }
 
-void check_projection_sql(struct session *session, const struct plan_projection *plan,
-                          const struct catalog *catalog, struct problems *problems, struct err *err)
+static void check_lookups(struct plans *plans, const struct plan_projection *plan, struct err *err)
 {
-    char *place = mem_printf("projections.%s.source", plan->config->name);
+    for (size_t i = 0; i < plan->config->nwatches && err->status == ST_OK; i++) {
+        char *place;
 
-    run_quietly(session, "SET plan_cache_mode = force_generic_plan");
-    check_unique(session, plan, catalog_find(catalog, plan->config->source), problems, err);
-    check_statement(session, plan->select_by_id, plan->config->nid, place, "reading documents by id",
-                    problems, err);
-    free(place);
-    for (size_t i = 0; i < plan->config->nwatches; i++) {
         if (!plan->lookups[i])
             continue;
         place =
             mem_printf("projections.%s.watch.%s.lookup", plan->config->name, plan->config->watches[i].table);
-        check_lookup_columns(session, plan, i, place, problems, err);
+        check_lookup(plans, plan, i, place, err);
         free(place);
     }
+}
+
+/* ---- the documents ---- */
+
+static void check_statement(struct plans *plans, const struct plan_projection *plan, const char *member,
+                            struct statement statement, struct err *err)
+{
+    char *place = mem_printf("projections.%s.%s", plan->config->name, member);
+
+    statement.place = place;
+    if (err->status == ST_OK)
+        plans_check(plans, &statement, err);
+    free(place);
+}
+
+/* What finds the documents whose date passes. */
+static void check_sweep(struct plans *plans, const struct plan_projection *plan,
+                        const struct relation *source, struct err *err)
+{
+    struct buf sql = BUF_NONE;
+
+    buf_printf(&sql, "SELECT 1 FROM %s s WHERE s.", source->qualified);
+    pg_put_identifier(&sql, plan->config->expire_at);
+    buf_puts(&sql, " > $1 AND s.");
+    pg_put_identifier(&sql, plan->config->expire_at);
+    buf_puts(&sql, " <= $2");
+    check_statement(plans, plan, "expire_at",
+                    (struct statement){
+                        .sql = sql.data, .nparams = 2, .what = "finding the documents whose date has passed"},
+                    err);
+    buf_free(&sql);
+}
+
+void check_projection_sql(struct session *session, const struct plan_projection *plan,
+                          const struct catalog *catalog, struct problems *problems, struct err *err)
+{
+    const struct relation *source = catalog_find(catalog, plan->config->source);
+    struct plans plans = {.session = session, .problems = problems};
+    size_t errors = problems->errors, nid = plan->config->nid;
+
+    check_quietly(session, "SET plan_cache_mode = force_generic_plan");
+    check_unique(session, plan, source, problems, err);
+    check_statement(
+        &plans, plan, "source",
+        (struct statement){.sql = plan->select_by_id, .nparams = nid, .what = "reading documents by id"},
+        err);
+    if (problems->errors == errors) {
+        check_statement(&plans, plan, "id",
+                        (struct statement){.sql = plan->select_after,
+                                           .nparams = nid,
+                                           .what = "reading documents in the order of id",
+                                           .in_order = true},
+                        err);
+        if (plan->config->expire_at)
+            check_sweep(&plans, plan, source, err);
+    }
+    check_lookups(&plans, plan, err);
+    names_free(&plans.told);
 }

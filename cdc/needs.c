@@ -21,6 +21,14 @@ void names_add(struct names *names, const char *name)
     names->count++;
 }
 
+bool names_have(const struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->list[i], name) == 0)
+            return true;
+    return false;
+}
+
 void names_free(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)

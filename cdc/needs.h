@@ -34,6 +34,7 @@ void needs_of_config(struct needs *needs, const struct config *config, const str
 /* The need of this table, added when there is none yet. */
 struct need *needs_add(struct needs *needs, const char *oid, const char *qualified, char kind);
 void names_add(struct names *names, const char *name);
+bool names_have(const struct names *names, const char *name);
 void names_add_array(struct names *names, const char *literal); /* a text[] literal */
 void names_free(struct names *names);
 void needs_free(struct needs *needs);

@@ -70,9 +70,8 @@ static enum exit_code check_run(const struct tool *tool)
     struct config *config = config_load(tool->config_file, tool->fleet, &problems);
     enum exit_code code = config ? EX_DONE : EX_BAD_CONFIG;
 
-    if (config && config->http)
-        problems_add(&problems, PROBLEM_WARNING, "http",
-                     "the status page is not part of this version; the key is ignored");
+    if (config)
+        check_settings(config, &problems);
     if (config && !(tool->given & FLAG_OFFLINE))
         code = check_servers(config, &problems);
     print_result(tool, &problems);

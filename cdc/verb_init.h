@@ -75,7 +75,6 @@ const struct init_table *init_table_find(const struct init_catalog *catalog, con
 const struct init_column *init_column_find(const struct init_table *table, const char *name);
 void list_free(struct list *list);
 bool list_has(const struct list *list, const char *item);
-bool names_have(const struct names *names, const char *name);
 /* The name, shortened and numbered so that PostgreSQL takes it and it is none of `taken`, to which it is
  * added. The caller frees. */
 char *init_unique_name(struct names *taken, const char *wanted);

@@ -47,14 +47,6 @@ bool list_has(const struct list *list, const char *item)
     return false;
 }
 
-bool names_have(const struct names *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->list[i], name) == 0)
-            return true;
-    return false;
-}
-
 static void list_add(struct list *list, const char *item)
 {
     list->items = mem_resize(list->items, (list->count + 1) * sizeof(char *));

@@ -10,6 +10,9 @@ extern const struct script script_fleet;
 extern const struct script script_put;
 extern const struct script script_remove;
 
+/* what this connection may do */
+extern const struct script script_may_call;
+
 /* the queue */
 extern const struct script script_ack;
 extern const struct script script_enqueue;

@@ -1,0 +1,10 @@
+-- $1 oid[]: the watched tables. One row: 0 this role, 1 what it would need for an install (NULL: nothing).
+SELECT current_user,
+       concat_ws(', ',
+                 CASE WHEN n.oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+                      THEN 'CREATE on the database' END,
+                 CASE WHEN n.oid IS NOT NULL AND NOT pg_has_role(n.nspowner, 'USAGE')
+                      THEN 'to be ' || n.nspowner::regrole || ', who owns the schema pgusher' END,
+                 (SELECT 'TRIGGER on ' || string_agg(c::regclass::text, ', ') FROM unnest($1::oid[]) c
+                   WHERE NOT has_table_privilege(c, 'TRIGGER') HAVING count(*) > 0))
+  FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'pgusher'
