@@ -140,6 +140,41 @@ def test_names_that_are_too_long_or_taken(box):
     each(box, f'UPDATE "{long}" SET "{long}" = \'z\'')
 
 
+HOSTILE = r"""
+    CREATE SCHEMA s; CREATE SCHEMA "o'ther";
+    CREATE TABLE "select" (id int PRIMARY KEY, "order" text, "back\slash" text, "it's" text, "100% {x}" text, "a:b" text);
+    CREATE TABLE s."select" (id int PRIMARY KEY, name text, "where_id" int REFERENCES public."select", best int);
+    CREATE TABLE "o'ther"."new
+DROP TABLE measured CASCADE; --" (id bigint PRIMARY KEY, "user_id" int REFERENCES s."select", name text);
+    ALTER TABLE s."select" ADD FOREIGN KEY (best) REFERENCES "o'ther"."new
+DROP TABLE measured CASCADE; --" ON DELETE SET NULL;
+    CREATE TABLE measured (region int, day date, PRIMARY KEY (region, day)) PARTITION BY LIST (region);
+    CREATE TABLE measured_1 PARTITION OF measured DEFAULT;
+    CREATE TABLE "pgusher" (region int, day date, text text, id numeric(6,2) PRIMARY KEY, FOREIGN KEY (region, day) REFERENCES measured);
+    CREATE TABLE whole_number (id int PRIMARY KEY, price int REFERENCES "pgusher", t text);
+    INSERT INTO "select" SELECT n, 'o', 'b', 'i', 'p', 'a' FROM generate_series(1, 3) n;
+    INSERT INTO s."select" SELECT n, 'name', n % 3 + 1 FROM generate_series(1, 5) n;
+    INSERT INTO "o'ther"."new
+DROP TABLE measured CASCADE; --" SELECT n, n, 'new' FROM generate_series(1, 5) n;
+    UPDATE s."select" SET best = id; INSERT INTO measured VALUES (1, '2020-02-03'), (2, '2020-02-03');
+    INSERT INTO "pgusher" VALUES (1, '2020-02-03', 't', 1), (2, '2020-02-03', 't', 2.5), (NULL, '2020-02-03', 't', 3);
+    INSERT INTO whole_number VALUES (1, 1, 'x'), (2, 3, 'y')"""
+
+
+def test_hostile_names_and_circles(box):
+    """Words of SQL, quotes, a line end in a name; the same name in two schemas; tables that point to each other."""
+    run_sql(box, HOSTILE)
+    other = 'o\'ther.new\nDROP TABLE measured CASCADE; --'
+    begin(box, "select", "s.select", other, "measured", "pgusher", "whole_number")
+    assert sorted(box.projections) == ["measured", other[7:], "public_pgusher", "s_select", "select", "whole_number"]
+    follow(box)
+    table = '"o\'ther"."' + other[7:] + '"'
+    each(box, 'UPDATE "select" SET "order" = \'x\'', 'UPDATE s."select" SET best = 1', 'UPDATE s."select" SET name = \'y\', best = NULL',
+         f"UPDATE {table} SET user_id = 2, name = 'z'", f"DELETE FROM {table} WHERE id = 5", 'UPDATE s."select" SET where_id = 1 WHERE id < 4',
+         "UPDATE pgusher SET region = NULL WHERE id = 1", "UPDATE pgusher SET region = 2 WHERE id = 3", "UPDATE pgusher SET day = NULL WHERE id = 2.5",
+         "UPDATE whole_number SET price = 3", "UPDATE pgusher SET text = 'u'", "DELETE FROM whole_number")
+
+
 def test_ids_that_are_no_primary_key(box):
     box.db.sql("""CREATE TABLE a (n int NOT NULL, t text NOT NULL, UNIQUE (n, t)); CREATE TABLE heir () INHERITS (a);
                   INSERT INTO a VALUES (1, 'x'); INSERT INTO heir VALUES (1, 'x')""")
