@@ -119,21 +119,18 @@ static void check_statement(struct plans *plans, const struct plan_projection *p
 }
 
 /* What finds the documents whose date passes. */
-static void check_sweep(struct plans *plans, const struct plan_projection *plan,
-                        const struct relation *source, struct err *err)
+static void check_in_order(struct plans *plans, const struct plan_projection *plan, struct err *err)
 {
-    struct buf sql = BUF_NONE;
+    const struct plan_stretch stretch = {"", PLAN_CHUNK};
+    char *sql = plan_sql_documents(plan, &stretch, true);
 
-    buf_printf(&sql, "SELECT 1 FROM %s s WHERE s.", source->qualified);
-    pg_put_identifier(&sql, plan->config->expire_at);
-    buf_puts(&sql, " > $1 AND s.");
-    pg_put_identifier(&sql, plan->config->expire_at);
-    buf_puts(&sql, " <= $2");
-    check_statement(plans, plan, "expire_at",
-                    (struct statement){
-                        .sql = sql.data, .nparams = 2, .what = "finding the documents whose date has passed"},
+    check_statement(plans, plan, "id",
+                    (struct statement){.sql = sql,
+                                       .nparams = plan->config->nid,
+                                       .what = "reading documents in the order of id",
+                                       .in_order = true},
                     err);
-    buf_free(&sql);
+    free(sql);
 }
 
 void check_projection_sql(struct session *session, const struct plan_projection *plan,
@@ -150,14 +147,13 @@ void check_projection_sql(struct session *session, const struct plan_projection 
         (struct statement){.sql = plan->select_by_id, .nparams = nid, .what = "reading documents by id"},
         err);
     if (problems->errors == errors) {
-        check_statement(&plans, plan, "id",
-                        (struct statement){.sql = plan->select_after,
-                                           .nparams = nid,
-                                           .what = "reading documents in the order of id",
-                                           .in_order = true},
-                        err);
-        if (plan->config->expire_at)
-            check_sweep(&plans, plan, source, err);
+        check_in_order(&plans, plan, err);
+        if (plan->sweep_first)
+            check_statement(&plans, plan, "expire_at",
+                            (struct statement){.sql = plan->sweep_first,
+                                               .nparams = 2,
+                                               .what = "finding the documents whose date has passed"},
+                            err);
     }
     check_lookups(&plans, plan, err);
     names_free(&plans.told);

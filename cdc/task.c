@@ -120,10 +120,9 @@ static int note(struct session *session, const struct task *task, enum task_phas
     return *task->filter ? 0 : task_note_write(session, &state, err);
 }
 
-/* What the planner thinks, at once: counting may take long. */
-static int64_t estimate(struct session *session, const struct task *task)
+int64_t task_estimate(struct session *session, size_t projection, const char *filter)
 {
-    char *all = plan_sql_all(plan_of(session, task), "1", task->filter);
+    char *all = plan_sql_all(&session->plan->projections[projection], "1", filter);
     char *sql = mem_printf("EXPLAIN %s", all);
     struct pg_query query = {.sql = sql};
     struct pg_rows *rows = NULL;
@@ -275,7 +274,7 @@ int task_begin(struct session *session, struct task *task, bool *ret_over, struc
     if (check_note(session, task, err) != 0)
         return -1;
     if (task->total < 0)
-        task->total = estimate(session, task);
+        task->total = task_estimate(session, task->projection, task->filter);
     return write_progress(session, task, ret_over, err);
 }
 

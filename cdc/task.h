@@ -51,6 +51,9 @@ enum task_column {
     TASK_WAIT_MS
 };
 
+/* How many documents the planner thinks there are, at once: counting may take long. -1: it does not say. */
+int64_t task_estimate(struct session *session, size_t projection, const char *filter);
+
 /* What was claimed. */
 struct task *task_take(struct session *session, const struct pg_rows *rows, int row);
 void task_free(struct session *session, struct task *task); /* NULL-safe; the lock stays */

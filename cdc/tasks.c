@@ -10,9 +10,10 @@
 
 enum {
     LOOK_AGAIN_MS = 1000, /* while there are tasks that others do, or that cannot begin yet */
-    BUSY_SHARE = 4,       /* while busy, pause this many times as long as the last step took */
-    YIELD_MS = 3000,      /* how long after a live change steps are short … */
-    SHORT_STEP_MS = 4,    /* … about so long */
+    LOOK_DEAF_MS = 5000,  /* when nothing is there, and nobody can tell of new ones */
+    YIELD_MS = 3000,      /* after a live change steps are short for so long … */
+    SHORT_STEP_MS = 4,    /* … about so short … */
+    YIELD_SHARE = 4,      /* … with a pause between them this many times as long as the last step took */
 };
 
 struct tasks {
@@ -23,7 +24,7 @@ struct tasks {
     bool checked;       /* whether Redis has fallen back behind the end of one */
     int64_t look_ms;    /* when those should be looked at that cannot be done now; -1: there are none */
     bool needed;        /* of all at the last look */
-    int64_t next_ms;    /* when to go on while busy */
+    int64_t next_ms;    /* when to go on while live changes come */
     int64_t yielded_ms;
     char *call; /* the payload that says there are new ones */
 };
@@ -85,6 +86,11 @@ bool tasks_are_needed(const struct tasks *tasks)
     return tasks->look || tasks->needed;
 }
 
+static bool yields(const struct tasks *tasks)
+{
+    return clock_mono_ms() - tasks->yielded_ms < YIELD_MS;
+}
+
 /* One that is held back leaves time for another one. */
 static bool wants_more(const struct tasks *tasks)
 {
@@ -112,7 +118,7 @@ static struct task *next_due(const struct tasks *tasks)
     return due;
 }
 
-int64_t tasks_ms_left(const struct tasks *tasks, bool busy)
+int64_t tasks_ms_left(const struct tasks *tasks)
 {
     const struct task *task = next_due(tasks);
     int64_t at = look_due(tasks), left;
@@ -121,7 +127,7 @@ int64_t tasks_ms_left(const struct tasks *tasks, bool busy)
         at = task->due_ms;
     if (at < 0)
         return -1;
-    if (busy && at < tasks->next_ms)
+    if (yields(tasks) && at < tasks->next_ms)
         at = tasks->next_ms;
     left = at - clock_mono_ms();
     return left > 0 ? left : 0;
@@ -205,7 +211,7 @@ static void plan_next_look(struct tasks *tasks, const struct pg_rows *rows)
     int64_t now = clock_mono_ms();
 
     tasks->look = false;
-    tasks->look_ms = -1;
+    tasks->look_ms = tasks->session->deaf ? now + LOOK_DEAF_MS : -1;
     tasks->needed = false;
     for (int row = 0; row < pg_rows_count(rows); row++) {
         const char *wait = pg_rows_get(rows, row, TASK_WAIT_MS, NULL);
@@ -263,11 +269,11 @@ static int look(struct tasks *tasks, struct err *err)
 /* Live changes wait while a step is made, and a rate is one of small steps. */
 static int choose_limit(const struct tasks *tasks, const struct task *task)
 {
-    bool yields = clock_mono_ms() - tasks->yielded_ms < YIELD_MS;
+    bool is_short = yields(tasks);
     int limit = PLAN_CHUNK;
 
     while (limit > PLAN_CHUNK / 100 &&
-           ((yields && (limit == PLAN_CHUNK || limit * task->ms_per_document > 2 * SHORT_STEP_MS)) ||
+           ((is_short && (limit == PLAN_CHUNK || limit * task->ms_per_document > 2 * SHORT_STEP_MS)) ||
             (task->rate && limit > task->rate)))
         limit /= 10;
     return limit;
@@ -288,6 +294,6 @@ int tasks_step(struct tasks *tasks, struct err *err)
     if (result == 0 && over)
         result = put_down(tasks, task, err);
     now = clock_mono_ms();
-    tasks->next_ms = now + BUSY_SHARE * (now - began);
+    tasks->next_ms = now + YIELD_SHARE * (now - began);
     return result;
 }

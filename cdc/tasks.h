@@ -23,14 +23,13 @@ void tasks_free(struct tasks *tasks); /* NULL-safe */
 void tasks_look_again(struct tasks *tasks);
 /* A payload that the session was told. */
 void tasks_told(struct tasks *tasks, const char *payload);
-/* Live changes came just now: for some seconds steps are short. */
+/* Live changes came just now: for some seconds steps are short, and take at most a fifth of the time. */
 void tasks_yield(struct tasks *tasks);
 
 /* Whether there may be one without which the cache is not right. */
 bool tasks_are_needed(const struct tasks *tasks);
-/* How long until the next step should be made, ms; 0: now; -1: not before somebody calls tasks_look_again.
- * While live changes wait (busy), steps take at most a fifth of the time. */
-int64_t tasks_ms_left(const struct tasks *tasks, bool busy);
+/* How long until the next step should be made, ms; 0: now; -1: not before somebody calls tasks_look_again. */
+int64_t tasks_ms_left(const struct tasks *tasks);
 /* Makes one step: looks for a task, or does some documents of one at hand. 0, or -1 with err set. */
 int tasks_step(struct tasks *tasks, struct err *err);
 

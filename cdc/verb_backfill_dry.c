@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cdc/reader.h"
+#include "cdc/task.h"
 #include "cdc/verb_backfill.h"
 #include "common/clock.h"
 #include "common/mem.h"
@@ -66,30 +67,11 @@ static int take_sample(const struct backfill *backfill, size_t projection, struc
     return result;
 }
 
-/* The planner's guess, for what takes too long to count. */
-static int64_t guess_rows(const struct backfill *backfill, size_t projection)
-{
-    char *all = plan_sql_all(&backfill->session->plan->projections[projection], "1", backfill->filter);
-    char *sql = mem_printf("EXPLAIN %s", all);
-    struct pg_query query = {.sql = sql};
-    struct pg_rows *rows = NULL;
-    struct err ignored = ERR_NONE;
-    const char *found = NULL;
-    int64_t guess;
-
-    if (pg_run(backfill->session->pg, &query, &rows, &ignored) == 0)
-        found = strstr(pg_rows_get(rows, 0, 0, NULL), " rows=");
-    guess = found ? atoll(found + strlen(" rows=")) : 0;
-    pg_rows_free(rows);
-    free(sql);
-    free(all);
-    return guess;
-}
-
 static json_t *describe(const struct backfill *backfill, size_t projection, const struct sample *sample)
 {
     int64_t counted = backfill_count(backfill->session, projection, backfill->filter);
-    int64_t rows = counted < 0 ? guess_rows(backfill, projection) : counted, rate = backfill->tool->rate;
+    int64_t rows = counted < 0 ? task_estimate(backfill->session, projection, backfill->filter) : counted;
+    int64_t rate = backfill->tool->rate;
     double share = sample->documents ? (double)rows / (double)sample->documents : 0;
     double seconds = share * (double)sample->ms / 1000.0;
 

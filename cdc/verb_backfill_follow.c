@@ -39,6 +39,13 @@ static struct asked *find(const struct follow *follow, const char *projection)
     return NULL;
 }
 
+static void take_pause(struct asked *asked, bool paused)
+{
+    if (paused != asked->paused)
+        fprintf(stderr, "%s: %s\n", asked->projection, paused ? "paused; --resume lets it go on" : "goes on");
+    asked->paused = paused;
+}
+
 static void take_row(struct asked *asked, const struct pg_rows *rows, int row)
 {
     const char *phase = pg_rows_get(rows, row, PHASE, NULL), *fault = pg_rows_get(rows, row, FAULT, NULL);
@@ -55,7 +62,7 @@ static void take_row(struct asked *asked, const struct pg_rows *rows, int row)
     asked->keys = strcmp(phase, "keys") == 0 ? documents : -1;
     asked->documents = asked->keys >= 0 ? 0 : documents;
     asked->total = atoll(pg_rows_get(rows, row, TOTAL, NULL));
-    asked->paused = pg_rows_get(rows, row, PAUSED, NULL)[0] == 't';
+    take_pause(asked, pg_rows_get(rows, row, PAUSED, NULL)[0] == 't');
     if (fault)
         mem_replace(&asked->error, fault);
     asked->over = asked->cancelled || asked->error;
@@ -183,7 +190,7 @@ static int64_t least(int64_t a, int64_t b)
 static int work(struct follow *follow, struct err *err)
 {
     struct session *session = follow->backfill->session;
-    int64_t now = clock_mono_ms(), left = tasks_ms_left(follow->tasks, false);
+    int64_t now = clock_mono_ms(), left = tasks_ms_left(follow->tasks);
 
     if (now >= follow->pulse_ms + PULSE_MS) {
         beside_look(session);

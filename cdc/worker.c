@@ -106,9 +106,9 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
 /* ---- steps ---- */
 
 /* A piece of a backfill, when it is time for one. */
-static int backfill(struct worker *worker, bool busy, struct err *err)
+static int backfill(struct worker *worker, struct err *err)
 {
-    return tasks_ms_left(worker->tasks, busy) == 0 ? tasks_step(worker->tasks, err) : 0;
+    return tasks_ms_left(worker->tasks) == 0 ? tasks_step(worker->tasks, err) : 0;
 }
 
 static int apply_page(struct worker *worker, struct err *err)
@@ -126,7 +126,7 @@ static int apply_page(struct worker *worker, struct err *err)
     worker->poll_ms = POLL_FIRST_MS;
     worker->untidy |= count > 0;
     feed_advance(worker->feed);
-    return worker_do_chores(worker, false, err) == 0 ? backfill(worker, true, err) : -1;
+    return worker_do_chores(worker, false, err) == 0 ? backfill(worker, err) : -1;
 }
 
 /* Chores are done between naps rather than at each: every save is a transaction. */
@@ -136,11 +136,10 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 
     worker->poll_ms = POLL_FIRST_MS;
     while (!is_called(worker) && clock_mono_ms() < end) {
-        int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = worker_ms_to_next_chore(worker);
+        int64_t task_ms = tasks_ms_left(worker->tasks), chore_ms = worker_ms_to_next_chore(worker);
 
         worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
-        if (!is_called(worker) &&
-            (worker_do_chores(worker, true, err) != 0 || backfill(worker, false, err) != 0))
+        if (!is_called(worker) && (worker_do_chores(worker, true, err) != 0 || backfill(worker, err) != 0))
             return -1;
     }
     return 0;
@@ -148,8 +147,8 @@ static int sleep_behind_gate(struct worker *worker, struct err *err)
 
 static int poll(struct worker *worker, struct err *err)
 {
-    if (tasks_ms_left(worker->tasks, false) == 0)
-        return worker_do_chores(worker, true, err) == 0 ? backfill(worker, false, err) : -1;
+    if (tasks_ms_left(worker->tasks) == 0)
+        return worker_do_chores(worker, true, err) == 0 ? backfill(worker, err) : -1;
     worker_wait(worker, worker->poll_ms);
     worker->poll_ms = least(worker->poll_ms * 2, POLL_LAST_MS);
     return worker_do_chores(worker, true, err);
@@ -159,7 +158,7 @@ static int poll(struct worker *worker, struct err *err)
  * passed. */
 static int end_once(struct worker *worker, struct err *err)
 {
-    int64_t left = tasks_ms_left(worker->tasks, false);
+    int64_t left = tasks_ms_left(worker->tasks);
 
     if (sweep_ms_left(worker->sweep, false) == 0)
         return sweep_step(worker->sweep, err);
@@ -167,7 +166,7 @@ static int end_once(struct worker *worker, struct err *err)
     if (worker->stopping)
         return 0;
     worker_wait(worker, left);
-    return backfill(worker, false, err);
+    return backfill(worker, err);
 }
 
 static const char *resting(const struct worker *worker, enum feed_state state)
@@ -197,7 +196,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
  * holds one may have given its last partition up. */
 static int stand_by(struct worker *worker, struct err *err)
 {
-    int64_t task_ms = tasks_ms_left(worker->tasks, false), chore_ms = worker_ms_to_next_chore(worker);
+    int64_t task_ms = tasks_ms_left(worker->tasks), chore_ms = worker_ms_to_next_chore(worker);
 
     if (worker->options->once)
         return worker_own_all(worker, err);
@@ -208,7 +207,7 @@ static int stand_by(struct worker *worker, struct err *err)
     worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
     if (is_called(worker) || fleet_workers(worker->fleet) == 0)
         return 0;
-    return worker_do_chores(worker, true, err) == 0 ? backfill(worker, false, err) : -1;
+    return worker_do_chores(worker, true, err) == 0 ? backfill(worker, err) : -1;
 }
 
 static int read_on(struct worker *worker, struct err *err)
