@@ -80,3 +80,108 @@ AS $function$
       FROM pgusher.fleet f
      WHERE f.name = c.fleet AND f.number = $1 AND extract(epoch FROM c.waiting_since) * 1000 <= $2
 $function$;
+
+-- ---- for pgusher status (see status.sql) ----
+
+CREATE OR REPLACE FUNCTION pgusher.seconds_since(moment timestamptz) RETURNS numeric
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT round(extract(epoch FROM clock_timestamp() - moment), 3)
+$function$;
+
+-- The workers of a fleet: those that are there, by the locks they hold, with what they say of themselves; and those that are not, but were
+-- within the last minute. On a standby nobody is.
+CREATE OR REPLACE FUNCTION pgusher.workers(number smallint) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN CASE WHEN pg_is_in_recovery() THEN '[]' ELSE (
+        SELECT coalesce(json_agg(
+                   coalesce(w.state, '{}') - '{session_ms,partitions,last_error}'::text[] || jsonb_build_object(
+                       'host', w.host, 'pid', w.pid, 'backend', coalesce(h.pid, w.backend), 'connected', h.pid IS NOT NULL,
+                       'up_seconds', pgusher.seconds_since(w.started_at), 'seen_seconds_ago', pgusher.seconds_since(w.seen_at),
+                       'session_seconds', round((w.state->>'session_ms')::numeric / 1000 + pgusher.seconds_since(w.seen_at), 3),
+                       'parts', coalesce(h.parts, '{}'), 'gates_closed', coalesce(h.closed, 0),
+                       'gate', CASE WHEN h.pid IS NULL THEN 'not connected'
+                                    WHEN h.parts = '{}' THEN 'idle: others own all partitions'
+                                    WHEN h.closed = cardinality(h.parts) THEN 'asleep'
+                                    WHEN h.name LIKE '%(polling)' THEN 'polling: NOTIFY does not reach this worker'
+                                    WHEN w.state->>'gate' LIKE 'polling%' THEN w.state->>'gate'
+                                    ELSE 'awake' END,
+                       'last_error', w.state #>> '{last_error,text}',
+                       'last_error_seconds_ago',
+                       round((w.state #>> '{last_error,ms_ago}')::numeric / 1000 + pgusher.seconds_since(w.seen_at), 3))
+                   ORDER BY w.host, w.pid), '[]')
+          FROM (SELECT p.pid, array_remove(array_agg(o.part ORDER BY o.part), NULL) AS parts,
+                       (SELECT count(*) FROM pg_locks l
+                         WHERE l.locktype = 'advisory' AND l.pid = p.pid AND l.mode = 'ExclusiveLock' AND l.objsubid = 2
+                           AND l.classid = 1885828467 AND l.objid::bigint >> 10 = number) AS closed,
+                       (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = p.pid) AS name
+                  FROM pgusher.holders(number) p LEFT JOIN pgusher.holders(number) o ON o.pid = p.pid AND o.part IS NOT NULL
+                 WHERE p.part IS NULL GROUP BY p.pid) h
+          FULL JOIN (SELECT w.* FROM pgusher.worker w JOIN pgusher.fleet f ON f.name = w.fleet
+                      WHERE f.number = workers.number) w ON w.backend = h.pid
+         WHERE h.pid IS NOT NULL OR w.seen_at > clock_timestamp() - interval '1 min') END;
+END
+$function$;
+
+-- NULL: none was ever sent, or this is a standby.
+CREATE OR REPLACE FUNCTION pgusher.canary(name text) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN CASE WHEN NOT pg_is_in_recovery() THEN (
+        SELECT json_build_object(
+                   'every_seconds', extract(epoch FROM c.every), 'part', c.part, 'latency_ms', c.latency_ms,
+                   'arrived_seconds_ago', pgusher.seconds_since(c.arrived_at), 'sent_seconds_ago', pgusher.seconds_since(c.sent_at),
+                   'waiting_seconds', pgusher.seconds_since(c.waiting_since))
+          FROM pgusher.canary c WHERE c.fleet = name) END;
+END
+$function$;
+
+-- Of which something is known. verified: the result of the last verify, as it stands in its table.
+CREATE OR REPLACE FUNCTION pgusher.projections(name text) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    verified jsonb := '{}';
+BEGIN
+    IF to_regclass('pgusher.verified') IS NOT NULL THEN
+        EXECUTE 'SELECT coalesce(jsonb_object_agg(v.projection, to_jsonb(v)), ''{}'') FROM pgusher.verified v WHERE v.fleet = $1'
+           INTO verified USING name;
+    END IF;
+    RETURN (
+        SELECT coalesce(json_agg(json_build_object(
+                   'projection', k.projection,
+                   'quarantined', (SELECT count(*) FROM pgusher.quarantine q WHERE q.fleet = $1 AND q.projection = k.projection),
+                   'broken_seconds_ago', pgusher.seconds_since(p.broken_at), 'error', p.error,
+                   'swept_seconds_ago', pgusher.seconds_since(p.swept_to), 'verified', verified->k.projection) ORDER BY k.projection), '[]')
+          FROM (SELECT q.projection FROM pgusher.quarantine q WHERE q.fleet = $1
+                UNION SELECT p.name FROM pgusher.projection p WHERE p.fleet = $1
+                UNION SELECT v FROM jsonb_object_keys(verified) v) k
+          LEFT JOIN pgusher.projection p ON p.fleet = $1 AND p.name = k.projection);
+END
+$function$;
+
+-- This server. oldest_writer: the transaction that has longest kept a table of the changelog from being emptied.
+CREATE OR REPLACE FUNCTION pgusher.server() RETURNS json
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT json_build_object(
+        'version', current_setting('server_version'),
+        'address', coalesce(host(inet_server_addr()), current_setting('unix_socket_directories')) || ':' || current_setting('port'),
+        'database', current_database(), 'in_recovery', pg_is_in_recovery(),
+        'identity', (SELECT system_identifier FROM pg_control_system()) || '/' ||
+                    CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
+        'up_seconds', round(extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())),
+        'notify_queue_usage', pg_notification_queue_usage(),
+        'oldest_writer', (
+            SELECT json_build_object('pid', l.pid, 'seconds', round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, x.prepared)), 3),
+                                     'application', a.application_name, 'state', coalesce(a.state, 'prepared'), 'gid', x.gid)
+              FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+              LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction
+             WHERE l.relation IN ('pgusher.changelog_0'::regclass, 'pgusher.changelog_1'::regclass,
+                                  'pgusher.changelog_2'::regclass, 'pgusher.changelog_3'::regclass)
+               AND l.mode = 'RowExclusiveLock' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             ORDER BY coalesce(a.xact_start, x.prepared) LIMIT 1))
+$function$;
