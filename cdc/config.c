@@ -285,7 +285,7 @@ struct config *config_load(const char *file, const char *fleet, struct problems 
     jconf_known(&root, root_keys);
     read_fleet(&root, fleet, config);
     config->postgres = queue_config_server(&root, "postgres", "conninfo", &config->postgres_password);
-    free(queue_config_redis(&root, &config->redis));
+    config->redis_text = queue_config_redis(&root, &config->redis);
     config->http = jconf_string(&root, "http", false);
     config_read_limits(&root, config);
     read_projections(&root, config);
@@ -332,6 +332,7 @@ void config_free(struct config *config)
         free_projection(&config->projections[i]);
     queue_config_free(config->queues, config->nqueues);
     redis_url_free(&config->redis);
+    free(config->redis_text);
     free(config->projections);
     free(config->http);
     free(config->postgres);

@@ -48,6 +48,7 @@ struct config {
     char *postgres;          /* conninfo or URI */
     char *postgres_password; /* from password_file; NULL: as libpq finds it */
     struct redis_url redis;
+    char *redis_text;     /* the same as it is written, maybe with a password: never to be shown */
     char *http;           /* address of the status page; NULL: none */
     int partitions;       /* of the changelog, chosen by the first install; 0: not said */
     int64_t look_back_ms; /* how long a fleet may rewind; 0: not said, as the other limits below */

@@ -1,192 +1,173 @@
-/* pgusher status: how each fleet stands, what waits in the queues, and whether the servers answer. */
+/* pgusher status: one look, or one after the other. */
+#include "cdc/verb_status.h"
+
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-#include "cdc/standing.h"
-#include "cdc/tool.h"
+enum { WATCH_EVERY_MS = 1000 };
 
-static int ask_postgres(struct session *session, json_t *status, struct err *err)
+static const char HOME_AND_CLEAR[] = "\033[H\033[2J";
+
+static void print_errors(const json_t *status)
 {
-    json_t *standing;
+    const json_t *error;
+    size_t i;
 
-    json_object_set_new(status, "fleets", json_array());
-    if (session_connect_pg(session, "pgusher status", err) != 0)
-        return -1;
-    standing = standing_ask(session, err);
-    if (!standing)
-        return -1;
-    json_object_update(status, standing);
-    json_decref(standing);
-    return 0;
+    fflush(stdout);
+    json_array_foreach (json_object_get(status, "errors"), i, error)
+        fprintf(stderr, "pgusher: %s\n", json_string_value(error));
 }
 
-static int ask_length(struct session *session, const char *queue, json_t *queues, struct err *err)
+static enum exit_code exit_code_of(const json_t *status, enum status seen)
 {
-    struct rreply *reply = rconn_run(session->rconn, rconn_route(session->rconn, queue, strlen(queue)), 2,
-                                     (const char *const[]){"LLEN", queue}, err);
+    if (seen != ST_OK)
+        return status_exit_code(seen);
+    return json_array_size(json_object_get(status, "reasons")) ? EX_NOT_SO : EX_DONE;
+}
 
-    if (!reply) {
-        err_context(err, "queue %s", queue);
-        return -1;
+static enum exit_code look_once(struct sight *sight, bool json)
+{
+    enum status seen;
+    json_t *status = sight_look(sight, &seen);
+    enum exit_code code = exit_code_of(status, seen);
+
+    if (!json)
+        status_print(status, NULL);
+    print_errors(status);
+    if (json)
+        tool_print_json(json_incref(status));
+    json_decref(status);
+    return code;
+}
+
+/* ---- again and again ---- */
+
+static void on_signal(void *arg, int signo)
+{
+    struct sight *sight = arg;
+
+    (void)signo;
+    sight->stopping = true;
+    if (sight->pg)
+        session_abort(sight->pg, "stopping");
+    if (sight->redis)
+        session_abort(sight->redis, "stopping");
+}
+
+static void on_time(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void rest_until_next(struct sight *sight, struct timer *timer, bool *due)
+{
+    while (!*due && !sight->stopping)
+        loop_run_once(sight->loop);
+    *due = false;
+    timer_start(timer, WATCH_EVERY_MS);
+}
+
+static void draw(json_t *status, const json_t *before, bool json)
+{
+    json_t *rates = status_rates(status, before);
+
+    if (json) {
+        json_object_set(status, "rates", rates);
+        tool_print_json(json_incref(status));
+    } else {
+        if (isatty(STDOUT_FILENO))
+            fputs(HOME_AND_CLEAR, stdout);
+        else if (before)
+            putchar('\n');
+        status_print(status, rates);
+        if (isatty(STDOUT_FILENO))
+            print_errors(status);
     }
-    json_array_append_new(
-        queues, json_pack("{s:s, s:I}", "queue", queue, "waiting", (json_int_t)rreply_integer(reply)));
-    rreply_free(reply);
-    return 0;
+    json_decref(rates);
+    fflush(stdout);
 }
 
-static int ask_redis(struct session *session, json_t *status, struct err *err)
+/* A server that is away is said once, and again when something else is. */
+static void tell_errors(const json_t *status, const json_t *before)
 {
-    json_t *queues = json_array();
+    const json_t *now = json_object_get(status, "errors"), *then = json_object_get(before, "errors");
 
-    json_object_set_new(status, "queues", queues);
-    err_clear(&session->why_lost);
-    session->lost = false;
-    if (session_connect_redis(session, err) != 0)
-        return -1;
-    for (size_t i = 0; i < session->config->nqueues; i++)
-        if (ask_length(session, session->config->queues[i].name, queues, err) != 0)
-            return -1;
-    return 0;
+    if (json_equal(now, then) || (!before && json_array_size(now) == 0))
+        return;
+    print_errors(status);
+    if (json_array_size(now) == 0)
+        fputs("pgusher: all servers answer again\n", stderr);
 }
 
-/* ---- plain output ---- */
-
-static const char *gate_of(const json_t *fleet)
+static enum exit_code watch(struct sight *sight, bool json)
 {
-    if (standing_integer(fleet, "workers") == 0)
-        return "no worker: nobody applies the changes";
-    return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
-}
+    bool due = true;
+    struct timer *timer = timer_new(sight->loop, on_time, &due);
+    enum exit_code code = EX_DONE;
+    json_t *before = NULL;
+    bool first;
 
-static void print_workers(const json_t *fleet)
-{
-    printf("  workers      %lld (%s)\n", standing_integer(fleet, "workers"), gate_of(fleet));
-    if (standing_integer(fleet, "polling"))
-        printf("  polling      %lld of them: notifications do not reach them, changes are seen later\n",
-               standing_integer(fleet, "polling"));
-    printf("  partitions   %lld owned, %lld without an owner; %lld closed their gate\n",
-           standing_integer(fleet, "partitions_owned"), standing_integer(fleet, "partitions_orphaned"),
-           standing_integer(fleet, "gates_closed"));
-}
+    loop_on_signal(sight->loop, SIGINT, on_signal, sight);
+    loop_on_signal(sight->loop, SIGTERM, on_signal, sight);
+    for (rest_until_next(sight, timer, &due); !sight->stopping; rest_until_next(sight, timer, &due)) {
+        enum status seen;
+        json_t *status = sight_look(sight, &seen);
 
-static void print_lag(const json_t *fleet)
-{
-    const json_t *age = json_object_get(fleet, "lag_seconds");
-    const json_t *cut = json_object_get(fleet, "cut_seconds_ago");
-
-    printf("  lag          changes not yet applied: %s%lld",
-           json_is_true(json_object_get(fleet, "lag_is_estimate")) ? "about " : "",
-           standing_integer(fleet, "lag_changes"));
-    if (json_is_number(age))
-        printf(", the oldest %.1f s old", json_number_value(age));
-    printf("\n  cursor       the oldest was saved %.1f s ago\n",
-           json_number_value(json_object_get(fleet, "cursor_moved_seconds_ago")));
-    if (json_is_number(cut))
-        printf("  cut loose    %.1f s ago: it was further behind than max_lag, and must backfill\n",
-               json_number_value(cut));
-}
-
-static void print_backfills(const json_t *fleet)
-{
-    size_t i;
-    const json_t *task;
-
-    json_array_foreach (json_object_get(fleet, "backfills"), i, task)
-        printf("  backfill     %s: %lld documents done, phase %s, %s %.1f s ago (%s)\n",
-               standing_text(task, "projection"), standing_integer(task, "documents"),
-               standing_text(task, "phase"),
-               json_is_true(json_object_get(task, "waits_for_a_transaction"))
-                   ? "waits for a transaction, asked"
-                   : "moved",
-               json_number_value(json_object_get(task, "moved_seconds_ago")), standing_text(task, "reason"));
-}
-
-static void print_fleet(const json_t *fleet)
-{
-    const char *identity = standing_text(fleet, "identity");
-
-    printf("fleet %s\n", standing_text(fleet, "fleet"));
-    print_workers(fleet);
-    print_lag(fleet);
-    print_backfills(fleet);
-    printf("  quarantine   documents that cannot be built: %lld\n", standing_integer(fleet, "quarantined"));
-    printf("  history      epoch %lld%s%s\n", standing_integer(fleet, "epoch"),
-           identity ? ", PostgreSQL " : "", identity ? identity : "");
-}
-
-static void print_changelog(const json_t *changelog)
-{
-    size_t i;
-    const json_t *table;
-
-    printf("changelog: %lld kB, rows in its tables:", standing_integer(changelog, "bytes") / 1024);
-    json_array_foreach (json_object_get(changelog, "tables"), i, table)
-        printf(" %lld%s", standing_integer(table, "rows"),
-               json_is_true(json_object_get(table, "current")) ? " (written now)" : "");
-    putchar('\n');
-}
-
-static void print_plain(const json_t *status)
-{
-    size_t i;
-    const json_t *item;
-
-    json_array_foreach (json_object_get(status, "fleets"), i, item)
-        print_fleet(item);
-    if (json_object_get(status, "changelog"))
-        print_changelog(json_object_get(status, "changelog"));
-    json_array_foreach (json_object_get(status, "queues"), i, item)
-        printf("queue %s: %lld waiting\n", standing_text(item, "queue"), standing_integer(item, "waiting"));
-    json_array_foreach (json_object_get(status, "errors"), i, item)
-        fprintf(stderr, "pgusher: %s\n", json_string_value(item));
-}
-
-static void note_error(json_t *status, const struct err *err)
-{
-    if (err->status != ST_OK)
-        json_array_append_new(json_object_get(status, "errors"), json_string(err->text));
+        if (!sight->stopping) {
+            if (json || !isatty(STDOUT_FILENO))
+                tell_errors(status, before);
+            draw(status, before, json);
+        }
+        first = !before;
+        json_decref(before);
+        before = status;
+        if (ferror(stdout))
+            break;
+        if (seen == ST_CONFIG && first) {
+            code = EX_BAD_CONFIG;
+            break;
+        }
+    }
+    json_decref(before);
+    timer_free(timer);
+    return code;
 }
 
 static enum exit_code status_run(const struct tool *tool)
 {
     struct config *config = tool_config(tool);
-    struct err pg_err = ERR_NONE, redis_err = ERR_NONE;
-    struct session *session;
-    struct loop *loop;
-    json_t *status;
+    struct sight sight = {.config = config};
+    enum exit_code code;
 
     if (!config)
         return EX_BAD_CONFIG;
-    loop = loop_new();
-    session = tool_session(loop, config);
-    status = json_pack("{s:[]}", "errors");
-    ask_postgres(session, status, &pg_err);
-    ask_redis(session, status, &redis_err);
-    note_error(status, &pg_err);
-    note_error(status, &redis_err);
-    if (tool->json)
-        tool_print_json(status);
-    else
-        print_plain(status);
-    if (!tool->json)
-        json_decref(status);
-    session_close(session);
-    loop_free(loop);
+    sight.loop = loop_new();
+    code = tool->given & FLAG_WATCH ? watch(&sight, tool->json) : look_once(&sight, tool->json);
+    sight_end(&sight);
+    loop_free(sight.loop);
     config_free(config);
-    return status_exit_code(pg_err.status != ST_OK ? pg_err.status : redis_err.status);
+    return code;
 }
 
 const struct verb status_verb = {
     "status",
     status_run,
-    FLAG_JSON,
-    "how it stands",
-    "usage: pgusher status [--json]\n"
+    FLAG_JSON | FLAG_WATCH,
+    "how it stands, and what needs a person",
+    "usage: pgusher status [--watch] [--json]\n"
     "\n"
-    "Shows per fleet its workers, lag in changes and seconds, and quarantine; the changelog's size; the "
-    "queues.\n"
-    "Shows what it can when one server is down, and then exits 69.\n"
+    "Shows of each fleet first whether it is in step, and what needs a person and how to mend it; then its\n"
+    "canary (a change of nothing that travels from PostgreSQL to Redis), workers, partitions that lag,\n"
+    "projections and backfills; the changelog, PostgreSQL, Redis, and the queues. With a server down it "
+    "shows\n"
+    "the rest. --watch looks every second, with rates, until it is interrupted.\n"
     "\n"
-    "Example: pgusher -c pgusher.json status --json\n",
+    "Exit codes: 0 all is well, also while a backlog is worked off; 1 something needs a person; 69 "
+    "PostgreSQL "
+    "or\n"
+    "Redis is unavailable.\n"
+    "\n"
+    "Example: pgusher -c pgusher.json status --watch\n",
 };

@@ -118,13 +118,13 @@ static int apply_page(struct worker *worker, struct err *err)
 
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
-    worker_take_canaries(worker, changes, count);
+    worker->untidy |= count > 0;
+    count -= worker_take_canaries(worker, changes, count);
     worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
     worker->changes += (int64_t)count;
     backoff_reset(&worker->retry);
     tasks_yield(worker->tasks);
     worker->poll_ms = POLL_FIRST_MS;
-    worker->untidy |= count > 0;
     feed_advance(worker->feed);
     return worker_do_chores(worker, false, err) == 0 ? backfill(worker, err) : -1;
 }
@@ -243,6 +243,7 @@ static int work(struct worker *worker, struct err *err)
             return -1;
     }
     worker_report(worker);
+    worker_row_remove(worker->row);
     return worker_leave(worker, err);
 }
 

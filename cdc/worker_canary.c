@@ -46,16 +46,20 @@ static int note(struct session *session, const struct change *change, struct err
     return pg_run(session->pg, &query, NULL, err);
 }
 
-void worker_take_canaries(struct worker *worker, const struct change *changes, size_t count)
+size_t worker_take_canaries(struct worker *worker, const struct change *changes, size_t count)
 {
     const struct change *last = NULL;
     struct err err = ERR_NONE;
+    size_t canaries = 0;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        canaries += changes[i].capture == CANARY_CAPTURE;
         if (is_ours(worker, &changes[i]))
             last = &changes[i];
+    }
     if (last && (put(worker->session, last, &err) != 0 || note(worker->session, last, &err) != 0))
         log_debug("the canary: %s", err.text);
+    return canaries;
 }
 
 int64_t worker_canary_ms_left(const struct worker *worker)

@@ -75,8 +75,9 @@ int64_t worker_ms_to_next_chore(const struct worker *worker);
 /* Logs what was done since the last time, if anything was. */
 void worker_report(struct worker *worker);
 
-/* The canaries among these changes, which are applied, are written into Redis and noted. */
-void worker_take_canaries(struct worker *worker, const struct change *changes, size_t count);
+/* The canaries among these changes, which are applied, are written into Redis and noted; gives how many there
+ * are, of other fleets too. */
+size_t worker_take_canaries(struct worker *worker, const struct change *changes, size_t count);
 /* When it is time, and no other worker has. */
 void worker_send_canary(struct worker *worker);
 int64_t worker_canary_ms_left(const struct worker *worker);

@@ -231,6 +231,7 @@ static void on_written(void *arg, const struct pg_rows *rows, const struct err *
     row->complained |= err != NULL;
 }
 
+/* state NULL: it is removed. */
 static void send_row(struct worker_row *row, const char *state)
 {
     char host[256] = "", pid[24], age[32];
@@ -245,6 +246,12 @@ static void send_row(struct worker_row *row, const char *state)
     snprintf(age, sizeof(age), "%lld ms", (long long)(clock_mono_ms() - row->born_ms));
     row->under_way = true;
     pg_send(row->session->pg, &query, on_written, row);
+}
+
+void worker_row_remove(struct worker_row *row)
+{
+    if (row->session && !row->session->lost)
+        send_row(row, NULL);
 }
 
 void worker_row_write(struct worker_row *row)

@@ -30,5 +30,7 @@ void worker_row_gate(struct worker_row *row, const char *gate);
 int64_t worker_row_ms_left(const struct worker_row *row);
 /* When it is time. */
 void worker_row_write(struct worker_row *row);
+/* This worker ends as it should. */
+void worker_row_remove(struct worker_row *row);
 
 #endif

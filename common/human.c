@@ -29,7 +29,8 @@ struct human human_count(int64_t count)
 }
 
 /* "5 min 3 s", without the smaller part when that is 0 */
-static struct human in_two(int64_t ms, int64_t unit, const char *name, int64_t smaller, const char *smaller_name)
+static struct human in_two(int64_t ms, int64_t unit, const char *name, int64_t smaller,
+                           const char *smaller_name)
 {
     int64_t more = ms % unit / smaller;
     struct human human;

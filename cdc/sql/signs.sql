@@ -1,13 +1,14 @@
 -- Signs of life of the fleets: what workers say of themselves, and the canaries. Nothing else depends on these; they wait for no lock.
 
--- Notes what a worker says of itself, and forgets those that are gone. age: of the process.
+-- Notes what a worker says of itself (NULL: it leaves), and forgets those that are gone. age: of the process.
 CREATE OR REPLACE FUNCTION pgusher.note_worker(name text, host text, process integer, age interval, says jsonb) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
 AS $function$
     DELETE FROM pgusher.worker w
-     WHERE w.fleet = $1 AND w.seen_at < clock_timestamp() - interval '1 min'
-       AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = w.backend);
-    INSERT INTO pgusher.worker VALUES ($1, $2, $3, pg_backend_pid(), clock_timestamp() - $4, clock_timestamp(), $5)
+     WHERE w.fleet = $1
+       AND (w.seen_at < clock_timestamp() - interval '1 min' AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = w.backend)
+            OR $5 IS NULL AND w.backend = pg_backend_pid());
+    INSERT INTO pgusher.worker SELECT $1, $2, $3, pg_backend_pid(), clock_timestamp() - $4, clock_timestamp(), $5 WHERE $5 IS NOT NULL
         ON CONFLICT (fleet, host, pid) DO UPDATE SET backend = EXCLUDED.backend, started_at = EXCLUDED.started_at,
             seen_at = EXCLUDED.seen_at, state = EXCLUDED.state;
 $function$;
@@ -147,7 +148,9 @@ DECLARE
     verified jsonb := '{}';
 BEGIN
     IF to_regclass('pgusher.verified') IS NOT NULL THEN
-        EXECUTE 'SELECT coalesce(jsonb_object_agg(v.projection, to_jsonb(v)), ''{}'') FROM pgusher.verified v WHERE v.fleet = $1'
+        EXECUTE 'SELECT coalesce(jsonb_object_agg(v.projection, to_jsonb(v) - ''{fleet,projection,at}''::text[]'
+                '          || jsonb_build_object(''seconds_ago'', pgusher.seconds_since(v.at))), ''{}'')'
+                '  FROM pgusher.verified v WHERE v.fleet = $1'
            INTO verified USING name;
     END IF;
     RETURN (

@@ -1,0 +1,358 @@
+/* A look as people read it. See verb_status.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdc/standing.h"
+#include "cdc/verb_status.h"
+#include "common/human.h"
+#include "common/mem.h"
+#include "queue/tool_output.h"
+#include "queue/tool_text.h"
+
+enum { OLD_WRITER_MS = 60000 };
+
+static const char *text_or(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = standing_text(object, name);
+
+    return text ? text : otherwise;
+}
+
+/* "12 s", or "-". */
+static char *age(const json_t *object, const char *name)
+{
+    int64_t ms = status_ms(object, name);
+
+    return ms < 0 ? mem_strdup("-") : mem_strdup(human_ms(ms).text);
+}
+
+static char *count(const json_t *object, const char *name)
+{
+    return mem_strdup(human_count(standing_integer(object, name)).text);
+}
+
+/* ---- what needs a person ---- */
+
+static void print_reasons(const json_t *status, const char *fleet)
+{
+    const json_t *reason;
+    size_t i;
+
+    json_array_foreach (json_object_get(status, "reasons"), i, reason) {
+        const char *about = standing_text(reason, "fleet");
+
+        if (about && fleet ? strcmp(about, fleet) == 0 : about == fleet)
+            printf("%sneeds a person: %s; %s\n", fleet ? "  " : "", standing_text(reason, "what"),
+                   standing_text(reason, "mend"));
+    }
+}
+
+/* ---- workers ---- */
+
+static const char *gate_of(const json_t *fleet)
+{
+    if (standing_integer(fleet, "workers") == 0)
+        return "no worker: nobody applies the changes";
+    return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
+}
+
+static void print_worker(struct table *table, const json_t *worker)
+{
+    const json_t *latency = json_object_get(worker, "latency_ms");
+    const char *error = standing_text(worker, "last_error");
+
+    table_cell(table, mem_printf("  %s", text_or(worker, "host", "?")));
+    table_integer(table, standing_integer(worker, "pid"));
+    table_cell(table, age(worker, "up_seconds"));
+    table_integer(table, (long long)json_array_size(json_object_get(worker, "parts")));
+    table_cell(table, mem_strdup(human_rate(status_real(worker, "changes_per_s")).text));
+    table_cell(table, mem_strdup(human_rate(status_real(worker, "documents_per_s")).text));
+    table_cell(table, json_is_object(latency) ? mem_strdup(human_ms(standing_integer(latency, "p99")).text)
+                                              : mem_strdup("-"));
+    table_cell(table, mem_strdup(text_or(worker, "gate", "awake")));
+    table_cell(table, error ? mem_printf("%s ago: %s",
+                                         human_ms(status_ms(worker, "last_error_seconds_ago")).text, error)
+                            : mem_strdup("-"));
+}
+
+static void print_workers(const json_t *fleet)
+{
+    static const struct table_column columns[] = {
+        {"  HOST", false},     {"PID", true},       {"UP", true},
+        {"PARTITIONS", true},  {"CHANGES/S", true}, {"DOCUMENTS/S", true},
+        {"LATENCY P99", true}, {"GATE", false},     {"LAST ERROR", false}};
+    const json_t *list = json_object_get(fleet, "worker_list"), *worker;
+    struct table *table;
+    size_t i;
+
+    printf(
+        "  workers      %lld (%s); partitions: %lld owned, %lld without an owner; %lld closed their gate\n",
+        standing_integer(fleet, "workers"), gate_of(fleet), standing_integer(fleet, "partitions_owned"),
+        standing_integer(fleet, "partitions_orphaned"), standing_integer(fleet, "gates_closed"));
+    if (standing_integer(fleet, "polling"))
+        printf("  polling      %lld of them: notifications do not reach them, changes are seen later\n",
+               standing_integer(fleet, "polling"));
+    if (json_array_size(list) == 0)
+        return;
+    table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    json_array_foreach (list, i, worker)
+        print_worker(table, worker);
+    table_print(table, EX_DONE);
+}
+
+/* ---- lag ---- */
+
+static void print_lag(const json_t *fleet)
+{
+    int64_t age_ms = status_ms(fleet, "lag_seconds"), cut_ms = status_ms(fleet, "cut_seconds_ago");
+
+    printf("  lag          changes not yet applied: %s%s",
+           json_is_true(json_object_get(fleet, "lag_is_estimate")) ? "about " : "",
+           human_count(standing_integer(fleet, "lag_changes")).text);
+    if (age_ms >= 0)
+        printf(", the oldest %s old", human_ms(age_ms).text);
+    printf("; the oldest cursor was saved %s ago\n",
+           human_ms(status_ms(fleet, "cursor_moved_seconds_ago")).text);
+    if (cut_ms >= 0)
+        printf("  cut loose    %s ago: it was further behind than max_lag, and must backfill\n",
+               human_ms(cut_ms).text);
+}
+
+static void print_canary(const json_t *canary)
+{
+    int64_t waiting_ms = status_ms(canary, "waiting_seconds"),
+            arrived_ms = status_ms(canary, "arrived_seconds_ago");
+
+    if (!json_is_object(canary))
+        return;
+    printf("  canary       ");
+    if (arrived_ms >= 0)
+        printf("%.1f ms, %s ago", status_real(canary, "latency_ms"), human_ms(arrived_ms).text);
+    else
+        printf("none has arrived yet");
+    if (waiting_ms >= 1000)
+        printf("; one is on its way since %s, through partition %lld", human_ms(waiting_ms).text,
+               standing_integer(canary, "part"));
+    putchar('\n');
+}
+
+static bool is_worth_telling(const json_t *part, long long workers)
+{
+    return standing_integer(part, "lag_changes") || (workers && json_is_null(json_object_get(part, "owner")));
+}
+
+/* The partitions that lag or have no owner. */
+static void print_parts(const json_t *fleet)
+{
+    static const struct table_column columns[] = {
+        {"  PARTITION", true}, {"OWNER", true}, {"CHANGES", true}, {"OLDEST", true}, {"CURSOR SAVED", true}};
+    struct table *table = NULL;
+    const json_t *part;
+    size_t i;
+
+    json_array_foreach (json_object_get(fleet, "parts"), i, part) {
+        if (!is_worth_telling(part, standing_integer(fleet, "workers")))
+            continue;
+        if (!table)
+            table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+        table_integer(table, standing_integer(part, "part"));
+        table_cell(table, json_is_null(json_object_get(part, "owner"))
+                              ? mem_strdup("none")
+                              : mem_printf("%lld", standing_integer(part, "owner")));
+        table_cell(table, count(part, "lag_changes"));
+        table_cell(table, age(part, "lag_seconds"));
+        table_cell(table, age(part, "cursor_moved_seconds_ago"));
+    }
+    if (table)
+        table_print(table, EX_DONE);
+}
+
+/* ---- projections ---- */
+
+static void print_backfill(const json_t *task)
+{
+    long long done = standing_integer(task, "documents"), total = standing_integer(task, "total");
+    const char *filter = standing_text(task, "filter");
+
+    printf("  backfill     %s%s%s: %s documents done", standing_text(task, "projection"),
+           filter && *filter ? " where " : "", filter ? filter : "", human_count(done).text);
+    if (total > 0)
+        printf(" of %s, %lld %%", human_count(total).text, 100 * (done < total ? done : total) / total);
+    printf(", phase %s", standing_text(task, "phase"));
+    if (standing_integer(task, "rate"))
+        printf(", at most %s/s", human_count(standing_integer(task, "rate")).text);
+    printf(", %s %s ago (%s)%s\n",
+           json_is_true(json_object_get(task, "waits_for_a_transaction")) ? "waits for a transaction, asked"
+                                                                          : "moved",
+           human_ms(status_ms(task, "moved_seconds_ago")).text, standing_text(task, "reason"),
+           json_is_true(json_object_get(task, "paused")) ? ": paused" : "");
+    if (standing_text(task, "error"))
+        printf("               failed, and is tried again: %s\n", standing_text(task, "error"));
+}
+
+static void print_verified(const json_t *verified)
+{
+    if (!json_is_object(verified))
+        return;
+    printf("; verified %s ago%s: %s compared, ", human_ms(status_ms(verified, "seconds_ago")).text,
+           json_is_true(json_object_get(verified, "sampled")) ? " by a sample" : "",
+           human_count(standing_integer(verified, "compared")).text);
+    if (status_drift(verified))
+        printf("%s differ", human_count(status_drift(verified)).text);
+    else
+        printf("in step");
+}
+
+static void print_projections(const json_t *fleet)
+{
+    const json_t *projection, *task;
+    size_t i;
+
+    json_array_foreach (json_object_get(fleet, "projections"), i, projection) {
+        printf("  projection   %s: ", standing_text(projection, "projection"));
+        if (status_ms(projection, "broken_seconds_ago") >= 0)
+            printf("broken since %s, ", human_ms(status_ms(projection, "broken_seconds_ago")).text);
+        printf("%s in quarantine", human_count(standing_integer(projection, "quarantined")).text);
+        if (status_ms(projection, "swept_seconds_ago") >= 0)
+            printf("; dates swept up to %s ago", human_ms(status_ms(projection, "swept_seconds_ago")).text);
+        print_verified(json_object_get(projection, "verified"));
+        putchar('\n');
+    }
+    json_array_foreach (json_object_get(fleet, "backfills"), i, task)
+        print_backfill(task);
+    printf("  quarantine   documents that cannot be built: %s\n",
+           human_count(standing_integer(fleet, "quarantined")).text);
+}
+
+static void print_fleet(const json_t *status, const json_t *fleet)
+{
+    printf("fleet %s: %s\n", standing_text(fleet, "fleet"), standing_text(fleet, "verdict"));
+    print_reasons(status, standing_text(fleet, "fleet"));
+    print_lag(fleet);
+    print_canary(json_object_get(fleet, "canary"));
+    print_workers(fleet);
+    print_parts(fleet);
+    print_projections(fleet);
+    printf("  history      epoch %lld, PostgreSQL %s\n", standing_integer(fleet, "epoch"),
+           text_or(fleet, "identity", "not known yet"));
+}
+
+/* ---- the servers ---- */
+
+static void print_changelog(const json_t *changelog)
+{
+    double rows = status_real(changelog, "rows"), most = status_real(changelog, "max_rows");
+    const json_t *table;
+    size_t i;
+
+    printf("changelog: %s, %s rows, %.0f %% of max_lag; in its tables:",
+           human_bytes(standing_integer(changelog, "bytes")).text, human_count((long long)rows).text,
+           most > 0 ? rows / most * 100 : 0);
+    json_array_foreach (json_object_get(changelog, "tables"), i, table)
+        printf(" %s%s", human_count(standing_integer(table, "rows")).text,
+               json_is_true(json_object_get(table, "current")) ? " (written now)" : "");
+    putchar('\n');
+}
+
+static void print_postgres(const json_t *postgres)
+{
+    const json_t *writer = json_object_get(postgres, "oldest_writer");
+
+    printf("PostgreSQL %s at %s, database %s, %s, up %s; notifications fill %.0f %% of their queue\n",
+           standing_text(postgres, "version"), standing_text(postgres, "address"),
+           standing_text(postgres, "database"),
+           json_is_true(json_object_get(postgres, "in_recovery")) ? "a standby"
+                                                                  : standing_text(postgres, "identity"),
+           human_ms(status_ms(postgres, "up_seconds")).text,
+           status_real(postgres, "notify_queue_usage") * 100);
+    if (status_ms(writer, "seconds") >= OLD_WRITER_MS)
+        printf("  a transaction holds the changelog since %s: %s%s, pid %lld, %s\n",
+               human_ms(status_ms(writer, "seconds")).text, text_or(writer, "application", ""),
+               text_or(writer, "gid", ""), standing_integer(writer, "pid"), text_or(writer, "state", "?"));
+}
+
+static void print_replicas(const json_t *replicas)
+{
+    const json_t *replica;
+    size_t i;
+
+    json_array_foreach (replicas, i, replica)
+        printf("  replica %s: %s, %s behind\n", standing_text(replica, "address"),
+               standing_text(replica, "state"), human_bytes(standing_integer(replica, "behind_bytes")).text);
+}
+
+static void print_primary(const json_t *primary)
+{
+    const json_t *persistence = json_object_get(primary, "persistence");
+    long long most = standing_integer(primary, "max_memory");
+
+    printf("Redis %s at %s, %s, up %s; memory %s of %s, %s; %s\n", text_or(primary, "version", "?"),
+           standing_text(primary, "address"), text_or(primary, "role", "?"),
+           human_ms(status_ms(primary, "up_seconds")).text,
+           human_bytes(standing_integer(primary, "used_memory")).text,
+           most ? human_bytes(most).text : "no limit", text_or(primary, "policy", "?"),
+           json_is_true(json_object_get(persistence, "aof")) ? "append-only file" : "snapshots only");
+    print_replicas(json_object_get(primary, "replicas"));
+}
+
+static void print_redis(const json_t *redis)
+{
+    const json_t *primary;
+    size_t i;
+
+    json_array_foreach (json_object_get(redis, "primaries"), i, primary)
+        print_primary(primary);
+    if (standing_text(redis, "dataset"))
+        printf("  holds the data of fleet %s: dataset %s, epoch %lld\n", standing_text(redis, "fleet"),
+               standing_text(redis, "dataset"), standing_integer(redis, "epoch"));
+    else
+        printf("  has no record of fleet %s: a worker that begins fills it anew\n",
+               standing_text(redis, "fleet"));
+}
+
+static void print_queues(const json_t *queues)
+{
+    static const struct table_column columns[] = {{"QUEUE", false},    {"WAITING", true}, {"OLDEST", true},
+                                                  {"IN FLIGHT", true}, {"DELAYED", true}, {"DEAD", true},
+                                                  {"CONSUMERS", true}, {"", false}};
+    struct table *table;
+    const json_t *queue;
+    size_t i;
+
+    if (json_array_size(queues) == 0)
+        return;
+    table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    json_array_foreach (queues, i, queue) {
+        const json_t *oldest = json_object_get(queue, "oldest_waiting_ms");
+
+        table_cell(table, text_escaped(standing_text(queue, "queue"), strlen(standing_text(queue, "queue"))));
+        table_cell(table, count(queue, "waiting"));
+        table_cell(table,
+                   mem_strdup(json_is_integer(oldest) ? human_ms(json_integer_value(oldest)).text : "-"));
+        table_cell(table, count(queue, "in_flight"));
+        table_cell(table, count(queue, "delayed"));
+        table_cell(table, count(queue, "dead"));
+        table_cell(table, count(queue, "consumers"));
+        table_cell(table, mem_strdup(json_is_true(json_object_get(queue, "paused")) ? "paused" : ""));
+    }
+    table_print(table, EX_DONE);
+}
+
+void status_print(const json_t *status, const json_t *rates)
+{
+    const json_t *fleet;
+    size_t i;
+
+    json_array_foreach (json_object_get(status, "fleets"), i, fleet)
+        print_fleet(status, fleet);
+    print_reasons(status, NULL);
+    status_print_rates(rates);
+    if (json_object_get(status, "changelog"))
+        print_changelog(json_object_get(status, "changelog"));
+    if (json_object_get(status, "postgres"))
+        print_postgres(json_object_get(status, "postgres"));
+    if (json_object_get(status, "redis"))
+        print_redis(json_object_get(status, "redis"));
+    print_queues(json_object_get(status, "queues"));
+}
