@@ -15,6 +15,7 @@ enum {
     CANARY_MS = 10000,  /* one that takes longer, and longer than its interval, is overdue */
     OLD_LAG_MS = 60000, /* changes older than that, in a partition whose cursor … */
     STUCK_MS = 30000,   /* … stood still for that long */
+    SILENT_MS = 60000,  /* a worker says something twice as often, except during a long query */
 };
 
 #define NEAR_LIMIT 0.8
@@ -100,6 +101,20 @@ static void judge_polling(struct judge *judge)
         complain(judge, "connect to PostgreSQL directly, not through a transaction pooler",
                  "NOTIFY reaches no worker of fleet %s: all are polling, and changes are seen later",
                  judge->name);
+}
+
+/* Its gates may be closed, and then nothing else shows that it sleeps for ever. */
+static void judge_hung(struct judge *judge)
+{
+    const json_t *worker;
+    size_t i;
+
+    json_array_foreach (json_object_get(judge->fleet, "worker_list"), i, worker)
+        if (json_is_true(json_object_get(worker, "idle")) &&
+            status_ms(worker, "seen_seconds_ago") > SILENT_MS)
+            complain(judge, "end it with kill -9, others take over at once, and start it again",
+                     "worker %lld on %s hangs: it has done nothing for %s", standing_integer(worker, "pid"),
+                     standing_text(worker, "host"), human_ms(status_ms(worker, "seen_seconds_ago")).text);
 }
 
 static const json_t *find_part(const json_t *fleet, long long part)
@@ -212,6 +227,7 @@ static void judge_fleet(struct judge *judge)
     } else {
         judge_cut(judge);
         judge_polling(judge);
+        judge_hung(judge);
         judge_canary(judge);
         judge_stuck(judge);
         judge_limits(judge);

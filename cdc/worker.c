@@ -203,7 +203,6 @@ static int stand_by(struct worker *worker, struct err *err)
     if (fleet_workers(worker->fleet) == 0)
         task_ms = chore_ms = SAFETY_POLL_MS;
     worker_row_gate(worker->row, "idle: others own all partitions");
-    worker_row_write(worker->row);
     worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
     if (is_called(worker) || fleet_workers(worker->fleet) == 0)
         return 0;

@@ -79,7 +79,6 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 {
     int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
 
-    worker_row_write(worker->row);
     worker_send_canary(worker);
     if (worker->changes && report_ms_left(worker) <= 0)
         worker_report(worker);
@@ -93,7 +92,7 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 
 int64_t worker_ms_to_next_chore(const struct worker *worker)
 {
-    int64_t ms = least(worker_row_ms_left(worker->row), worker_canary_ms_left(worker));
+    int64_t ms = least(SAFETY_POLL_MS, worker_canary_ms_left(worker));
 
     if (sweep_ms_left(worker->sweep, false) >= 0)
         ms = least(ms, sweep_ms_left(worker->sweep, false));

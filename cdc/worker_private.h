@@ -86,7 +86,8 @@ int64_t worker_canary_ms_left(const struct worker *worker);
 struct config *worker_load_config(const struct worker *worker);
 bool worker_open(struct worker *worker, struct err *err);
 void worker_close(struct worker *worker);
-/* Looks once a second, whatever else it does, whether Redis holds what it held. Fits loop_fn. */
+/* Looks once a second, whatever else it does, whether Redis holds what it held, and says how this worker
+ * stands. Fits loop_fn. */
 void worker_pulse(void *worker);
 /* SIGHUP while connected: tries the new configuration beside the old one. 0 also when it is refused; -1 with
  * err set when the session has to be opened anew. */

@@ -111,18 +111,17 @@ static bool has_moved(const struct worker_row *row)
            row->session->parts.count != row->written_parts || strcmp(row->gate, row->written_gate) != 0;
 }
 
-int64_t worker_row_ms_left(const struct worker_row *row)
+static bool is_due(const struct worker_row *row)
 {
-    int64_t every = QUIET_EVERY_MS, left;
+    int64_t every = QUIET_EVERY_MS;
 
     if (!row->written_at_ms)
-        return 0;
+        return true;
     if (row->written_moving)
         every = RATE_MS;
     if (has_moved(row))
         every = BUSY_EVERY_MS;
-    left = row->written_at_ms + every - clock_mono_ms();
-    return left > 0 ? left : 0;
+    return clock_mono_ms() - row->written_at_ms >= every;
 }
 
 /* ---- what ---- */
@@ -259,7 +258,7 @@ void worker_row_write(struct worker_row *row)
     struct sample now;
     char *state;
 
-    if (!row->session || row->session->lost || row->under_way || worker_row_ms_left(row) > 0)
+    if (!row->session || row->session->lost || row->under_way || !is_due(row))
         return;
     now = present(row);
     take_sample(row, &now);

@@ -2,8 +2,8 @@
  * depends on it, and that it cannot be written is nobody's trouble.
  *
  * It is written without waiting for the answer: when a session begins, every two seconds while something
- * changes, once when that is over, and otherwise every safety poll. It lives as long as the process; sessions
- * come and go.
+ * changes, also in the middle of it, once when that is over, and otherwise twice a minute. It lives as long
+ * as the process; sessions come and go.
  */
 #ifndef PGUSHER_WORKER_ROW_H
 #define PGUSHER_WORKER_ROW_H
@@ -27,8 +27,7 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms);
 /* What it is at: "awake", "asleep", "polling: why". A constant. */
 void worker_row_gate(struct worker_row *row, const char *gate);
 
-int64_t worker_row_ms_left(const struct worker_row *row);
-/* When it is time. */
+/* When it is time; to be called once a second. */
 void worker_row_write(struct worker_row *row);
 /* This worker ends as it should. */
 void worker_row_remove(struct worker_row *row);

@@ -62,6 +62,7 @@ void worker_pulse(void *arg)
     beside_look(worker->session);
     if (beside_is_uncovered(worker->session))
         worker_wake(worker);
+    worker_row_write(worker->row);
     timer_start(worker->pulse, PULSE_MS);
 }
 

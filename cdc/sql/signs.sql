@@ -101,6 +101,7 @@ BEGIN
                    coalesce(w.state, '{}') - '{session_ms,partitions,last_error}'::text[] || jsonb_build_object(
                        'host', w.host, 'pid', w.pid, 'backend', coalesce(h.pid, w.backend), 'connected', h.pid IS NOT NULL,
                        'up_seconds', pgusher.seconds_since(w.started_at), 'seen_seconds_ago', pgusher.seconds_since(w.seen_at),
+                       'idle', h.state LIKE 'idle%',
                        'session_seconds', round((w.state->>'session_ms')::numeric / 1000 + pgusher.seconds_since(w.seen_at), 3),
                        'parts', coalesce(h.parts, '{}'), 'gates_closed', coalesce(h.closed, 0),
                        'gate', CASE WHEN h.pid IS NULL THEN 'not connected'
@@ -117,9 +118,10 @@ BEGIN
                        (SELECT count(*) FROM pg_locks l
                          WHERE l.locktype = 'advisory' AND l.pid = p.pid AND l.mode = 'ExclusiveLock' AND l.objsubid = 2
                            AND l.classid = 1885828467 AND l.objid::bigint >> 10 = number) AS closed,
-                       (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = p.pid) AS name
+                       a.application_name AS name, a.state
                   FROM pgusher.holders(number) p LEFT JOIN pgusher.holders(number) o ON o.pid = p.pid AND o.part IS NOT NULL
-                 WHERE p.part IS NULL GROUP BY p.pid) h
+                  LEFT JOIN pg_stat_activity a ON a.pid = p.pid
+                 WHERE p.part IS NULL GROUP BY p.pid, a.application_name, a.state) h
           FULL JOIN (SELECT w.* FROM pgusher.worker w JOIN pgusher.fleet f ON f.name = w.fleet
                       WHERE f.number = workers.number) w ON w.backend = h.pid
          WHERE h.pid IS NOT NULL OR w.seen_at > clock_timestamp() - interval '1 min') END;

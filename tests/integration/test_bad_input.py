@@ -214,7 +214,7 @@ def test_key_occupied_by_a_string(tickets):
         assert tickets.has(f"event:{event}", name="after")
     assert tickets.redis.client.get("event:5") == b"not ours"
     assert reported(tickets, "event:5")
-    assert tickets.pgusher("status").must(0, "quarantine")
+    assert tickets.pgusher("status").must(1, "quarantine")
 
 
 def test_key_occupied_by_a_string_on_backfill(tickets):
@@ -317,5 +317,5 @@ def test_two_rows_of_one_id(box):
 def test_status_counts_the_quarantined(fractions):
     fractions.db.sql("UPDATE part SET divisor = 0 WHERE id = 7")
     fractions.until_caught_up()
-    status = json.loads(fractions.pgusher("status", "--json").must(0).out)
+    status = json.loads(fractions.pgusher("status", "--json").must(1).out)
     assert '"quarantined": 1' in json.dumps(status)

@@ -223,5 +223,5 @@ def test_the_tool(tickets, watched):
     tickets.install()
     tickets.pgusher("check").must(0)
     tickets.pgusher("backfill").must(0)
-    assert "{search}" in tickets.pgusher("status").must(0).text
+    assert "{search}" in tickets.pgusher("status").must(1, "no worker").text
     assert tickets.differences() == []

@@ -80,15 +80,17 @@ def run_queue(*arguments, input=b"", seconds=30, environment=()):
 
 
 class Terminal:
-    """A pgusher-queue at a pseudo-terminal that a test types on."""
+    """A pgusher-queue, or another program, at a pseudo-terminal that a test types on."""
+
+    program = "pgusher-queue"
 
     def __init__(self, *arguments):
         try:
             self.master, slave = os.openpty()
         except OSError as error:
             pytest.skip(f"no pseudo-terminal can be had here: {error}")
-        self.argv = ["pgusher-queue", *arguments]
-        self.process = subprocess.Popen([path("pgusher-queue"), *arguments], stdin=slave, stdout=slave, stderr=slave,
+        self.argv = [self.program, *arguments]
+        self.process = subprocess.Popen([path(self.program), *arguments], stdin=slave, stdout=slave, stderr=slave,
                                         env=clean_environment(), cwd="/", start_new_session=True)
         os.close(slave)
         self.drawn = b""
@@ -123,9 +125,11 @@ class Terminal:
 class Consumer(Daemon):
     """A running `pgusher-queue consume`, or another verb that runs until it is ended."""
 
+    program = "pgusher-queue"
+
     def __init__(self, log_path, *arguments):
         self.log_path = log_path
-        self.argv = [path("pgusher-queue"), *arguments]
+        self.argv = [path(self.program), *arguments]
         self.ended = False
         with open(log_path, "wb") as log:
             self.process = spawn(self.argv, log)

@@ -1,0 +1,105 @@
+"""pgusher status: what needs a person, with the command that mends it, and what does not."""
+import json
+
+import psycopg2
+import pytest
+
+from harness import ticketing
+from harness.queue import Native
+
+PRESENCE = "SELECT pg_advisory_lock_shared(1885828469, 0)"
+
+
+def reasons(box):
+    result = box.pgusher("status", "--json").must((0, 1))
+    found = json.loads(result.out)["reasons"]
+    assert result.code == (1 if found else 0)
+    return [f"{reason['what']}; {reason['mend']}" for reason in found]
+
+
+def one_reason(box, *words):
+    (reason,) = reasons(box)
+    assert all(word in reason for word in words), reason
+    what, mend = reason.split(";")[0].split(",")[0], reason.split("; ")[-1]  # without ages
+    box.pgusher("status").must(1, f"needs a person: {what}", f"; {mend}")
+
+
+def test_what_needs_a_person(tickets):
+    """One after the other: what is wrong is told alone, and no more when it is mended."""
+    tickets.ready(ticketing.projections(), canary="1 h")
+    tickets.until(lambda: tickets.db.value("SELECT arrived_at FROM pgusher.canary"), 5, "the canary")
+    assert reasons(tickets) == []
+    tickets.pgusher("status").must(0, "fleet default: in step", "canary", "ms")
+    tickets.db.sql("INSERT INTO pgusher.projection (fleet, name, broken_at, error) VALUES ('default', 'event', now() - interval '5 min', 'no such column')")
+    one_reason(tickets, "event is broken since 5 min", "no such column", "pgusher check")
+    tickets.db.sql("DELETE FROM pgusher.projection")
+    tickets.db.sql("UPDATE pgusher.canary SET waiting_since = now() - interval '61 min', sent_at = now()")
+    one_reason(tickets, "canary", "1 h 1 min", "partition 0")
+    tickets.db.sql("UPDATE pgusher.canary SET waiting_since = NULL")
+    tickets.db.sql("UPDATE pgusher.worker SET seen_at = now() - interval '2 min'")
+    one_reason(tickets, "hangs", "2 min", "kill -9")
+    tickets.db.sql("UPDATE pgusher.worker SET seen_at = now()")
+    consumer = Native(tickets.redis.client, queue="{search}")
+    consumer.bury(*consumer.reserve(2))
+    one_reason(tickets, "{search} has 2 dead letters", "pgusher-queue dead '{search}'")
+    tickets.redis.client.flushall()
+
+
+def test_redis_needs_a_person(tickets):
+    tickets.ready(ticketing.event_only())
+    client = tickets.redis.client
+    client.config_set("maxmemory", client.info("memory")["used_memory"] + 1_000_000)
+    client.config_set("maxmemory-policy", "allkeys-random")
+    for number in range(20_000):
+        client.set(f"x:{number}", "x" * 200)
+        if number % 1000 == 0 and client.info("stats")["evicted_keys"]:
+            break
+    client.config_set("maxmemory", 0)
+    assert any("has evicted" in reason and "verify --repair" in reason for reason in reasons(tickets))
+
+
+@pytest.fixture
+def crowd(tickets):
+    """A fleet whose only worker is a session that does nothing."""
+    tickets.install()
+    session = psycopg2.connect(tickets.db.conninfo(), application_name="pgusherd default")
+    session.autocommit = True
+    session.cursor().execute(PRESENCE)
+    tickets.db.sql("UPDATE event SET name = 'x' WHERE id <= 8")
+    yield tickets
+    session.close()
+
+
+def test_a_backlog_alone_needs_nobody(crowd):
+    assert reasons(crowd) == []
+    crowd.pgusher("status").must(0, "fleet default: behind by 8 changes, the oldest")
+
+
+def test_nearly_cut_loose(crowd):
+    crowd.db.sql("UPDATE pgusher.fleet SET max_lag_rows = 10")
+    one_reason(crowd, "behind by 8 changes", "cut loose at 10 changes", "max_lag")
+    crowd.db.sql("UPDATE pgusher.fleet SET max_lag_rows = 11")
+    assert reasons(crowd) == []
+
+
+def test_a_partition_that_stands_still(crowd):
+    part = crowd.db.value("SELECT part FROM pgusher.changelog LIMIT 1")
+    crowd.db.sql("UPDATE pgusher.changelog SET at = now() - interval '3 min' WHERE part = %s", part)
+    assert reasons(crowd) == [], "its cursor moves"
+    crowd.db.sql("UPDATE pgusher.cursor SET moved_at = now() - interval '2 min'")
+    one_reason(crowd, f"partition {part} of", "stands still since 2 min", "3 min")
+
+
+def test_a_canary_in_a_line_that_moves(crowd):
+    part = crowd.db.value("SELECT part FROM pgusher.changelog LIMIT 1")
+    crowd.use(ticketing.projections(), canary="30 s")
+    crowd.db.sql("INSERT INTO pgusher.canary VALUES ('default', '30 s', %s, now(), now() - interval '5 min')", part)
+    assert reasons(crowd) == []
+    crowd.db.sql("UPDATE pgusher.cursor SET moved_at = now() - interval '15 s'")
+    one_reason(crowd, "canary", f"partition {part} ")
+
+
+def test_help_and_arguments(tickets):
+    tickets.pgusher("status", "--help").must(0, "Example:", "--watch", "Exit codes")
+    tickets.pgusher("status", "event").must(64, "event")
+    tickets.pgusher("status", "--repair").must(64, "--repair")
