@@ -190,6 +190,20 @@ long long status_drift(const json_t *verified)
     return drift > 0 ? drift : 0;
 }
 
+/* "columns added: city; run: pgusher backfill event" */
+static void judge_shape(struct judge *judge, const json_t *projection)
+{
+    static const char before_command[] = "; run: ";
+    const char *stale = standing_text(projection, "stale"), *command;
+
+    if (!stale)
+        return;
+    command = strstr(stale, before_command);
+    complain(judge, command ? command + strlen(before_command) : "pgusher backfill",
+             "documents of %s still have their former shape: %.*s", standing_text(projection, "projection"),
+             command ? (int)(command - stale) : (int)strlen(stale), stale);
+}
+
 static void judge_projection(struct judge *judge, const json_t *projection)
 {
     const char *name = standing_text(projection, "projection");
@@ -203,6 +217,7 @@ static void judge_projection(struct judge *judge, const json_t *projection)
                  human_ms(broken_ms).text,
                  standing_text(projection, "error") ? standing_text(projection, "error")
                                                     : "no document can be read");
+    judge_shape(judge, projection);
     if (refused) {
         mend = mem_printf("pgusher quarantine list %s", name);
         complain(judge, mend, "%s document%s of %s cannot be built", human_count(refused).text,

@@ -24,6 +24,37 @@ static int ensure(struct sight *sight, struct session **session, connect_fn *con
     return connect(*session, err);
 }
 
+/* Those of the configuration of which nothing is known are named, too. */
+static void name_projections(const struct config *config, json_t *fleet)
+{
+    json_t *known = json_object_get(fleet, "projections"), *projection;
+    size_t i;
+
+    for (size_t j = 0; j < config->nprojections; j++) {
+        const struct projection *named = &config->projections[j];
+        json_t *found = NULL;
+
+        json_array_foreach (known, i, projection)
+            if (strcmp(standing_text(projection, "projection"), named->name) == 0)
+                found = projection;
+        if (!found) {
+            found = json_pack("{s:s, s:i}", "projection", named->name, "quarantined", 0);
+            json_array_append_new(known, found);
+        }
+        json_object_set_new(found, "source", json_string(named->source));
+    }
+}
+
+static void name_own_projections(const struct config *config, json_t *fleets)
+{
+    json_t *fleet;
+    size_t i;
+
+    json_array_foreach (fleets, i, fleet)
+        if (strcmp(standing_text(fleet, "fleet"), config->fleet) == 0)
+            name_projections(config, fleet);
+}
+
 static int look_at_postgres(struct sight *sight, json_t *status, struct err *err)
 {
     json_t *standing;
@@ -34,6 +65,7 @@ static int look_at_postgres(struct sight *sight, json_t *status, struct err *err
     standing = standing_ask(sight->pg, err);
     if (!standing)
         return -1;
+    name_own_projections(sight->config, json_object_get(standing, "fleets"));
     json_object_update(status, standing);
     json_decref(standing);
     return 0;

@@ -5,6 +5,7 @@
 
 #include "cdc/standing.h"
 #include "cdc/verb_status.h"
+#include "common/buf.h"
 #include "common/human.h"
 #include "common/mem.h"
 #include "queue/tool_output.h"
@@ -57,6 +58,19 @@ static const char *gate_of(const json_t *fleet)
     return json_is_true(json_object_get(fleet, "asleep")) ? "asleep, will be woken" : "awake";
 }
 
+/* "asleep", "awake; backfill of event" */
+static char *doing(const json_t *worker)
+{
+    const json_t *list = json_object_get(worker, "doing"), *what;
+    struct buf text = BUF_NONE;
+    size_t i;
+
+    buf_puts(&text, text_or(worker, "gate", "awake"));
+    json_array_foreach (list, i, what)
+        buf_printf(&text, "; %s", json_string_value(what));
+    return buf_take(&text);
+}
+
 static void print_worker(struct table *table, const json_t *worker)
 {
     const json_t *latency = json_object_get(worker, "latency_ms");
@@ -70,7 +84,7 @@ static void print_worker(struct table *table, const json_t *worker)
     table_cell(table, mem_strdup(human_rate(status_real(worker, "documents_per_s")).text));
     table_cell(table, json_is_object(latency) ? mem_strdup(human_ms(standing_integer(latency, "p99")).text)
                                               : mem_strdup("-"));
-    table_cell(table, mem_strdup(text_or(worker, "gate", "awake")));
+    table_cell(table, doing(worker));
     table_cell(table, error ? mem_printf("%s ago: %s",
                                          human_ms(status_ms(worker, "last_error_seconds_ago")).text, error)
                             : mem_strdup("-"));
@@ -81,7 +95,7 @@ static void print_workers(const json_t *fleet)
     static const struct table_column columns[] = {
         {"  HOST", false},     {"PID", true},       {"UP", true},
         {"PARTITIONS", true},  {"CHANGES/S", true}, {"DOCUMENTS/S", true},
-        {"LATENCY P99", true}, {"GATE", false},     {"LAST ERROR", false}};
+        {"LATENCY P99", true}, {"DOES", false},     {"LAST ERROR", false}};
     const json_t *list = json_object_get(fleet, "worker_list"), *worker;
     struct table *table;
     size_t i;
@@ -170,6 +184,17 @@ static void print_parts(const json_t *fleet)
 
 /* ---- projections ---- */
 
+/* By what it has done since it was asked for. */
+static void print_time_left(const json_t *task, long long left)
+{
+    int64_t ms = status_ms(task, "asked_seconds_ago") - status_ms(task, "moved_seconds_ago");
+    double per_second = ms > 0 ? status_real(task, "documents") * 1000 / (double)ms : 0;
+
+    if (per_second > 0)
+        printf(" at %s/s, some %s left", human_rate(per_second).text,
+               human_ms((int64_t)((double)left / per_second * 1000)).text);
+}
+
 static void print_backfill(const json_t *task)
 {
     long long done = standing_integer(task, "documents"), total = standing_integer(task, "total");
@@ -177,8 +202,10 @@ static void print_backfill(const json_t *task)
 
     printf("  backfill     %s%s%s: %s documents done", standing_text(task, "projection"),
            filter && *filter ? " where " : "", filter ? filter : "", human_count(done).text);
-    if (total > 0)
+    if (total > 0) {
         printf(" of %s, %lld %%", human_count(total).text, 100 * (done < total ? done : total) / total);
+        print_time_left(task, done < total ? total - done : 0);
+    }
     printf(", phase %s", standing_text(task, "phase"));
     if (standing_integer(task, "rate"))
         printf(", at most %s/s", human_count(standing_integer(task, "rate")).text);
@@ -210,7 +237,8 @@ static void print_projections(const json_t *fleet)
     size_t i;
 
     json_array_foreach (json_object_get(fleet, "projections"), i, projection) {
-        printf("  projection   %s: ", standing_text(projection, "projection"));
+        printf("  projection   %s from %s: ", standing_text(projection, "projection"),
+               text_or(projection, "source", "a view of its own"));
         if (status_ms(projection, "broken_seconds_ago") >= 0)
             printf("broken since %s, ", human_ms(status_ms(projection, "broken_seconds_ago")).text);
         printf("%s in quarantine", human_count(standing_integer(projection, "quarantined")).text);
@@ -313,9 +341,9 @@ static void print_redis(const json_t *redis)
 
 static void print_queues(const json_t *queues)
 {
-    static const struct table_column columns[] = {{"QUEUE", false},    {"WAITING", true}, {"OLDEST", true},
-                                                  {"IN FLIGHT", true}, {"DELAYED", true}, {"DEAD", true},
-                                                  {"CONSUMERS", true}, {"", false}};
+    static const struct table_column columns[] = {{"QUEUE", false}, {"WAITING", true},   {"OLDEST", true},
+                                                  {"LATER", true},  {"IN FLIGHT", true}, {"DELAYED", true},
+                                                  {"DEAD", true},   {"CONSUMERS", true}, {"", false}};
     struct table *table;
     const json_t *queue;
     size_t i;
@@ -330,6 +358,7 @@ static void print_queues(const json_t *queues)
         table_cell(table, count(queue, "waiting"));
         table_cell(table,
                    mem_strdup(json_is_integer(oldest) ? human_ms(json_integer_value(oldest)).text : "-"));
+        table_cell(table, count(queue, "later"));
         table_cell(table, count(queue, "in_flight"));
         table_cell(table, count(queue, "delayed"));
         table_cell(table, count(queue, "dead"));

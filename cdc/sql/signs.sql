@@ -110,6 +110,12 @@ BEGIN
                                     WHEN h.name LIKE '%(polling)' THEN 'polling: NOTIFY does not reach this worker'
                                     WHEN w.state->>'gate' LIKE 'polling%' THEN w.state->>'gate'
                                     ELSE 'awake' END,
+                       'doing', ARRAY(
+                           SELECT 'backfill of ' || b.projection
+                             FROM pg_locks l JOIN pgusher.fleet f ON f.number = workers.number JOIN pgusher.backfill b ON b.fleet = f.name
+                              AND l.objid::bigint = hashtext(b.fleet || '/' || b.projection
+                                  || coalesce('/' || nullif(to_jsonb(b)->>'filter', ''), ''))::bigint & 4294967295
+                            WHERE l.locktype = 'advisory' AND l.classid = 1885828471 AND l.pid = h.pid ORDER BY 1),
                        'last_error', w.state #>> '{last_error,text}',
                        'last_error_seconds_ago',
                        round((w.state #>> '{last_error,ms_ago}')::numeric / 1000 + pgusher.seconds_since(w.seen_at), 3))
@@ -160,6 +166,7 @@ BEGIN
                    'projection', k.projection,
                    'quarantined', (SELECT count(*) FROM pgusher.quarantine q WHERE q.fleet = $1 AND q.projection = k.projection),
                    'broken_seconds_ago', pgusher.seconds_since(p.broken_at), 'error', p.error,
+                   'stale', to_jsonb(p)->>'stale', 'stale_seconds_ago', pgusher.seconds_since((to_jsonb(p)->>'stale_at')::timestamptz),
                    'swept_seconds_ago', pgusher.seconds_since(p.swept_to), 'verified', verified->k.projection) ORDER BY k.projection), '[]')
           FROM (SELECT q.projection FROM pgusher.quarantine q WHERE q.fleet = $1
                 UNION SELECT p.name FROM pgusher.projection p WHERE p.fleet = $1

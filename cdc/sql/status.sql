@@ -23,7 +23,7 @@ WITH mine AS (
              WHERE a.application_name = 'pgusherd ' || f.name || ' (polling)' AND a.datname = current_database()) AS polling,
            (SELECT count(*) FROM pgusher.quarantine q WHERE q.fleet = f.name) AS quarantined,
            (SELECT min(k.moved_at) FROM pgusher.cursor k WHERE k.fleet = f.name) AS moved_at,
-           (SELECT coalesce(json_agg(to_jsonb(b) - '{fleet,repair,not_before,asked_at,moved_at,next_at}'::text[] || jsonb_build_object(
+           (SELECT coalesce(json_agg(to_jsonb(b) - '{fleet,repair,not_before,asked_at,moved_at}'::text[] || jsonb_build_object(
                        'waits_for_a_transaction', b.not_before >= pg_snapshot_xmin(pg_current_snapshot()),
                        'asked_seconds_ago', round(extract(epoch FROM clock_timestamp() - b.asked_at), 3),
                        'moved_seconds_ago', round(extract(epoch FROM clock_timestamp() - b.moved_at), 3)) ORDER BY b.projection, b.filter), '[]')

@@ -103,3 +103,16 @@ def test_help_and_arguments(tickets):
     tickets.pgusher("status", "--help").must(0, "Example:", "--watch", "Exit codes")
     tickets.pgusher("status", "event").must(64, "event")
     tickets.pgusher("status", "--repair").must(64, "--repair")
+
+
+def test_who_does_which_backfill(crowd):
+    """A session that is known by its locks only."""
+    crowd.db.sql("""INSERT INTO pgusher.backfill (fleet, projection, reason, documents, asked_at)
+                    VALUES ('default', 'event', 'asked for', 500, now() - interval '100 s')""")
+    assert "awake; backfill of event" not in crowd.pgusher("status").out
+    busy = psycopg2.connect(crowd.db.conninfo(), application_name="pgusherd default")
+    busy.cursor().execute(PRESENCE + "; SELECT pg_advisory_lock(1885828471, hashtext('default/event'))")
+    crowd.pgusher("status").must(0, "backfill of event", "from event_card", "from ticket_card", "500 documents done")
+    (doing,) = [worker["doing"] for worker in json.loads(crowd.pgusher("status", "--json").out)["fleets"][0]["worker_list"] if worker["doing"]]
+    assert doing == ["backfill of event"]
+    busy.close()
