@@ -80,17 +80,22 @@ AS $function$
        AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
 $function$;
 
--- The changes of all partitions that one at this cursor would not have applied; no canaries.
-CREATE OR REPLACE FUNCTION pgusher.behind(k pgusher.cursor) RETURNS SETOF pgusher.changelog
-LANGUAGE sql STABLE
+-- So many of the changes, of all partitions, that one at this cursor would not have applied; no canaries.
+CREATE OR REPLACE FUNCTION pgusher.behind(k pgusher.cursor, max_rows integer) RETURNS TABLE (part smallint, at timestamptz)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT c.* FROM pgusher.changelog c
+BEGIN
+    RETURN QUERY
+    SELECT c.part, c.at FROM pgusher.changelog c
      WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(k.done))) AND c.capture > 0
        AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
     UNION ALL
-    SELECT c.* FROM pgusher.changelog c
+    SELECT c.part, c.at FROM pgusher.changelog c
      WHERE c.xid >= pg_snapshot_xmax(k.done) AND c.xid < pg_snapshot_xmax(pg_current_snapshot()) AND c.capture > 0
        AND (k.upto IS NULL OR NOT pg_visible_in_snapshot(c.xid, k.upto) OR (c.xid, c.seq) > (k.at_xid, k.at_seq))
+     LIMIT max_rows;
+END
 $function$;
 
 -- A change of the first transaction that began after `done`, or nearly so, of any partition.

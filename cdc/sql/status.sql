@@ -38,7 +38,7 @@ WITH mine AS (
     SELECT g.fleet, g.leader, c.part, c.part = ANY (g.parts) AS counts, count(*) AS changes, min(c.at) AS oldest,
            sum(count(*)) OVER (PARTITION BY g.fleet, g.leader) AS looked_at
       FROM groups g JOIN pgusher.cursor k ON k.fleet = g.fleet AND k.part = g.leader,
-           LATERAL (SELECT c.part, c.at FROM pgusher.behind(k) c LIMIT 10000) c
+           pgusher.behind(k, 10000) c
      GROUP BY g.fleet, g.leader, g.parts, c.part
 ), group_lags AS (
     SELECT w.fleet, w.leader, w.looked_at = 10000 AS is_estimate, sum(w.changes) FILTER (WHERE w.counts) AS changes,

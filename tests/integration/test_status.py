@@ -5,6 +5,7 @@ import psycopg2
 import pytest
 
 from harness import ticketing
+from harness.waiting import until
 
 
 def values(tree, word):
@@ -149,6 +150,20 @@ def test_a_large_lag_is_estimated(tickets):
     assert found["lag_is_estimate"] and 30001 <= found["lag_changes"] <= 30100 and found["lag_seconds"] < 60
     assert [table["rows"] for table in status(tickets)["changelog"]["tables"]][0] == pytest.approx(30001, abs=1)
     tickets.pgusher("status").must(1, "about 3", ",0")
+
+
+def test_a_long_changelog_is_not_read_through(tickets):
+    """Whatever the statistics say of it."""
+    tickets.install()
+    tickets.db.sql("UPDATE event SET name = 'x'")
+    tickets.db.sql("""INSERT INTO pgusher.changelog_0 (seq, part, capture, keys)
+                      SELECT nextval('pgusher.changelog_seq'), 15, 1, '{1}' FROM generate_series(1, 50000);
+                      ANALYZE pgusher.changelog_0""")
+    scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'pgusher.changelog_0'::regclass"
+    before = tickets.db.value(scans)
+    assert fleet(tickets)["lag_changes"] == pytest.approx(50009, abs=10)
+    until(lambda: not tickets.db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgusher status'"))
+    assert tickets.db.value(scans) == before
 
 
 def test_tables_of_the_changelog(tickets):
