@@ -127,7 +127,7 @@ static bool waits_its_turn(const json_t *part)
 {
     int64_t moved_ms = status_ms(part, "cursor_moved_seconds_ago");
 
-    return standing_integer(part, "lag_changes") > 0 && moved_ms >= 0 && moved_ms < CANARY_MS;
+    return standing_integer(part, "unapplied") > 0 && moved_ms >= 0 && moved_ms < CANARY_MS;
 }
 
 static void judge_canary(struct judge *judge)
@@ -150,16 +150,16 @@ static void judge_stuck(struct judge *judge)
     size_t i;
 
     json_array_foreach (json_object_get(judge->fleet, "parts"), i, part)
-        if (status_ms(part, "lag_seconds") > OLD_LAG_MS &&
+        if (status_ms(part, "unapplied_seconds") > OLD_LAG_MS &&
             status_ms(part, "cursor_moved_seconds_ago") > STUCK_MS &&
-            (!worst || status_ms(part, "lag_seconds") > status_ms(worst, "lag_seconds")))
+            (!worst || status_ms(part, "unapplied_seconds") > status_ms(worst, "unapplied_seconds")))
             worst = part;
     if (worst)
         complain(judge, "see the log of the worker that owns it, below",
                  "partition %lld of fleet %s stands still since %s, and a change waits in it for %s",
                  standing_integer(worst, "part"), judge->name,
                  human_ms(status_ms(worst, "cursor_moved_seconds_ago")).text,
-                 human_ms(status_ms(worst, "lag_seconds")).text);
+                 human_ms(status_ms(worst, "unapplied_seconds")).text);
 }
 
 static void judge_limits(struct judge *judge)

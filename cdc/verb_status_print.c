@@ -153,7 +153,7 @@ static void print_canary(const json_t *canary)
 
 static bool is_worth_telling(const json_t *part, long long workers)
 {
-    return standing_integer(part, "lag_changes") || (workers && json_is_null(json_object_get(part, "owner")));
+    return standing_integer(part, "unapplied") || (workers && json_is_null(json_object_get(part, "owner")));
 }
 
 /* The partitions that lag or have no owner. */
@@ -174,8 +174,8 @@ static void print_parts(const json_t *fleet)
         table_cell(table, json_is_null(json_object_get(part, "owner"))
                               ? mem_strdup("none")
                               : mem_printf("%lld", standing_integer(part, "owner")));
-        table_cell(table, count(part, "lag_changes"));
-        table_cell(table, age(part, "lag_seconds"));
+        table_cell(table, count(part, "unapplied"));
+        table_cell(table, age(part, "unapplied_seconds"));
         table_cell(table, age(part, "cursor_moved_seconds_ago"));
     }
     if (table)

@@ -181,7 +181,7 @@ LANGUAGE sql VOLATILE
 AS $function$
     SELECT json_build_object(
         'version', current_setting('server_version'),
-        'address', coalesce(host(inet_server_addr()), current_setting('unix_socket_directories')) || ':' || current_setting('port'),
+        'address', CASE WHEN inet_server_addr() IS NULL THEN 'a unix socket, port ' ELSE host(inet_server_addr()) || ':' END || current_setting('port'),
         'database', current_database(), 'in_recovery', pg_is_in_recovery(),
         'identity', (SELECT system_identifier FROM pg_control_system()) || '/' ||
                     CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,

@@ -55,8 +55,8 @@ WITH mine AS (
 ), parts AS (
     SELECT k.fleet, json_agg(json_build_object(
                'part', k.part, 'owner', o.pid, 'gate', CASE WHEN k.part = ANY (f.closed) THEN 'closed' ELSE 'open' END,
-               'lag_changes', coalesce(w.changes, 0), 'lag_is_estimate', coalesce(w.looked_at = 10000, false),
-               'lag_seconds', round(extract(epoch FROM clock_timestamp() - w.oldest), 3),
+               'unapplied', coalesce(w.changes, 0), 'unapplied_is_estimate', coalesce(w.looked_at = 10000, false),
+               'unapplied_seconds', round(extract(epoch FROM clock_timestamp() - w.oldest), 3),
                'cursor_moved_seconds_ago', round(extract(epoch FROM clock_timestamp() - k.moved_at), 3)) ORDER BY k.part) AS list
       FROM pgusher.cursor k JOIN fleets f ON f.name = k.fleet
       LEFT JOIN mine o ON o.class = 1885828468 AND o.number = f.number AND o.part = k.part
