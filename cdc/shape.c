@@ -56,15 +56,6 @@ static const char *text_of(const json_t *shape, const char *member)
     return text ? text : "";
 }
 
-char *shape_key(const char *shape)
-{
-    json_t *json = json_loads(shape, 0, NULL);
-    char *key = mem_strdup(text_of(json, "key"));
-
-    json_decref(json);
-    return key;
-}
-
 /* ---- comparing ---- */
 
 static void begin_clause(struct buf *words)
@@ -183,15 +174,25 @@ static bool has_name(const json_t *array, const char *name)
     return false;
 }
 
+/* Of SCAN, for the keys of a template that was read before. */
+static char *scan_pattern(const char *key)
+{
+    struct err err = ERR_NONE;
+    struct key_template *template = template_parse(key, &err);
+    char *pattern = template ? template_pattern(template) : mem_strdup("*");
+
+    template_free(template);
+    return pattern;
+}
+
 static void compare_queues(const json_t *before, const json_t *now, struct buf *words)
 {
     const json_t *old_queues = json_object_get(before, "queues");
     const json_t *new_queues = json_object_get(now, "queues");
-    char *pattern = mem_strdup(text_of(now, "key"));
+    char *pattern = scan_pattern(text_of(now, "key"));
     size_t i;
     json_t *name;
 
-    pattern[strcspn(pattern, "{")] = '\0';
     json_array_foreach (new_queues, i, name) {
         const char *queue = json_string_value(name);
 
@@ -200,7 +201,7 @@ static void compare_queues(const json_t *before, const json_t *now, struct buf *
         begin_clause(words);
         buf_printf(words,
                    "queue %s is new and holds only what changes from now on; to queue all documents: "
-                   "redis-cli --scan --pattern '%s*' | pgusher-queue push '%s' - --later",
+                   "redis-cli --scan --pattern '%s' | pgusher-queue push '%s' - --later",
                    queue, pattern, queue);
     }
     json_array_foreach (old_queues, i, name) {

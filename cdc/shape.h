@@ -24,7 +24,4 @@ struct shape_change {
 void shape_compare(const char *before, const char *now, struct shape_change *ret_change);
 void shape_change_clear(struct shape_change *change);
 
-/* "key" of a shape; the caller frees. */
-char *shape_key(const char *shape);
-
 #endif

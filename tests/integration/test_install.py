@@ -192,7 +192,8 @@ def test_worker_role_needs_only_what_it_uses(tickets):
                        GRANT SELECT ON ALL TABLES IN SCHEMA pgusher TO {name};
                        GRANT SELECT ON ALL SEQUENCES IN SCHEMA pgusher TO {name};
                        GRANT UPDATE ON pgusher.fleet, pgusher.cursor TO {name};
-                       GRANT INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill, pgusher.projection TO {name}""")
+                       GRANT INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill TO {name};
+                       GRANT INSERT, UPDATE, DELETE ON pgusher.projection, pgusher.former TO {name}""")
     tickets.use(ticketing.projections(), postgres=tickets.db.conninfo(name))
     tickets.db.sql("UPDATE event SET name = 'seen' WHERE id = 1")
     tickets.once()

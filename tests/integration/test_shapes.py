@@ -145,9 +145,12 @@ def test_a_worker_with_the_old_configuration_does_not_answer_back(running):
     running.use(ticketing.projections())
     other = running.start()
     running.until(lambda: stale(running, "ticket") and "is now 0 s" in stale(running, "ticket"), 10, "the other one's")
-    for _ in range(3):
+
+    def sessions():
+        return [worker.said("connected to postgresql and redis") for worker in (old, other)]
+    for _ in range(2):
+        before = sessions()
         running.db.sql("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                          WHERE application_name LIKE 'pgusherd%%' AND datname = current_database()""")
-        running.until_asleep()
-    running.until(lambda: old.said("connected to postgresql and redis") >= 4, 10, "sessions opened anew")
+                          WHERE application_name LIKE 'pgusherd%' AND datname = current_database()""")
+        running.until(lambda before=before: all(map(int.__gt__, sessions(), before)), 20, "sessions opened anew")
     assert (warnings(old), warnings(other)) == (1, 1)
