@@ -144,7 +144,8 @@ def test_a_worker_with_the_old_configuration_does_not_answer_back(running):
     reload(running, ticket={"expire_grace": "1 day"})
     running.use(ticketing.projections())
     other = running.start()
-    running.until(lambda: stale(running, "ticket") and "is now 0 s" in stale(running, "ticket"), 10, "the other one's")
+    running.until(lambda: other.said("2 workers; 8 of 16"), 10, "both at work")
+    assert "is now 0 s" in stale(running, "ticket")
 
     def sessions():
         return [worker.said("connected to postgresql and redis") for worker in (old, other)]
@@ -153,4 +154,5 @@ def test_a_worker_with_the_old_configuration_does_not_answer_back(running):
         running.db.sql("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                           WHERE application_name LIKE 'pgusherd%' AND datname = current_database()""")
         running.until(lambda before=before: all(map(int.__gt__, sessions(), before)), 20, "sessions opened anew")
+        running.until(running.asleep, 20, "both rest")
     assert (warnings(old), warnings(other)) == (1, 1)

@@ -6,8 +6,8 @@
 #include "unit.h"
 
 #define SHAPE(members, columns)                                                                              \
-    "{\"source\":\"card\",\"key\":\"e:{id}\",\"id\":[\"id\"],\"expire_grace_ms\":0,\"queues\":[\"{s}\"]," members            \
-    "\"columns\":{\"id\":\"integer\"" columns "}}"
+    "{\"source\":\"card\",\"key\":\"e:{id}\",\"id\":[\"id\"],\"expire_grace_ms\":0,\"queues\":[\"{s}\"]"     \
+    "," members "\"columns\":{\"id\":\"integer\"" columns "}}"
 #define PLAIN SHAPE("", "")
 
 /* A later member of the same name counts. */
@@ -19,9 +19,11 @@ static const struct {
     const char *former;
 } changes[] = {
     {PLAIN, PLAIN, NULL, NULL, NULL},
-    {SHAPE("", ",\"a\":\"text\",\"b\":\"date\""), SHAPE("", ",\"b\":\"date\",\"a\":\"text\""), NULL, NULL, NULL},
+    {SHAPE("", ",\"a\":\"text\",\"b\":\"date\""), SHAPE("", ",\"b\":\"date\",\"a\":\"text\""), NULL, NULL,
+     NULL},
     {PLAIN, SHAPE("\"source\":\"view\",", ""), "the source is now view, and was card", NULL, NULL},
-    {PLAIN, SHAPE("\"key\":\"event:{id}\",", ""), "the key is now event:{id}, and was e:{id}", NULL, "e:{id} {\"id\"}"},
+    {PLAIN, SHAPE("\"key\":\"event:{id}\",", ""), "the key is now event:{id}, and was e:{id}", NULL,
+     "e:{id} {\"id\"}"},
     {PLAIN, SHAPE("\"id\":[\"site\",\"id\"],", ""), "the id is now site, id, and was id", NULL, NULL},
     {PLAIN, SHAPE("\"expire_at\":\"ends\",\"expire_grace_ms\":5000,", ""),
      "expire_at is now ends, and was not set", NULL, NULL},
@@ -34,7 +36,8 @@ static const struct {
      "column b was added: documents written before lack it; column a was removed: documents written before "
      "have it still",
      NULL, NULL},
-    {SHAPE("", ",\"a\":\"date\""), SHAPE("", ",\"a\":\"text\""), "column a is now text, and was date", NULL, NULL},
+    {SHAPE("", ",\"a\":\"date\""), SHAPE("", ",\"a\":\"text\""), "column a is now text, and was date", NULL,
+     NULL},
     {PLAIN, SHAPE("\"queues\":[\"{s}\",\"{t}\"],", ""), NULL,
      "queue {t} is new and holds only what changes from now on; to queue all documents: redis-cli --scan "
      "--pattern 'e:*' | pgusher-queue push '{t}' - --later",
@@ -65,10 +68,11 @@ END_TEST
 /* Only what is a field, and no more of a type than its text shows. */
 START_TEST(of_a_source)
 {
-    struct column columns[] = {{"id", "integer", "integer"},
-                               {"name", "character varying(30)", "character varying"},
-                               {"price", "numeric(10,2)", "numeric"},
-                               {"_secret", "text", "text"}};
+    static const char *const words[][3] = {{"id", "integer", "integer"},
+                                           {"name", "character varying(30)", "character varying"},
+                                           {"price", "numeric(10,2)", "numeric"},
+                                           {"_secret", "text", "text"}};
+    struct column columns[ROWS(words)];
     char card[] = "card", key[] = "e:{id}", id_column[] = "id", search[] = "{s}";
     struct relation source = {.name = card, .columns = columns, .ncolumns = ROWS(columns)};
     char *id = id_column, *queue = search;
@@ -79,7 +83,11 @@ START_TEST(of_a_source)
                                     .expire_grace_ms = 7,
                                     .queues = &queue,
                                     .nqueues = 1};
-    char *text = shape_text(&projection, &source);
+    char *text;
+
+    for (size_t i = 0; i < ROWS(words); i++)
+        columns[i] = (struct column){(char *)words[i][0], (char *)words[i][1], (char *)words[i][2]};
+    text = shape_text(&projection, &source);
 
     ck_assert_str_eq(text, "{\"columns\":{\"id\":\"integer\",\"name\":\"text\",\"price\":\"numeric(10,2)\"},"
                            "\"expire_at\":null,\"expire_grace_ms\":0,\"id\":[\"id\"],\"key\":\"e:{id}\","
