@@ -10,11 +10,14 @@
 
 static const unsigned steering = FLAG_PAUSE | FLAG_RESUME | FLAG_CANCEL;
 
+/* Between two steps; the second time at once. */
 static void on_interrupt(void *arg, int signo)
 {
     struct backfill *backfill = arg;
 
     (void)signo;
+    if (backfill->interrupted && backfill->session)
+        session_abort(backfill->session, "interrupted");
     backfill->interrupted = true;
 }
 

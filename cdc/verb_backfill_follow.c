@@ -68,6 +68,14 @@ static void take_row(struct asked *asked, const struct pg_rows *rows, int row)
     asked->over = asked->cancelled || asked->error;
 }
 
+/* Behind a transaction pooler nothing is heard. */
+static void end_unheard(struct asked *asked)
+{
+    asked->over = true;
+    if (asked->total > asked->documents)
+        asked->documents = asked->total;
+}
+
 /* The word of its end comes with the answer after the one that misses the row. */
 static int look(struct follow *follow, struct err *err)
 {
@@ -86,7 +94,8 @@ static int look(struct follow *follow, struct err *err)
     for (size_t i = 0; i < follow->asked->count; i++) {
         struct asked *asked = &follow->asked->list[i];
 
-        asked->over |= asked->gone;
+        if (asked->gone && !asked->over)
+            end_unheard(asked);
         asked->gone = true;
     }
     for (int row = 0; row < pg_rows_count(rows); row++)

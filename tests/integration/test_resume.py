@@ -252,6 +252,9 @@ def test_without_notifications_changes_are_polled(tickets):
         tickets.in_step()
         assert not tickets.asleep()
         assert "polling" in run_program("pgusher", "-c", tickets.path, "status").out
+        tickets.redis.client.delete("event:2")
+        tickets.pgusher("backfill", "event", "--wait").must(0, "event: 9 documents, done")
+        assert tickets.redis.client.exists("event:2")
     finally:
         tickets.stop()
         relay.stop()
