@@ -38,9 +38,11 @@ json_t *status_rates(const json_t *now, const json_t *before);
 void status_print_rates(const json_t *rates);
 
 void status_print(const json_t *status, const json_t *rates);
+void status_print_servers(const json_t *status); /* a part of it */
 
 /* A number of seconds as ms; -1: null or absent. */
 int64_t status_ms(const json_t *object, const char *name);
+const char *status_text(const json_t *object, const char *name, const char *otherwise);
 double status_real(const json_t *object, const char *name); /* 0: null or absent */
 /* How many documents the last verify found to be wrong, and did not mend. */
 long long status_drift(const json_t *verified);

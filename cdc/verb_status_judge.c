@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/human.h"
 #include "common/mem.h"
+#include "queue/tool_text.h"
 
 enum {
     CANARY_MS = 10000,  /* one that takes longer, and longer than its interval, is overdue */
@@ -36,6 +37,13 @@ int64_t status_ms(const json_t *object, const char *name)
     return json_is_number(value) ? (int64_t)(json_number_value(value) * 1000) : -1;
 }
 
+const char *status_text(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = standing_text(object, name);
+
+    return text ? text : otherwise;
+}
+
 double status_real(const json_t *object, const char *name)
 {
     return json_number_value(json_object_get(object, name));
@@ -44,18 +52,16 @@ double status_real(const json_t *object, const char *name)
 static void __attribute__((format(printf, 3, 4)))
 complain(struct judge *judge, const char *mend, const char *format, ...)
 {
-    char text[1024];
-    json_t *what;
+    char what[1024];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    vsnprintf(what, sizeof(what), format, args);
     va_end(args);
-    what = json_string(text);
-    json_array_append_new(
-        judge->reasons,
-        json_pack("{s:o, s:o, s:s}", "fleet", judge->name ? json_string(judge->name) : json_null(), "what",
-                  what ? what : json_string("an error that is no valid text"), "mend", mend));
+    json_array_append_new(judge->reasons,
+                          json_pack("{s:o, s:o, s:o}", "fleet",
+                                    judge->name ? json_string(judge->name) : json_null(), "what",
+                                    text_json(what, strlen(what)), "mend", text_json(mend, strlen(mend))));
 }
 
 static bool is_own(const struct judge *judge)

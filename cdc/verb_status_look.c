@@ -6,6 +6,7 @@
 #include "cdc/verb_status.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "queue/tool_text.h"
 
 typedef int connect_fn(struct session *session, struct err *err);
 
@@ -83,7 +84,7 @@ static void note_error(json_t *status, const struct err *err, enum status *ret_s
 {
     if (err->status == ST_OK)
         return;
-    json_array_append_new(json_object_get(status, "errors"), json_string(err->text));
+    json_array_append_new(json_object_get(status, "errors"), text_json(err->text, strlen(err->text)));
     if (*ret_status == ST_OK)
         *ret_status = err->status;
 }

@@ -1,4 +1,4 @@
-/* A look as people read it. See verb_status.h. */
+/* A look as people read it: the fleets. See verb_status.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +10,6 @@
 #include "common/mem.h"
 #include "queue/tool_output.h"
 #include "queue/tool_text.h"
-
-enum { OLD_WRITER_MS = 60000 };
-
-static const char *text_or(const json_t *object, const char *name, const char *otherwise)
-{
-    const char *text = standing_text(object, name);
-
-    return text ? text : otherwise;
-}
 
 /* "12 s", or "-". */
 static char *age(const json_t *object, const char *name)
@@ -35,6 +26,15 @@ static char *count(const json_t *object, const char *name)
 
 /* ---- what needs a person ---- */
 
+static void print_reason(const json_t *reason, const char *indent)
+{
+    const char *text = standing_text(reason, "what");
+    char *what = text_escaped(text, strlen(text));
+
+    printf("%sneeds a person: %s; %s\n", indent, what, standing_text(reason, "mend"));
+    free(what);
+}
+
 static void print_reasons(const json_t *status, const char *fleet)
 {
     const json_t *reason;
@@ -44,8 +44,7 @@ static void print_reasons(const json_t *status, const char *fleet)
         const char *about = standing_text(reason, "fleet");
 
         if (about && fleet ? strcmp(about, fleet) == 0 : about == fleet)
-            printf("%sneeds a person: %s; %s\n", fleet ? "  " : "", standing_text(reason, "what"),
-                   standing_text(reason, "mend"));
+            print_reason(reason, fleet ? "  " : "");
     }
 }
 
@@ -65,18 +64,29 @@ static char *doing(const json_t *worker)
     struct buf text = BUF_NONE;
     size_t i;
 
-    buf_puts(&text, text_or(worker, "gate", "awake"));
+    buf_puts(&text, status_text(worker, "gate", "awake"));
     json_array_foreach (list, i, what)
         buf_printf(&text, "; %s", json_string_value(what));
+    return buf_take(&text);
+}
+
+static char *last_error(const json_t *worker)
+{
+    const char *error = standing_text(worker, "last_error");
+    struct buf text = BUF_NONE;
+
+    if (!error)
+        return mem_strdup("-");
+    buf_printf(&text, "%s ago: ", human_ms(status_ms(worker, "last_error_seconds_ago")).text);
+    text_escape(&text, error, strlen(error));
     return buf_take(&text);
 }
 
 static void print_worker(struct table *table, const json_t *worker)
 {
     const json_t *latency = json_object_get(worker, "latency_ms");
-    const char *error = standing_text(worker, "last_error");
 
-    table_cell(table, mem_printf("  %s", text_or(worker, "host", "?")));
+    table_cell(table, mem_printf("  %s", status_text(worker, "host", "?")));
     table_integer(table, standing_integer(worker, "pid"));
     table_cell(table, age(worker, "up_seconds"));
     table_integer(table, (long long)json_array_size(json_object_get(worker, "parts")));
@@ -85,9 +95,7 @@ static void print_worker(struct table *table, const json_t *worker)
     table_cell(table, json_is_object(latency) ? mem_strdup(human_ms(standing_integer(latency, "p99")).text)
                                               : mem_strdup("-"));
     table_cell(table, doing(worker));
-    table_cell(table, error ? mem_printf("%s ago: %s",
-                                         human_ms(status_ms(worker, "last_error_seconds_ago")).text, error)
-                            : mem_strdup("-"));
+    table_cell(table, last_error(worker));
 }
 
 static void print_workers(const json_t *fleet)
@@ -238,7 +246,7 @@ static void print_projections(const json_t *fleet)
 
     json_array_foreach (json_object_get(fleet, "projections"), i, projection) {
         printf("  projection   %s from %s: ", standing_text(projection, "projection"),
-               text_or(projection, "source", "a view of its own"));
+               status_text(projection, "source", "a view of its own"));
         if (status_ms(projection, "broken_seconds_ago") >= 0)
             printf("broken since %s, ", human_ms(status_ms(projection, "broken_seconds_ago")).text);
         printf("%s in quarantine", human_count(standing_integer(projection, "quarantined")).text);
@@ -263,109 +271,7 @@ static void print_fleet(const json_t *status, const json_t *fleet)
     print_parts(fleet);
     print_projections(fleet);
     printf("  history      epoch %lld, PostgreSQL %s\n", standing_integer(fleet, "epoch"),
-           text_or(fleet, "identity", "not known yet"));
-}
-
-/* ---- the servers ---- */
-
-static void print_changelog(const json_t *changelog)
-{
-    double rows = status_real(changelog, "rows"), most = status_real(changelog, "max_rows");
-    const json_t *table;
-    size_t i;
-
-    printf("changelog: %s, %s rows, %.0f %% of max_lag; in its tables:",
-           human_bytes(standing_integer(changelog, "bytes")).text, human_count((long long)rows).text,
-           most > 0 ? rows / most * 100 : 0);
-    json_array_foreach (json_object_get(changelog, "tables"), i, table)
-        printf(" %s%s", human_count(standing_integer(table, "rows")).text,
-               json_is_true(json_object_get(table, "current")) ? " (written now)" : "");
-    putchar('\n');
-}
-
-static void print_postgres(const json_t *postgres)
-{
-    const json_t *writer = json_object_get(postgres, "oldest_writer");
-
-    printf("PostgreSQL %s at %s, database %s, %s, up %s; notifications fill %.0f %% of their queue\n",
-           standing_text(postgres, "version"), standing_text(postgres, "address"),
-           standing_text(postgres, "database"),
-           json_is_true(json_object_get(postgres, "in_recovery")) ? "a standby"
-                                                                  : standing_text(postgres, "identity"),
-           human_ms(status_ms(postgres, "up_seconds")).text,
-           status_real(postgres, "notify_queue_usage") * 100);
-    if (status_ms(writer, "seconds") >= OLD_WRITER_MS)
-        printf("  a transaction holds the changelog since %s: %s%s, pid %lld, %s\n",
-               human_ms(status_ms(writer, "seconds")).text, text_or(writer, "application", ""),
-               text_or(writer, "gid", ""), standing_integer(writer, "pid"), text_or(writer, "state", "?"));
-}
-
-static void print_replicas(const json_t *replicas)
-{
-    const json_t *replica;
-    size_t i;
-
-    json_array_foreach (replicas, i, replica)
-        printf("  replica %s: %s, %s behind\n", standing_text(replica, "address"),
-               standing_text(replica, "state"), human_bytes(standing_integer(replica, "behind_bytes")).text);
-}
-
-static void print_primary(const json_t *primary)
-{
-    const json_t *persistence = json_object_get(primary, "persistence");
-    long long most = standing_integer(primary, "max_memory");
-
-    printf("Redis %s at %s, %s, up %s; memory %s of %s, %s; %s\n", text_or(primary, "version", "?"),
-           standing_text(primary, "address"), text_or(primary, "role", "?"),
-           human_ms(status_ms(primary, "up_seconds")).text,
-           human_bytes(standing_integer(primary, "used_memory")).text,
-           most ? human_bytes(most).text : "no limit", text_or(primary, "policy", "?"),
-           json_is_true(json_object_get(persistence, "aof")) ? "append-only file" : "snapshots only");
-    print_replicas(json_object_get(primary, "replicas"));
-}
-
-static void print_redis(const json_t *redis)
-{
-    const json_t *primary;
-    size_t i;
-
-    json_array_foreach (json_object_get(redis, "primaries"), i, primary)
-        print_primary(primary);
-    if (standing_text(redis, "dataset"))
-        printf("  holds the data of fleet %s: dataset %s, epoch %lld\n", standing_text(redis, "fleet"),
-               standing_text(redis, "dataset"), standing_integer(redis, "epoch"));
-    else
-        printf("  has no record of fleet %s: a worker that begins fills it anew\n",
-               standing_text(redis, "fleet"));
-}
-
-static void print_queues(const json_t *queues)
-{
-    static const struct table_column columns[] = {{"QUEUE", false}, {"WAITING", true},   {"OLDEST", true},
-                                                  {"LATER", true},  {"IN FLIGHT", true}, {"DELAYED", true},
-                                                  {"DEAD", true},   {"CONSUMERS", true}, {"", false}};
-    struct table *table;
-    const json_t *queue;
-    size_t i;
-
-    if (json_array_size(queues) == 0)
-        return;
-    table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach (queues, i, queue) {
-        const json_t *oldest = json_object_get(queue, "oldest_waiting_ms");
-
-        table_cell(table, text_escaped(standing_text(queue, "queue"), strlen(standing_text(queue, "queue"))));
-        table_cell(table, count(queue, "waiting"));
-        table_cell(table,
-                   mem_strdup(json_is_integer(oldest) ? human_ms(json_integer_value(oldest)).text : "-"));
-        table_cell(table, count(queue, "later"));
-        table_cell(table, count(queue, "in_flight"));
-        table_cell(table, count(queue, "delayed"));
-        table_cell(table, count(queue, "dead"));
-        table_cell(table, count(queue, "consumers"));
-        table_cell(table, mem_strdup(json_is_true(json_object_get(queue, "paused")) ? "paused" : ""));
-    }
-    table_print(table, EX_DONE);
+           status_text(fleet, "identity", "not known yet"));
 }
 
 void status_print(const json_t *status, const json_t *rates)
@@ -377,11 +283,5 @@ void status_print(const json_t *status, const json_t *rates)
         print_fleet(status, fleet);
     print_reasons(status, NULL);
     status_print_rates(rates);
-    if (json_object_get(status, "changelog"))
-        print_changelog(json_object_get(status, "changelog"));
-    if (json_object_get(status, "postgres"))
-        print_postgres(json_object_get(status, "postgres"));
-    if (json_object_get(status, "redis"))
-        print_redis(json_object_get(status, "redis"));
-    print_queues(json_object_get(status, "queues"));
+    status_print_servers(status);
 }

@@ -63,7 +63,7 @@ sql() {
 
 until_status() { # until_status WHAT PATTERN: of `pgusher status --json`
     local limit=$(($(now_ms) + 30000))
-    until pgusher status --json | grep -q "$2"; do
+    until { pgusher status --json || true; } | grep -q "$2"; do
         kill -0 "$daemon" 2>/dev/null || fail 'pgusherd has ended'
         [ "$(now_ms)" -lt "$limit" ] || fail "after 30 s $1"
         sleep 0.02

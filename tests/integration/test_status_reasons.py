@@ -116,3 +116,18 @@ def test_who_does_which_backfill(crowd):
     (doing,) = [worker["doing"] for worker in json.loads(crowd.pgusher("status", "--json").out)["fleets"][0]["worker_list"] if worker["doing"]]
     assert doing == ["backfill of event"]
     busy.close()
+
+
+def test_the_last_verify_and_a_former_shape(crowd):
+    crowd.db.sql("""CREATE TABLE IF NOT EXISTS pgusher.verified (
+                        fleet text, projection text, at timestamptz DEFAULT now(), took_ms bigint, sampled boolean, compared bigint,
+                        missing bigint, ghosts bigint, different bigint, expiry bigint, repaired bigint);
+                    ALTER TABLE pgusher.projection ADD COLUMN IF NOT EXISTS stale text, ADD COLUMN IF NOT EXISTS stale_at timestamptz;
+                    INSERT INTO pgusher.verified (fleet, projection, took_ms, sampled, compared, missing, ghosts, different, expiry, repaired)
+                    VALUES ('default', 'event', 5, true, 1000, 1, 2, 3, 4, 10)""")
+    crowd.pgusher("status").must(0, "verified", "by a sample: 1,000 compared, in step")
+    crowd.db.sql("UPDATE pgusher.verified SET repaired = 0")
+    one_reason(crowd, "the last verify found 10 documents of event that differ", "pgusher verify event --repair")
+    crowd.db.sql("""DELETE FROM pgusher.verified;
+                    INSERT INTO pgusher.projection (fleet, name, stale) VALUES ('default', 'event', 'column city is new; run: pgusher backfill event')""")
+    one_reason(crowd, "event still have their former shape: column city is new", "; pgusher backfill event")
