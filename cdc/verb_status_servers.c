@@ -17,7 +17,7 @@ static void print_changelog(const json_t *changelog)
     const json_t *table;
     size_t i;
 
-    printf("changelog: %s, %s rows, %.0f %% of max_lag; in its tables:",
+    printf("changelog: %s, rows: %s, %.0f %% of max_lag; in its tables:",
            human_bytes(standing_integer(changelog, "bytes")).text, human_count((long long)rows).text,
            most > 0 ? rows / most * 100 : 0);
     json_array_foreach (json_object_get(changelog, "tables"), i, table)

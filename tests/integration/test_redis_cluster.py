@@ -55,7 +55,8 @@ def test_documents_in_every_slot(tickets, three):
     tickets.until_gone("event:9")
     tickets.in_step()
     assert {"event:1", "event:9", "ticket:1"} <= set(tickets.queued())
-    assert "{search}" in tickets.pgusher("status").must(0).text
+    status = tickets.pgusher("status").must(0, "{search}").out
+    assert all(f" at {address}, master" in status for address in three.addresses), status
 
 
 def test_all_keys_are_looked_at(tickets, three):

@@ -223,5 +223,6 @@ def test_the_tool(tickets, watched):
     tickets.install()
     tickets.pgusher("check").must(0)
     tickets.pgusher("backfill").must(0)
-    assert "{search}" in tickets.pgusher("status").must(1, "no worker").text
+    status = tickets.pgusher("status").must(1, "{search}", "no worker", "/mymaster, master").out
+    assert status.count(" replica 127.0.0.1:") == 2, status
     assert tickets.differences() == []
