@@ -20,7 +20,7 @@ struct subject *explain_subject(struct story *story, const char *key)
 
     story->subjects = mem_resize(story->subjects, sizeof(*subject) * (story->count + 1));
     subject = &story->subjects[story->count++];
-    *subject = (struct subject){.facts = json_pack("{s:s}", "key", key), .expire_ms = -1};
+    *subject = (struct subject){.facts = json_pack("{s:s}", "key", key), .expire_ms = -1, .version = -1};
     buf_puts(&subject->key, key);
     json_array_append_new(documents, subject->facts);
     return subject;
@@ -118,13 +118,20 @@ static void look(struct story *story, struct silence *silence)
     explain_judge(story, reason(&silence->pg), reason(&silence->redis));
 }
 
+static bool is_unclear(const struct story *story)
+{
+    const char *state = explain_member(story->facts, "state");
+
+    return strcmp(state, "drift") == 0 || strcmp(state, "changing") == 0;
+}
+
 /* Between two looks a change may be applied. */
 static void look_well(struct story *story, struct silence *silence)
 {
     bool never = false;
 
     look(story, silence);
-    for (int i = 1; i < LOOKS && strcmp(explain_member(story->facts, "state"), "drift") == 0; i++) {
+    for (int i = 1; i < LOOKS && is_unclear(story); i++) {
         session_wait(story->session, &never, LOOK_AGAIN_MS);
         look(story, silence);
     }

@@ -13,6 +13,7 @@ struct subject {
     struct buf key;
     bool has_row;
     struct buf fields; /* of the row, as in document.h */
+    int64_t version;   /* of the snapshot in which it was looked for; -1: it was not */
     int64_t expire_ms;
 };
 
@@ -24,6 +25,7 @@ struct story {
     struct ids *id;     /* just one, as it was given */
     struct ids *own_id; /* as PostgreSQL writes it; empty: there is no row */
     json_t *facts;
+    int64_t seen;             /* the highest version that was newer than its row in the last look */
     struct subject *subjects; /* one; several with "rows": "many" */
     size_t count;
 };

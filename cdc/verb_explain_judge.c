@@ -71,12 +71,25 @@ static bool postgres_is_away(struct trial *trial)
 
 /* ---- as it should be ---- */
 
+/* That an indexer gave it up is worth knowing at once. */
+static char *describe_in_step(const struct trial *trial)
+{
+    const json_t *queue;
+    size_t i;
+
+    json_array_foreach (fact(trial, "queues"), i, queue)
+        if (strcmp(explain_member(queue, "state"), "dead") == 0)
+            return mem_printf("in step, but dead in queue %s: %s", explain_member(queue, "queue"),
+                              explain_member(queue, "reason"));
+    return mem_strdup("in step");
+}
+
 static bool is_in_step(struct trial *trial)
 {
     if (!trial->subject->has_row || !has_hash(trial) || json_array_size(fact(trial, "differences")) ||
         json_is_true(fact(trial, "expiry_differs")))
         return false;
-    return decide(trial, "in_step", mem_strdup("in step"));
+    return decide(trial, "in_step", describe_in_step(trial));
 }
 
 static bool is_past(struct trial *trial)
@@ -127,23 +140,37 @@ static bool cannot_be_built(struct trial *trial)
                              trial->story->config->source));
 }
 
+/* ", the next to be applied", " behind 3,210 changes"; the caller frees. */
+static char *describe_line(const json_t *change)
+{
+    int64_t behind = json_integer_value(json_object_get(change, "behind"));
+    bool least = json_is_true(json_object_get(change, "behind_is_least"));
+    char *count, *text;
+
+    if (behind == 0)
+        return mem_strdup(", the next to be applied");
+    count = explain_count(behind);
+    text = mem_printf(" behind %s%s change%s", least ? "at least " : "", count, behind == 1 ? "" : "s");
+    free(count);
+    return text;
+}
+
 static bool is_stale(struct trial *trial)
 {
     const json_t *change = json_array_get(known(trial, "changes"), 0);
     bool nobody = json_integer_value(known(trial, "workers")) == 0;
-    char *age, *behind;
+    char *age, *line;
 
     if (!change)
         return false;
     age = explain_duration(json_number_value(json_object_get(change, "seconds")));
-    behind = explain_count(json_integer_value(json_object_get(change, "behind")));
+    line = describe_line(change);
     decide(trial, "stale",
-           mem_printf("stale since %s: waiting in partition %lld behind %s%s changes%s", age,
-                      (long long)json_integer_value(json_object_get(change, "partition")),
-                      json_is_true(json_object_get(change, "behind_is_least")) ? "at least " : "", behind,
+           mem_printf("stale since %s: waiting in partition %lld%s%s", age,
+                      (long long)json_integer_value(json_object_get(change, "partition")), line,
                       nobody ? "; no worker of this fleet runs: start pgusherd" : ""));
     free(age);
-    free(behind);
+    free(line);
     return true;
 }
 
@@ -179,6 +206,15 @@ static bool is_being_filled(struct trial *trial)
            mem_printf("%s: backfill of %s is under way, %s documents done", what, name_of(trial), count));
     free(count);
     return true;
+}
+
+static bool is_changing(struct trial *trial)
+{
+    if (!fact(trial, "newer_than_row"))
+        return false;
+    return decide(
+        trial, "changing",
+        mem_strdup("changing right now: what is in Redis is newer than the row that was read; ask again"));
 }
 
 /* ---- nothing explains it ---- */
@@ -237,8 +273,8 @@ static bool has_drifted(struct trial *trial)
 /* ---- all ---- */
 
 static judge_fn *const judges[] = {
-    redis_is_away, postgres_is_away, is_in_step,     cannot_be_built, is_past,     is_absent,
-    is_broken,     is_stale,         is_quarantined, is_being_filled, has_drifted,
+    redis_is_away, postgres_is_away, is_in_step, cannot_be_built, is_past,         is_absent,
+    is_broken,     is_changing,      is_stale,   is_quarantined,  is_being_filled, has_drifted,
 };
 
 bool explain_is_well(const char *state)

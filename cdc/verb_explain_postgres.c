@@ -19,7 +19,6 @@ static void on_document(void *arg, const struct plan_projection *projection, con
     struct text name, value;
 
     (void)projection;
-    (void)version;
     for (size_t at = 0; fields_next(&document->fields, &at, &name, &value);) {
         char *field = mem_strndup(name.data, name.len);
 
@@ -28,6 +27,7 @@ static void on_document(void *arg, const struct plan_projection *projection, con
     }
     ids_add(((struct story *)arg)->own_id, document->id);
     subject->has_row = true;
+    subject->version = version;
     subject->expire_ms = document->expire_ms;
     if (document->fields.len)
         buf_add(&subject->fields, document->fields.data, document->fields.len);
@@ -39,12 +39,14 @@ static void on_missing(void *arg, const struct plan_projection *projection, cons
                        int64_t version)
 {
     struct buf key = BUF_NONE;
+    struct subject *subject;
 
-    (void)version;
     if (((struct story *)arg)->count)
         return; /* it is there, only written differently */
     plan_render_key(projection, id, &key);
-    json_object_set_new(explain_subject(arg, key.data)->facts, "row", json_null());
+    subject = explain_subject(arg, key.data);
+    subject->version = version;
+    json_object_set_new(subject->facts, "row", json_null());
     buf_free(&key);
 }
 

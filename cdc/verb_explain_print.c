@@ -41,6 +41,20 @@ static void put_count(const json_t *object, const char *name)
     free(text);
 }
 
+/* ", the next", " behind 1 other", " behind 3,210 others". */
+static void put_behind(const json_t *object)
+{
+    json_int_t behind = json_integer_value(json_object_get(object, "behind"));
+
+    if (behind == 0) {
+        fputs(", the next", stdout);
+        return;
+    }
+    fputs(" behind ", stdout);
+    put_count(object, "behind");
+    fputs(behind == 1 ? " other" : " others", stdout);
+}
+
 /* ---- row and hash ---- */
 
 static const json_t *difference_of(const json_t *document, const char *field)
@@ -130,6 +144,9 @@ static void print_expiry(const json_t *document)
     const char *date = explain_member(document, "expires_at");
     const char *hash = explain_member(document, "hash_expires_at");
 
+    if (!json_is_object(json_object_get(document, "row")) &&
+        !json_is_object(json_object_get(document, "hash")))
+        return;
     label("ends");
     if (json_is_true(json_object_get(document, "expiry_differs")))
         printf("! the document %s, its hash %s\n", or_never(date), or_never(hash));
@@ -178,9 +195,7 @@ static void put_queue(const json_t *queue)
 
     printf("%s: %s", explain_member(queue, "queue"), state);
     if (strcmp(state, "waiting") == 0) {
-        fputs(" behind ", stdout);
-        put_count(queue, "behind");
-        fputs(" others", stdout);
+        put_behind(queue);
     } else if (strcmp(state, "in flight") == 0) {
         printf(" at %s%s", explain_member(queue, "consumer"),
                json_is_true(json_object_get(queue, "changed_meanwhile")) ? ", and changed meanwhile" : "");
@@ -216,13 +231,14 @@ static void print_queues(const json_t *document)
 static void print_quarantine(const json_t *document)
 {
     const json_t *row = json_object_get(document, "quarantine");
+    const char *next = explain_member(row, "next_at");
 
     if (!json_is_object(row))
         return;
     label("quarantine");
-    printf("since %s, tried %lld times, last %s: %s\n", explain_member(row, "first_at"),
+    printf("since %s, tried %lld times, last %s%s%s: %s\n", explain_member(row, "first_at"),
            (long long)json_integer_value(json_object_get(row, "attempts")), explain_member(row, "last_at"),
-           explain_member(row, "error"));
+           *next ? ", next " : "", next, explain_member(row, "error"));
 }
 
 /* ---- all ---- */
@@ -238,10 +254,10 @@ static void print_changes(const json_t *facts)
         label("change");
         printf("of %s %s, ", explain_member(change, "table"), explain_member(change, "keys"));
         put_seconds(change, "seconds");
-        printf(" ago, in partition %lld behind ",
+        printf(" ago, in partition %lld",
                (long long)json_integer_value(json_object_get(change, "partition")));
-        put_count(change, "behind");
-        printf(" others; %s%s\n", *owner ? "read by " : "nobody reads it", owner);
+        put_behind(change);
+        printf("; %s%s\n", *owner ? "read by " : "nobody reads it", owner);
     }
 }
 

@@ -45,11 +45,22 @@ static void add_difference(void *arg, const struct difference *difference)
     json_array_append_new(arg, item);
 }
 
-static void take_own_fields(const struct story *story, json_t *facts, json_t *fields)
+/* What was written after the row was read cannot be compared with it. What was newer when the row was looked
+ * at last is so no more: or it is of no row that there was. */
+static void note_if_newer(const struct story *story, const struct subject *subject, const char *version)
+{
+    if (subject->version >= 0 && atoll(version) > subject->version && atoll(version) > story->seen)
+        json_object_set_new(subject->facts, "newer_than_row", json_integer(atoll(version)));
+}
+
+static void take_own_fields(const struct story *story, const struct subject *subject, json_t *fields)
 {
     const char *version = json_string_value(json_object_get(fields, "_v"));
+    json_t *facts = subject->facts;
 
     json_object_set_new(facts, "version", version ? explain_version(story, atoll(version)) : json_null());
+    if (version)
+        note_if_newer(story, subject, version);
     json_object_set(facts, "digest", json_object_get(fields, "_d"));
     json_object_del(fields, "_v");
     json_object_del(fields, "_d");
@@ -70,7 +81,7 @@ static void take_hash(const struct story *story, const struct subject *subject, 
         json_object_set_new(fields, json_string_value(name), explain_text(value, len));
         json_decref(name);
     }
-    take_own_fields(story, subject->facts, fields);
+    take_own_fields(story, subject, fields);
     json_object_set_new(subject->facts, "hash", fields);
     if (subject->has_row)
         compare_fields(&subject->fields, hash, add_difference, differences);
@@ -129,6 +140,8 @@ static int read_tombstone(const struct story *story, const struct subject *subje
             stands ? explain_version(story, atoll(rreply_string(version, NULL))) : json_null();
 
         if (stands)
+            note_if_newer(story, subject, rreply_string(version, NULL));
+        if (stands)
             json_object_set_new(tombstone, "seconds_left", json_real((double)left / 1000));
         json_object_set_new(subject->facts, "tombstone", tombstone);
         result = 0;
@@ -152,6 +165,16 @@ static int read_past(const struct story *story, const struct subject *subject, s
     return time ? 0 : -1;
 }
 
+static void remember_newest(struct story *story)
+{
+    for (size_t i = 0; i < story->count; i++) {
+        json_int_t version = json_integer_value(json_object_get(story->subjects[i].facts, "newer_than_row"));
+
+        if (version > story->seen)
+            story->seen = version;
+    }
+}
+
 int explain_redis(struct story *story, struct err *err)
 {
     for (size_t i = 0; i < story->count; i++) {
@@ -161,5 +184,6 @@ int explain_redis(struct story *story, struct err *err)
             read_past(story, subject, err) != 0 || explain_queues(story, subject, err) != 0)
             return -1;
     }
+    remember_newest(story);
     return 0;
 }

@@ -1,5 +1,7 @@
 """pgusher explain: each verdict, produced for real."""
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,6 +62,7 @@ DRIFT = [  # a document each: what is done to it, and words of its verdict
     (("DEL", "event:4"), ["there is a row, but no hash"]),
     (("PERSIST", "event:5"), ["the hash ends never, the document at 20"]),
     (("PEXPIREAT", "event:6", "4102444800000"), ["the hash ends at 2100-01-01 00:00:00 UTC"]),
+    (("HSET", "event:8", "open", "2", "_v", "8000000000000000"), ["field open is 3 in PostgreSQL, 2 in Redis"]),
     (("SET", "event:7", "x"), ["the key is a string, not a hash"]),
     (("HSET", "event:99", "name", "x"), ["there is a hash, but no row"])]
 
@@ -72,13 +75,32 @@ def test_drift(resting):
     told = lines(resting, "event", "1", code=1)
     assert told[0].startswith("drift: field open") and "  ! open           3 in PostgreSQL, 2 in Redis" in told
     assert "    name           Event 1" in told
-    verdict(resting, "event", "8", code=0, state="in_step")
+    verdict(resting, "event", "9", code=0, state="in_step")
+
+
+def test_a_document_that_changes_all_the_time_has_not_drifted(tickets):
+    tickets.ready(tickets.projections)
+    over = threading.Event()
+
+    def write():
+        connection = tickets.db.connect(autocommit=True)
+        while not over.is_set():
+            connection.cursor().execute("UPDATE ticket SET price = price + 0.01 WHERE id = 1")
+        connection.close()
+    with ThreadPoolExecutor() as pool:
+        writer = pool.submit(write)
+        states = [json.loads(tickets.pgusher("explain", "event", "1", "--json").out)["state"] for _ in range(6)]
+        over.set()
+        writer.result()
+    assert set(states) <= {"in_step", "stale", "changing"}, states
+    tickets.in_step()
+    verdict(tickets, "event", "1", code=0, state="in_step")
 
 
 def test_what_waits_in_the_changelog(resting):
     """Directly, through a lookup, and behind others."""
     resting.db.sql("UPDATE ticket SET price = 1 WHERE id = 1")
-    story = verdict(resting, "event", "1", code=1, state="stale", words=["stale since", "behind", "no worker of this fleet runs"])
+    story = verdict(resting, "event", "1", code=1, state="stale", words=["stale since", "the next to be applied", "no worker of this fleet runs"])
     assert [(change["table"], change["keys"]) for change in story["changes"]] == [("ticket", "{1,1}")]
     verdict(resting, "event", "2", code=0, state="in_step")
     resting.db.sql("UPDATE venue SET name = name || '?' WHERE id = 3; UPDATE venue SET name = name || '!' WHERE id = 1")
@@ -140,9 +162,9 @@ def test_queues(resting):
     assert state(2)["state"] == "delayed" and state(2)["due_in_seconds"] > 0
     assert (state(3)["state"], state(3)["reason"], state(3)["failures"]) == ("dead", "bad one", 1)
     assert (state(4)["state"], state(4)["behind"]) == ("waiting", 0)
-    enqueue(resting.redis.client, *(f"other:{number}" for number in range(900)), "event:5", lane="later")
+    enqueue(resting.redis.client, *(f"a:{number}" for number in range(900)), "event:5", lane="later")
     assert state(5)["state"] == "later"
-    resting.pgusher("explain", "event", "3").must(0, "dead since", "bad one")
+    resting.pgusher("explain", "event", "3").must(0, "in step, but dead in queue {search}: bad one", "dead since")
 
 
 def test_a_server_is_down(resting, redis_server):
