@@ -4,7 +4,6 @@
 
 #include "cdc/compare.h"
 #include "cdc/verb_explain.h"
-#include "common/clock.h"
 #include "common/mem.h"
 #include "queue/tombstone.h"
 
@@ -157,12 +156,17 @@ static int read_past(const struct story *story, const struct subject *subject, s
     struct rconn *rconn = story->session->rconn;
     struct rreply *time = rconn_run(rconn, rconn_route(rconn, subject->key.data, subject->key.len), 1,
                                     (const char *const[]){"TIME"}, err);
-    bool past = time && subject->has_row && subject->expire_ms >= 0 &&
-                subject->expire_ms <= atoll(rreply_string(rreply_at(time, 0), NULL)) * 1000;
+    int64_t now_ms;
 
-    json_object_set_new(subject->facts, "past", json_boolean(past));
+    if (!time)
+        return -1;
+    now_ms = atoll(rreply_string(rreply_at(time, 0), NULL)) * 1000 +
+             atoll(rreply_string(rreply_at(time, 1), NULL)) / 1000;
+    json_object_set_new(
+        subject->facts, "past",
+        json_boolean(subject->has_row && subject->expire_ms >= 0 && subject->expire_ms <= now_ms));
     rreply_free(time);
-    return time ? 0 : -1;
+    return 0;
 }
 
 static void remember_newest(struct story *story)

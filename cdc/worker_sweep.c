@@ -17,7 +17,7 @@ enum {
     SAVE_EVERY_MS = 60000, /* when nothing passed */
 };
 
-/* A projection with dates. */
+/* A projection with dates, and with somebody to tell. */
 struct swept {
     size_t projection;
     int64_t to_ms; /* everything before was told */
@@ -47,7 +47,7 @@ struct sweep *sweep_new(struct session *session)
     sweep->session = session;
     sweep->list = mem_zalloc(sizeof(*sweep->list) * (session->plan->nprojections + 1));
     for (size_t i = 0; i < session->plan->nprojections; i++)
-        if (session->plan->projections[i].sweep_first)
+        if (session->plan->projections[i].sweep_first && session->config->projections[i].nqueues)
             sweep->list[sweep->count++].projection = i;
     sweep->at = sweep->count;
     return sweep;

@@ -21,8 +21,8 @@ struct sweep;
 struct sweep *sweep_new(struct session *session);
 void sweep_free(struct sweep *sweep); /* NULL-safe */
 
-/* How long until the next step should be made, ms; 0: now; -1: never, for no projection has dates. While live
- * changes wait (busy), steps take at most a fifth of the time. */
+/* How long until the next step should be made, ms; 0: now; -1: never, for no projection has dates and queues.
+ * While live changes wait (busy), steps take at most a fifth of the time. */
 int64_t sweep_ms_left(const struct sweep *sweep, bool busy);
 /* Makes one step: at most PLAN_CHUNK documents. 0, or -1 with err set. */
 int sweep_step(struct sweep *sweep, struct err *err);
