@@ -47,7 +47,7 @@ struct sweep *sweep_new(struct session *session)
     sweep->session = session;
     sweep->list = mem_zalloc(sizeof(*sweep->list) * (session->plan->nprojections + 1));
     for (size_t i = 0; i < session->plan->nprojections; i++)
-        if (session->plan->projections[i].sweep_first && session->config->projections[i].nqueues)
+        if (session->plan->projections[i].sweep_first && session->plan->projections[i].config->nqueues)
             sweep->list[sweep->count++].projection = i;
     sweep->at = sweep->count;
     return sweep;
