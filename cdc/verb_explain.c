@@ -56,20 +56,31 @@ static void begin(struct story *story)
                              "documents", "notes");
 }
 
-/* The key by the configuration alone. */
+static int64_t id_index(const struct projection *config, const char *column)
+{
+    for (size_t i = 0; i < config->nid; i++)
+        if (strcmp(config->id[i], column) == 0)
+            return (int64_t)i;
+    return -1;
+}
+
+/* The key as it was given, or by the configuration alone. */
 static void add_configured_subject(struct story *story)
 {
     const struct key_template *key = story->config->key;
-    const char *values[MAX_ID_COLUMNS];
+    size_t count = template_columns(key);
+    const char **values = mem_zalloc(sizeof(*values) * count);
     struct buf text = BUF_NONE;
 
-    for (size_t i = 0; i < template_columns(key); i++)
-        for (size_t j = 0; j < story->config->nid; j++)
-            if (strcmp(template_column(key, i), story->config->id[j]) == 0)
-                values[i] = ids_get(story->id, 0)[j];
+    for (size_t i = 0; i < count; i++) {
+        int64_t index = id_index(story->config, template_column(key, i));
+
+        values[i] = index < 0 ? "*" : ids_get(story->id, 0)[index];
+    }
     template_render(key, values, &text);
-    explain_subject(story, text.data);
+    explain_subject(story, story->key ? story->key : text.data);
     buf_free(&text);
+    free(values);
 }
 
 /* ---- the servers ---- */
@@ -179,19 +190,25 @@ static enum exit_code tell(struct story *story, bool json)
 static bool take_key(struct story *story, const char *text)
 {
     const struct key_template *key = story->config->key;
-    char *values[MAX_ID_COLUMNS];
+    size_t count = template_columns(key);
+    char **values = mem_zalloc(sizeof(*values) * count);
     const char *id[MAX_ID_COLUMNS];
+    bool fits = template_literal_bytes(key) > 0 && template_invert(key, text, strlen(text), values) == 0;
 
-    if (template_literal_bytes(key) == 0 || template_invert(key, text, strlen(text), values) != 0)
-        return false;
-    for (size_t i = 0; i < template_columns(key); i++)
-        for (size_t j = 0; j < story->config->nid; j++)
-            if (strcmp(template_column(key, i), story->config->id[j]) == 0)
-                id[j] = values[i];
-    ids_add(story->id, id);
-    for (size_t i = 0; i < template_columns(key); i++)
+    for (size_t i = 0; fits && i < count; i++) {
+        int64_t index = id_index(story->config, template_column(key, i));
+
+        if (index >= 0)
+            id[index] = values[i];
+    }
+    if (fits) {
+        ids_add(story->id, id);
+        story->key = text;
+    }
+    for (size_t i = 0; fits && i < count; i++)
         free(values[i]);
-    return true;
+    free(values);
+    return fits;
 }
 
 static bool take_id(struct story *story, const struct tool *tool)

@@ -22,6 +22,7 @@ struct story {
         *session; /* as far as its servers answer; its plan is NULL while PostgreSQL's side is not known */
     const struct projection *config;
     size_t projection;  /* in the plan */
+    const char *key;    /* as it was given; NULL: the id was */
     struct ids *id;     /* just one, as it was given */
     struct ids *own_id; /* as PostgreSQL writes it; empty: there is no row */
     json_t *facts;
