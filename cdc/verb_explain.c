@@ -64,23 +64,33 @@ static int64_t id_index(const struct projection *config, const char *column)
     return -1;
 }
 
-/* The key as it was given, or by the configuration alone. */
-static void add_configured_subject(struct story *story)
+void explain_key(const struct story *story, struct buf *out)
 {
     const struct key_template *key = story->config->key;
     size_t count = template_columns(key);
     const char **values = mem_zalloc(sizeof(*values) * count);
-    struct buf text = BUF_NONE;
 
     for (size_t i = 0; i < count; i++) {
         int64_t index = id_index(story->config, template_column(key, i));
 
-        values[i] = index < 0 ? "*" : ids_get(story->id, 0)[index];
+        values[i] = index < 0 ? "*" : explain_id(story)[index];
     }
-    template_render(key, values, &text);
-    explain_subject(story, story->key ? story->key : text.data);
-    buf_free(&text);
+    template_render(key, values, out);
     free(values);
+}
+
+const char *const *explain_id(const struct story *story)
+{
+    return ids_get(ids_count(story->own_id) ? story->own_id : story->id, 0);
+}
+
+static void add_configured_subject(struct story *story)
+{
+    struct buf key = BUF_NONE;
+
+    explain_key(story, &key);
+    explain_subject(story, story->key ? story->key : key.data);
+    buf_free(&key);
 }
 
 /* ---- the servers ---- */
@@ -120,10 +130,12 @@ static void look(struct story *story, struct silence *silence)
     begin(story);
     if (silence->pg.status == ST_OK)
         explain_postgres(story, &silence->pg);
-    if (story->count == 0)
-        add_configured_subject(story);
     if (!story->session->rconn)
         connect_redis(story, &silence->redis);
+    if (silence->redis.status == ST_OK)
+        explain_known_keys(story, &silence->redis);
+    if (story->count == 0)
+        add_configured_subject(story);
     if (silence->redis.status == ST_OK)
         explain_redis(story, &silence->redis);
     explain_judge(story, reason(&silence->pg), reason(&silence->redis));

@@ -36,11 +36,18 @@ struct story {
 int explain_postgres(struct story *story, struct err *err);
 /* The changes not applied yet that lead to the document: "changes". */
 int explain_changes(struct story *story, struct err *err);
+/* With "rows": "many" adds the keys of the id that Redis knows and the rows did not yield. 0, or -1 with err
+ * set. */
+int explain_known_keys(struct story *story, struct err *err);
 /* What Redis knows: the hash, its tombstone, the queues. 0, or -1 with err set. */
 int explain_redis(struct story *story, struct err *err);
 /* In which queue the document's key is, and how it stands there: "queues" of the subject. */
 int explain_queues(struct story *story, const struct subject *subject, struct err *err);
 
+/* The id as PostgreSQL writes it, or as it was given. */
+const char *const *explain_id(const struct story *story);
+/* Appends the key, with * for columns that are not the id's. */
+void explain_key(const struct story *story, struct buf *out);
 /* Adds a subject of this key. */
 struct subject *explain_subject(struct story *story, const char *key);
 

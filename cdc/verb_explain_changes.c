@@ -19,11 +19,6 @@ static const struct plan_projection *plan_of(const struct story *story)
     return &story->session->plan->projections[story->projection];
 }
 
-static const char *const *id_of(const struct story *story)
-{
-    return ids_get(ids_count(story->own_id) ? story->own_id : story->id, 0);
-}
-
 /* ---- asking the changelog ---- */
 
 static int ask(struct story *story, const char *condition, int limit, struct pg_rows **ret_rows,
@@ -110,7 +105,7 @@ static void put_direct(struct buf *sql, const struct story *story, const struct 
         buf_puts(sql, " OR (");
         for (size_t i = 0; i < story->config->nid; i++) {
             buf_printf(sql, "%sc.keys[%d] = ", i ? " AND " : "", route->positions[i] + 1);
-            pg_put_literal(sql, id_of(story)[i]);
+            pg_put_literal(sql, explain_id(story)[i]);
         }
         buf_putc(sql, ')');
     }
@@ -196,7 +191,7 @@ static int yields(struct story *story, const struct candidates *candidates, size
     for (size_t i = 0; i < ncolumns; i++)
         params[i] = ids_array(candidates->values, 0, count, i);
     for (size_t i = 0; i < nid; i++)
-        params[ncolumns + i] = id_of(story)[i];
+        params[ncolumns + i] = explain_id(story)[i];
     result = pg_run(story->session->pg, &query, &rows, err);
     *ret_yields = result == 0 && pg_rows_count(rows) > 0;
     for (size_t i = 0; i < ncolumns; i++)

@@ -169,6 +169,45 @@ static int read_past(const struct story *story, const struct subject *subject, s
     return 0;
 }
 
+static bool has_subject(const struct story *story, const char *key)
+{
+    for (size_t i = 0; i < story->count; i++)
+        if (strcmp(story->subjects[i].key.data, key) == 0)
+            return true;
+    return false;
+}
+
+/* Known to stand in Redis; that there is no row is known when there are others, or none at all. */
+static void add_known(struct story *story, const char *key)
+{
+    int64_t version = story->count ? story->subjects[0].version : -1;
+    struct subject *subject;
+
+    if (has_subject(story, key))
+        return;
+    subject = explain_subject(story, key);
+    subject->version = version;
+    if (version >= 0)
+        json_object_set_new(subject->facts, "row", json_null());
+}
+
+int explain_known_keys(struct story *story, struct err *err)
+{
+    struct buf key = BUF_NONE;
+    struct rreply *known;
+
+    if (template_columns(story->config->key) == story->config->nid)
+        return 0;
+    buf_puts(&key, "pgusher:rows:");
+    explain_key(story, &key);
+    known = ask(story, "HKEYS", &key, err);
+    for (size_t i = 0; known && i < rreply_count(known); i++)
+        add_known(story, rreply_string(rreply_at(known, i), NULL));
+    rreply_free(known);
+    buf_free(&key);
+    return known ? 0 : -1;
+}
+
 static void remember_newest(struct story *story)
 {
     for (size_t i = 0; i < story->count; i++) {
