@@ -60,7 +60,8 @@ static void on_refused(void *arg, const struct plan_projection *projection, cons
 /* That the source cannot be read at all is a fact, too. */
 static int read_row(struct story *story, struct err *err)
 {
-    static const struct reader_handlers handlers = {on_document, on_missing, on_refused};
+    static const struct reader_handlers handlers = {
+        .document = on_document, .missing = on_missing, .refused = on_refused};
     struct reader *reader = reader_new(story->session, &handlers, story);
     struct err why = ERR_NONE;
     int result = reader_ids(reader, story->projection, story->id, &why);
