@@ -283,13 +283,8 @@ static void print_texts(const json_t *texts, FILE *stream, const char *before)
         fprintf(stream, "%s%s\n", before, json_string_value(text));
 }
 
-static void print_document(const json_t *facts, const json_t *document, bool alone)
+static void print_details(const json_t *document)
 {
-    if (!alone)
-        printf("%s: %s\n", explain_member(document, "key"), explain_member(document, "verdict"));
-    else
-        printf("%s, of projection %s\n", explain_member(document, "key"),
-               explain_member(facts, "projection"));
     print_content(document);
     print_expiry(document);
     print_version(document);
@@ -297,16 +292,28 @@ static void print_document(const json_t *facts, const json_t *document, bool alo
     print_quarantine(document);
 }
 
-void explain_print(const json_t *facts)
+/* Of several only those with which something is wrong are shown in full. */
+static void print_documents(const json_t *facts, const json_t *documents)
 {
-    const json_t *documents = json_object_get(facts, "documents"), *document;
+    bool alone = json_array_size(documents) == 1;
+    const json_t *document;
     size_t i;
 
-    printf("%s\n", explain_member(facts, "verdict"));
     json_array_foreach (documents, i, document) {
-        putchar('\n');
-        print_document(facts, document, json_array_size(documents) == 1);
+        if (alone)
+            printf("%s, of projection %s\n", explain_member(document, "key"),
+                   explain_member(facts, "projection"));
+        else
+            printf("%s: %s\n", explain_member(document, "key"), explain_member(document, "verdict"));
+        if (alone || !explain_is_well(explain_member(document, "state")))
+            print_details(document);
     }
+}
+
+void explain_print(const json_t *facts)
+{
+    printf("%s\n\n", explain_member(facts, "verdict"));
+    print_documents(facts, json_object_get(facts, "documents"));
     print_changes(facts);
     print_backfills(facts);
     print_texts(json_object_get(facts, "notes"), stdout, "  note         ");
