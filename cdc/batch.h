@@ -2,7 +2,8 @@
  * batch_finish returns 0. If anything fails before, the whole batch is done again by its owner: every step is
  * idempotent under the version guard.
  *
- * A document whose row makes the SQL fail is found by halving, and goes to quarantine alone.
+ * A document whose row makes the SQL fail is found by halving, and goes to quarantine alone. With "rows":
+ * "many" see rows_index.h, too.
  */
 #ifndef PGUSHER_BATCH_H
 #define PGUSHER_BATCH_H
@@ -16,6 +17,13 @@ void batch_free(struct batch *batch); /* NULL-safe */
 
 /* Projects the documents with these ids: a row is put, no row is a removal. 0, or -1 with err set. */
 int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *ids, struct err *err);
+
+/* The same for what stands under these keys (one value each, of the form of the projection's keys). With many
+ * rows one that its id does not yield is removed although nobody knew it, and ids of which all these keys
+ * were yielded in version `since` or later are passed over; BATCH_ALWAYS: none. */
+#define BATCH_ALWAYS INT64_MAX
+int batch_apply_keys(struct batch *batch, size_t projection, const struct ids *keys, int64_t since,
+                     struct err *err);
 
 /* Projects a stretch of documents behind *after, as reader_after. 0, or -1 with err set. */
 int batch_apply_after(struct batch *batch, size_t projection, const struct plan_stretch *stretch,

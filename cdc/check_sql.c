@@ -16,9 +16,9 @@ static char *duplicates_sql(const struct plan_projection *plan, const struct rel
     struct buf sql = BUF_NONE;
     struct buf columns = BUF_NONE;
 
-    for (size_t i = 0; i < plan->config->nid; i++) {
+    for (size_t i = 0; i < template_columns(plan->config->key); i++) {
         buf_puts(&columns, i ? ", " : "");
-        pg_put_identifier(&columns, plan->config->id[i]);
+        pg_put_identifier(&columns, template_column(plan->config->key, i));
     }
     buf_printf(&sql, "SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1 LIMIT 1", columns.data,
                source->qualified, columns.data);
@@ -29,7 +29,7 @@ static char *duplicates_sql(const struct plan_projection *plan, const struct rel
 static void check_unique(struct session *session, const struct plan_projection *plan,
                          const struct relation *source, struct problems *problems, struct err *err)
 {
-    char *place = mem_printf("projections.%s.id", plan->config->name);
+    char *place = mem_printf("projections.%s.%s", plan->config->name, plan->config->many_rows ? "key" : "id");
     char *sql = duplicates_sql(plan, source);
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;
@@ -39,11 +39,12 @@ static void check_unique(struct session *session, const struct plan_projection *
         if (pg_rows_count(rows)) {
             const char *example = pg_rows_get(rows, 0, 0, NULL);
 
-            problems_add(
-                problems, PROBLEM_ERROR, place,
-                "is not unique in %s: several rows with \"%s\" = %s; one id must give one row (\"rows\": "
-                "\"many\" is for the other case)",
-                source->qualified, plan->config->id[0], example ? example : "NULL");
+            problems_add(problems, PROBLEM_ERROR, place,
+                         "is not unique in %s: several rows with \"%s\" = %s; %s", source->qualified,
+                         template_column(plan->config->key, 0), example ? example : "NULL",
+                         plan->config->many_rows
+                             ? "the columns of \"key\" together must tell the rows apart"
+                             : "one id must give one row (\"rows\": \"many\" is for the other case)");
         }
     } else if (strstr(why.text, "57014")) {
         problems_add(problems, PROBLEM_WARNING, place,

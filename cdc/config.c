@@ -102,12 +102,12 @@ static void refuse_repeated(const struct jnode *node, char **names, size_t count
                 jconf_problem(node, "names \"%s\" twice", names[i]);
 }
 
-static bool is_id_column(const struct projection *projection, const char *column)
+int config_id_index(const struct projection *projection, const char *column)
 {
     for (size_t i = 0; i < projection->nid; i++)
         if (strcmp(projection->id[i], column) == 0)
-            return true;
-    return false;
+            return (int)i;
+    return -1;
 }
 
 static bool key_has_column(const struct key_template *key, const char *column)
@@ -116,6 +116,33 @@ static bool key_has_column(const struct key_template *key, const char *column)
         if (strcmp(template_column(key, i), column) == 0)
             return true;
     return false;
+}
+
+/* The columns beside the id's. */
+static void check_key_columns(const struct jnode *node, const struct projection *projection)
+{
+    size_t count = template_columns(projection->key), others = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *column = template_column(projection->key, i);
+
+        if (config_id_index(projection, column) >= 0)
+            continue;
+        others++;
+        if (!projection->many_rows)
+            jconf_problem(node,
+                          "uses column \"%s\", which is not in \"id\": when the row is gone the key could "
+                          "not be found any more (where one id yields several rows, write \"rows\": "
+                          "\"many\")",
+                          column);
+    }
+    if (projection->many_rows && !others)
+        jconf_problem(node, "names no column beside \"id\", but with \"rows\": \"many\" one is needed that "
+                            "tells the rows of an id apart");
+    if (projection->many_rows && strchr(projection->key_text, '*'))
+        jconf_problem(node, "holds a *, which with \"rows\": \"many\" stands for all keys of an id");
+    if (count > MAX_KEY_COLUMNS)
+        jconf_problem(node, "has %zu columns; at most %d are supported", count, MAX_KEY_COLUMNS);
 }
 
 static void read_key(const struct jnode *object, struct projection *projection)
@@ -131,28 +158,20 @@ static void read_key(const struct jnode *object, struct projection *projection)
         jconf_problem(&node, "%s", err.text);
         return;
     }
-    for (size_t i = 0; i < template_columns(projection->key); i++)
-        if (!is_id_column(projection, template_column(projection->key, i)))
-            jconf_problem(
-                &node,
-                "uses column \"%s\", which is not in \"id\": when the row is gone the key could not be "
-                "found any more",
-                template_column(projection->key, i));
+    check_key_columns(&node, projection);
     for (size_t i = 0; i < projection->nid; i++)
         if (!key_has_column(projection->key, projection->id[i]))
             jconf_problem(&node, "leaves out id column \"%s\": different documents would share one key",
                           projection->id[i]);
 }
 
-static void read_rows(const struct jnode *object)
+static void read_rows(const struct jnode *object, struct projection *projection)
 {
     struct jnode node = jconf_member(object, "rows");
     char *rows = jconf_string(object, "rows", false);
 
-    if (rows && strcmp(rows, "many") == 0)
-        jconf_problem(&node,
-                      "\"many\" is not supported by this version: give each document an id of its own");
-    else if (rows && strcmp(rows, "one") != 0)
+    projection->many_rows = rows && strcmp(rows, "many") == 0;
+    if (rows && !projection->many_rows && strcmp(rows, "one") != 0)
         jconf_problem(&node, "must be \"one\" or \"many\", not \"%s\"", rows);
     free(rows);
 }
@@ -179,8 +198,8 @@ static void read_projection(const struct jnode *object, const char *name, struct
     jconf_known(object, projection_keys);
     projection->source = jconf_string(object, "source", true);
     read_id(object, projection);
+    read_rows(object, projection);
     read_key(object, projection);
-    read_rows(object);
     projection->expire_at = jconf_string(object, "expire_at", false);
     projection->expire_grace_ms = jconf_duration_ms(object, "expire_grace", 0);
     if (json_is_array(queues.value) && json_array_size(queues.value) == 0)

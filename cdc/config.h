@@ -16,7 +16,7 @@
 #include "common/redis_url.h"
 #include "queue/queue_config.h"
 
-enum { MAX_ID_COLUMNS = 8 };
+enum { MAX_ID_COLUMNS = 8, MAX_KEY_COLUMNS = 16 };
 
 /* A changed row of `table` concerns the documents whose id stands in `columns`, or which `lookup` finds for
  * them. */
@@ -33,8 +33,10 @@ struct projection {
     char **id;
     size_t nid;
     char *key_text;
-    struct key_template *key; /* over exactly the id columns; NULL when key_text is wrong */
-    char *expire_at;          /* column; NULL: never */
+    /* over exactly the id columns, and with many_rows at least one more; NULL when key_text is wrong */
+    struct key_template *key;
+    bool many_rows;  /* an id may yield several rows, a document each */
+    char *expire_at; /* column; NULL: never */
     int64_t expire_grace_ms;
     char **queues;
     size_t nqueues;
@@ -72,6 +74,8 @@ void config_free(struct config *config); /* NULL-safe */
 /* The queue's settings; a queue that "queues" does not mention has the defaults, hence never NULL for the
  * queue of a projection. */
 const struct queue_config *config_queue(const struct config *config, const char *name);
+/* Which of the id columns this is; -1: none. */
+int config_id_index(const struct projection *projection, const char *column);
 const struct projection *config_projection(const struct config *config, const char *name); /* NULL: none */
 
 #endif

@@ -17,15 +17,31 @@ int64_t document_expire_ms(const char *text, int64_t grace_ms)
     return ms > 0 ? ms : 1;
 }
 
+static void read_key(struct document *document, const struct plan_projection *projection,
+                     const struct pg_rows *rows, int row)
+{
+    const struct key_template *key = projection->config->key;
+
+    buf_clear(&document->key);
+    document->has_null = false;
+    for (size_t i = 0; i < template_columns(key); i++) {
+        document->values[i] = pg_rows_get(rows, row, DOC_FIRST + projection->key_columns[i], NULL);
+        if (document->values[i])
+            continue;
+        document->has_null = true;
+        document->values[i] = "*";
+    }
+    template_render(key, document->values, &document->key);
+}
+
 void document_read(struct document *document, const struct plan_projection *projection,
                    const struct pg_rows *rows, int row)
 {
-    buf_clear(&document->key);
     buf_clear(&document->fields);
     document->nfields = 0;
     for (size_t i = 0; i < projection->config->nid; i++)
         document->id[i] = pg_rows_get(rows, row, DOC_FIRST + projection->id_columns[i], NULL);
-    plan_render_key(projection, document->id, &document->key);
+    read_key(document, projection, rows, row);
     document->expire_ms =
         document_expire_ms(pg_rows_get(rows, row, DOC_EXPIRE, NULL), projection->config->expire_grace_ms);
     for (size_t i = 0; i < projection->ncolumns; i++) {

@@ -2,6 +2,7 @@
 #ifndef PGUSHER_DOCUMENT_H
 #define PGUSHER_DOCUMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,7 +11,9 @@
 #include "common/pg.h"
 
 struct document {
-    const char *id[MAX_ID_COLUMNS]; /* point into the row */
+    const char *id[MAX_ID_COLUMNS];      /* points into the row, as the next */
+    const char *values[MAX_KEY_COLUMNS]; /* of the key template's columns; * for NULL */
+    bool has_null;                       /* one of these is: there is no key */
     struct buf key;
     int64_t expire_ms; /* with the grace; < 0: never */
     struct buf fields; /* nfields times name, value in the wire format */

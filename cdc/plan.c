@@ -80,6 +80,21 @@ static void check_expire(const struct projection *projection, const struct relat
     free(place);
 }
 
+/* The columns beside the id's. */
+static void check_key(const struct projection *projection, const struct relation *source,
+                      struct problems *problems)
+{
+    char *place = path(projection, "key");
+
+    for (size_t i = 0; i < template_columns(projection->key); i++) {
+        const char *column = template_column(projection->key, i);
+
+        if (config_id_index(projection, column) < 0)
+            has_column(source, column, place, problems);
+    }
+    free(place);
+}
+
 static void check_source(const struct projection *projection, const struct catalog *catalog,
                          struct problems *problems)
 {
@@ -90,6 +105,7 @@ static void check_source(const struct projection *projection, const struct catal
     if (exists(catalog, source, "table or view", place, problems)) {
         for (size_t i = 0; i < projection->nid; i++)
             has_column(source, projection->id[i], id_place, problems);
+        check_key(projection, source, problems);
         if (projection->expire_at)
             check_expire(projection, source, problems);
         if (!source->can_select)
@@ -156,57 +172,14 @@ static void compose(struct plan_projection *plan, size_t index, const struct pro
 
 static void adopt_key(struct plan_projection *plan, const struct projection *projection)
 {
-    for (size_t i = 0; i < projection->nid; i++)
-        for (size_t j = 0; j < projection->nid; j++)
-            if (strcmp(template_column(projection->key, i), projection->id[j]) == 0)
-                plan->key_ids[i] = (int)j;
-}
+    for (size_t i = 0; i < template_columns(projection->key); i++) {
+        const char *column = template_column(projection->key, i);
 
-static void order_values(const struct plan_projection *plan, const char *const *id, const char **ret_values)
-{
-    for (size_t i = 0; i < plan->config->nid; i++)
-        ret_values[i] = id[plan->key_ids[i]];
-}
-
-void plan_render_key(const struct plan_projection *plan, const char *const *id, struct buf *out)
-{
-    const char *values[MAX_ID_COLUMNS];
-
-    order_values(plan, id, values);
-    template_render(plan->config->key, values, out);
-}
-
-bool plan_key_survives(const struct plan_projection *plan, const char *const *id)
-{
-    const char *values[MAX_ID_COLUMNS];
-
-    order_values(plan, id, values);
-    return template_survives(plan->config->key, values);
-}
-
-static bool fits(const struct plan_projection *plan, const char *key, size_t len)
-{
-    char *values[MAX_ID_COLUMNS];
-
-    if (template_invert(plan->config->key, key, len, values) != 0)
-        return false;
-    for (size_t i = 0; i < plan->config->nid; i++)
-        free(values[i]);
-    return true;
-}
-
-const struct plan_projection *plan_key_rival(const struct plan *plan, const struct plan_projection *own,
-                                             const char *key, size_t len)
-{
-    size_t literal = template_literal_bytes(own->config->key);
-
-    for (size_t i = 0; own->has_rivals && i < plan->nprojections; i++) {
-        const struct plan_projection *other = &plan->projections[i];
-
-        if (other != own && template_literal_bytes(other->config->key) >= literal && fits(other, key, len))
-            return other;
+        plan->key_ids[i] = config_id_index(projection, column);
+        for (size_t j = 0; j < plan->ncolumns; j++)
+            if (strcmp(plan->names[j], column) == 0)
+                plan->key_columns[i] = (int)j;
     }
-    return NULL;
 }
 
 static void find_rivals(struct plan *plan)
@@ -216,17 +189,6 @@ static void find_rivals(struct plan *plan)
             if (i != j &&
                 template_may_overlap(plan->projections[i].config->key, plan->projections[j].config->key))
                 plan->projections[i].has_rivals = true;
-}
-
-int plan_invert_key(const struct plan_projection *plan, const char *key, size_t len, char **ret_id)
-{
-    char *values[MAX_ID_COLUMNS];
-
-    if (template_invert(plan->config->key, key, len, values) != 0)
-        return -1;
-    for (size_t i = 0; i < plan->config->nid; i++)
-        ret_id[plan->key_ids[i]] = values[i];
-    return 0;
 }
 
 static void adopt_columns(struct plan_projection *plan, const struct projection *projection,

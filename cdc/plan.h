@@ -12,12 +12,12 @@
 #include "cdc/config.h"
 #include "common/problems.h"
 
-enum { PLAN_CHUNK = 1000 }; /* documents of one SELECT in the order of id, at most */
+enum { PLAN_CHUNK = 1000 }; /* ids of one SELECT in their order, at most */
 
 /* Some documents, read in the order of id. */
 struct plan_stretch {
     const char *filter; /* a condition over the source's columns; "": all documents */
-    int limit; /* how many; PLAN_CHUNK or a smaller one of few values: each is a statement of its own */
+    int limit; /* how many ids; PLAN_CHUNK or a smaller one of few values: each is a statement of its own */
 };
 
 /* Columns of every document SELECT before the source's own. In its first row, which is always there, SNAPSHOT
@@ -39,10 +39,12 @@ struct plan_projection {
     char *behind;      /* the condition: behind the id in one parameter per id column */
     char *sweep_first; /* the first PLAN_CHUNK whose date is in a stretch; NULL: no dates (see plan_sql.h) */
     char *sweep_after;
-    bool has_rivals;             /* another projection's keys may look like this one's */
-    int key_ids[MAX_ID_COLUMNS]; /* which id column each column of the key template is */
-    char *shape;                 /* see shape.h */
-    char **lookups;              /* per watch, without a semicolon; NULL where it has none */
+    bool has_rivals; /* another projection's keys may look like this one's */
+    /* per column of the key template: which id column it is, -1 for none; and its position in the source */
+    int key_ids[MAX_KEY_COLUMNS];
+    int key_columns[MAX_KEY_COLUMNS];
+    char *shape;    /* see shape.h */
+    char **lookups; /* per watch, without a semicolon; NULL where it has none */
 };
 
 /* A changelog row of this capture leads to documents of this projection through this watch. */
@@ -71,15 +73,16 @@ void plan_free(struct plan *plan); /* NULL-safe */
  * caller frees, as of the next two. */
 char *plan_sql_documents(const struct plan_projection *projection, const struct plan_stretch *stretch,
                          bool after);
-/* Only the id columns, in the same order. */
+/* Only the ids, each once, in the same order. */
 char *plan_sql_ids(const struct plan_projection *projection, const struct plan_stretch *stretch, bool after);
-/* `what` ("count(*)") of all documents for which the filter is true. */
+/* `what` ("count(*)") of all ids with a row for which the filter is true. */
 char *plan_sql_all(const struct plan_projection *projection, const char *what, const char *filter);
 
 /* The projections' names as an array literal; the caller frees. */
 char *plan_projection_names(const struct plan *plan);
 
-/* Appends the key of the document with this id (one value per id column). */
+/* Appends the key of the document with this id (one value per id column); with many rows one for all of the
+ * id's, which has * for the other columns. It can be turned back into the id, too. */
 void plan_render_key(const struct plan_projection *projection, const char *const *id, struct buf *out);
 /* Whether the key of this id can be turned back: false when a value holds the template's separator. */
 bool plan_key_survives(const struct plan_projection *projection, const char *const *id);

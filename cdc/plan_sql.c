@@ -164,7 +164,7 @@ char *plan_sql_ids(const struct plan_projection *plan, const struct plan_stretch
 {
     struct buf sql = BUF_NONE;
 
-    buf_printf(&sql, "SELECT %s", plan->id_list);
+    buf_printf(&sql, "SELECT %s%s", plan->config->many_rows ? "DISTINCT " : "", plan->id_list);
     put_stretch(&sql, plan, stretch, after);
     return buf_take(&sql);
 }
@@ -174,7 +174,11 @@ char *plan_sql_all(const struct plan_projection *plan, const char *what, const c
     struct buf sql = BUF_NONE;
 
     buf_printf(&sql, "SELECT %s", what);
+    if (plan->config->many_rows)
+        buf_printf(&sql, " FROM (SELECT DISTINCT %s", plan->id_list);
     put_where(&sql, plan, filter);
+    if (plan->config->many_rows)
+        buf_puts(&sql, ") ids");
     return buf_take(&sql);
 }
 

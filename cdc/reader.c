@@ -20,9 +20,10 @@ struct reading {
     int64_t version;       /* -1 until the first row told it */
     const struct ids *ids; /* what was asked for; NULL when reading in order */
     size_t first;
-    size_t asked; /* how many of ids, from first on */
-    bool *seen;   /* per asked id */
-    char **last;  /* id of the last row when reading in order */
+    size_t asked;     /* how many of ids, from first on */
+    bool *seen;       /* per asked id */
+    struct ids *keys; /* told so far, with many rows; else NULL */
+    char **last;      /* id of the last row when reading in order */
     size_t count;
     bool done;
     struct err err;
@@ -61,55 +62,68 @@ static void read_version(struct reading *reading, const char *snapshot)
                 (long long)session->epoch, snapshot);
 }
 
-const char *reader_key_fault(const struct reader *reader, const struct plan_projection *projection,
-                             const char *const *id, const struct buf *key)
+static const char *key_fault(const struct reader *reader, const struct plan_projection *projection,
+                             bool survives, const struct buf *key)
 {
-    if (!plan_key_survives(projection, id))
-        return "a value of the id holds the text that separates the columns of the key, so the key could not "
+    if (!survives)
+        return "a value in the key holds the text that separates the columns of the key, so the key could "
+               "not "
                "be turned back";
     if (plan_key_rival(reader->session->plan, projection, key->data, key->len))
         return "this key is of the form of another projection's keys, too, and belongs to that one";
     return NULL;
 }
 
-static void refuse(const struct reading *reading, const char *key, const char *error)
+const char *reader_key_fault(const struct reader *reader, const struct plan_projection *projection,
+                             const char *const *id, const struct buf *key)
 {
-    const struct reader *reader = reading->reader;
-
-    reader->handlers.refused(reader->arg, reading->projection, key, error);
+    return key_fault(reader, projection, plan_key_survives(projection, id), key);
 }
 
-static void tell_document(struct reading *reading)
-{
-    const struct reader *reader = reading->reader;
-    const struct document *document = &reader->document;
-    const char *fault = reader_key_fault(reader, reading->projection, document->id, &document->key);
-
-    if (fault)
-        refuse(reading, document->key.data, fault);
-    else
-        reader->handlers.document(reader->arg, reading->projection, document, reading->version);
-}
-
-static bool is_repeated(struct reading *reading)
+/* Whether an id was seen before, which it is from now on. */
+static bool see_id(struct reading *reading)
 {
     const char **id = reading->reader->document.id;
+    bool before = false;
     int64_t index;
 
     if (!reading->ids) {
-        bool same = reading->last != NULL;
-
-        for (size_t i = 0; same && i < reading->projection->config->nid; i++)
-            same = strcmp(reading->last[i], id[i]) == 0;
-        return same;
+        before = reading->last != NULL;
+        for (size_t i = 0; before && i < reading->projection->config->nid; i++)
+            before = strcmp(reading->last[i], id[i]) == 0;
+        return before;
     }
     index = ids_find(reading->ids, id) - (int64_t)reading->first;
     if (index < 0 || index >= (int64_t)reading->asked)
         return false; /* equal to what was asked for, but written differently */
-    if (reading->seen[index])
-        return true;
+    before = reading->seen[index];
     reading->seen[index] = true;
-    return false;
+    return before;
+}
+
+static bool see_key(struct reading *reading)
+{
+    const char *const key[] = {reading->reader->document.key.data};
+    bool before = ids_find(reading->keys, key) >= 0;
+
+    ids_add(reading->keys, key);
+    return before;
+}
+
+static const char *fault_of_row(struct reading *reading)
+{
+    const struct reader *reader = reading->reader;
+    const struct document *document = &reader->document;
+    bool known_id = see_id(reading);
+
+    if (known_id && !reading->keys)
+        return "the source has several rows with this id; make the id unique (there is one hash per id)";
+    if (document->has_null)
+        return "a row of this id has NULL in a column of the key";
+    if (reading->keys && see_key(reading))
+        return "the source has several rows with this key; make it unique (there is one hash per key)";
+    return key_fault(reader, reading->projection,
+                     template_survives(reading->projection->config->key, document->values), &document->key);
 }
 
 static void remember_last(struct reading *reading)
@@ -124,6 +138,23 @@ static void remember_last(struct reading *reading)
     }
 }
 
+static void tell_row(struct reading *reading, const struct pg_rows *rows, int row)
+{
+    const struct reader *reader = reading->reader;
+    struct document *document = &reading->reader->document;
+    const char *fault;
+
+    document_read(document, reading->projection, rows, row);
+    reading->count++;
+    fault = fault_of_row(reading);
+    if (fault)
+        reader->handlers.refused(reader->arg, reading->projection, document->key.data, fault);
+    else
+        reader->handlers.document(reader->arg, reading->projection, document, reading->version);
+    if (!reading->ids)
+        remember_last(reading);
+}
+
 static void on_row(struct reading *reading, const struct pg_rows *rows, int row)
 {
     const char *snapshot = pg_rows_get(rows, row, DOC_SNAPSHOT, NULL);
@@ -136,15 +167,7 @@ static void on_row(struct reading *reading, const struct pg_rows *rows, int row)
         err_set(&reading->err, ST_CONFIG, "the snapshot did not come first");
         return;
     }
-    document_read(&reading->reader->document, reading->projection, rows, row);
-    reading->count++;
-    if (is_repeated(reading))
-        refuse(reading, reading->reader->document.key.data,
-               "the source has several rows with this id; make the id unique (there is one hash per id)");
-    else
-        tell_document(reading);
-    if (!reading->ids)
-        remember_last(reading);
+    tell_row(reading, rows, row);
 }
 
 static void on_rows(void *arg, const struct pg_rows *rows)
@@ -184,6 +207,24 @@ static int read_documents(struct reading *reading, const char *name, const char 
 
 /* ---- by id ---- */
 
+static int tell_complete(const struct reading *reading, struct err *err)
+{
+    const struct reader *reader = reading->reader;
+
+    if (!reading->keys || !reader->handlers.complete)
+        return 0;
+    return reader->handlers.complete(reader->arg, reading->projection, reading->ids, reading->first,
+                                     reading->asked, reading->version, err);
+}
+
+static void tell_failed(const struct reading *reading)
+{
+    const struct reader *reader = reading->reader;
+
+    if (reading->keys && reader->handlers.failed)
+        reader->handlers.failed(reader->arg);
+}
+
 static void tell_missing(const struct reading *reading)
 {
     const struct reader *reader = reading->reader;
@@ -208,15 +249,22 @@ static int select_by_id(struct reader *reader, const struct plan_projection *pro
     int result;
 
     reading.seen = mem_zalloc(sizeof(bool) * count);
+    if (projection->config->many_rows)
+        reading.keys = ids_new(1);
     for (size_t i = 0; i < n; i++)
         arrays[i] = ids_array(ids, first, count, i);
     result = read_documents(&reading, projection->select_name, projection->select_by_id,
                             (const char *const *)arrays, n, err);
-    if (result == 0)
+    if (result == 0) {
         tell_missing(&reading);
+        result = tell_complete(&reading, err);
+    } else {
+        tell_failed(&reading);
+    }
     for (size_t i = 0; i < n; i++)
         free(arrays[i]);
     free(reading.seen);
+    ids_free(reading.keys);
     return result;
 }
 
@@ -258,10 +306,10 @@ static int read_range(struct reader *reader, const struct plan_projection *proje
 int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err)
 {
     const struct plan_projection *plan = &reader->session->plan->projections[projection];
-    size_t total = ids_count(ids);
+    size_t total = ids_count(ids), chunk = plan->config->many_rows ? READER_IDS_MANY : READER_IDS;
 
-    for (size_t first = 0; first < total; first += READER_IDS) {
-        size_t count = total - first < READER_IDS ? total - first : READER_IDS;
+    for (size_t first = 0; first < total; first += chunk) {
+        size_t count = total - first < chunk ? total - first : chunk;
 
         if (read_range(reader, plan, ids, first, count, err) != 0)
             return -1;
@@ -287,7 +335,7 @@ static char **copy_position(const struct plan_projection *projection, const char
     return copy;
 }
 
-/* The same stretch by its ids, so that a row that fails can be found. */
+/* The same stretch by its ids, so that a row that fails can be found, and no id's rows are torn apart. */
 static int read_ids_after(struct reader *reader, size_t projection, const struct plan_stretch *stretch,
                           char ***after, size_t *ret_count, struct err *err)
 {
@@ -344,6 +392,8 @@ int reader_after(struct reader *reader, size_t projection, const struct plan_str
     struct reading reading = {.reader = reader, .projection = plan, .err = ERR_NONE};
     struct err why = ERR_NONE;
 
+    if (plan->config->many_rows)
+        return read_ids_after(reader, projection, stretch, after, ret_count, err);
     if (read_stretch(&reading, stretch, *after, &why) != 0) {
         reader_position_free(plan, reading.last);
         if (why.status == ST_REFUSED)

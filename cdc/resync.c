@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cdc/batch.h"
+#include "cdc/rows_index.h"
+#include "cdc/snapshot.h"
 #include "common/mem.h"
 #include "common/utf8.h"
 
@@ -50,6 +52,8 @@ struct resync_keys {
     char *pattern;
     char *position; /* of SCAN */
     int64_t seen;
+    int64_t
+        since; /* with many rows: what was yielded from here on need not be looked at again; 0: not known */
 };
 
 static void begin_walk(struct resync_keys *keys, bool tombstones)
@@ -90,38 +94,54 @@ int64_t resync_keys_seen(const struct resync_keys *keys)
     return keys->seen;
 }
 
-static void add_key(const struct resync_keys *keys, const struct rreply *reply, struct ids *ids)
+static void add_key(const struct resync_keys *keys, const struct rreply *reply, struct ids *found)
 {
     const struct plan *plans = keys->session->plan;
     const struct plan_projection *plan = &plans->projections[keys->projection];
     size_t head = keys->tombstones ? strlen(TOMBSTONE_HEAD) : 0, tail = keys->tombstones ? 1 : 0;
-    char *id[MAX_ID_COLUMNS];
     size_t len;
-    const char *key = rreply_string(reply, &len) + head;
+    const char *name = rreply_string(reply, &len);
+    char *key = mem_strndup(name + head, len - head - tail);
 
     len -= head + tail;
-    if (utf8_valid_length(key, len) != len || plan_key_rival(plans, plan, key, len) ||
-        plan_invert_key(plan, key, len, id) != 0)
-        return;
-    ids_add(ids, (const char *const *)id);
-    for (size_t i = 0; i < plan->config->nid; i++)
-        free(id[i]);
+    if (utf8_valid_length(key, len) == len && strlen(key) == len &&
+        strncmp(key, ROWS_INDEX_HEAD, strlen(ROWS_INDEX_HEAD)) != 0 && !plan_key_rival(plans, plan, key, len))
+        ids_add(found, (const char *const[]){key});
+    free(key);
+}
+
+/* A version that is newer than whatever was read before: a transaction ends in between. */
+static int begin_versions(struct resync_keys *keys, struct err *err)
+{
+    struct pg_query spend = {.sql = "SELECT pg_current_xact_id()"};
+    struct pg_query look = {.sql = "SELECT pg_current_snapshot()"};
+    struct pg *pg = keys->session->pg;
+    struct pg_rows *rows = NULL;
+
+    if (pg_run(pg, &spend, NULL, err) != 0 || pg_run(pg, &look, &rows, err) != 0)
+        return -1;
+    keys->since = version_make(keys->session->epoch, snapshot_ordinal(pg_rows_get(rows, 0, 0, NULL)));
+    pg_rows_free(rows);
+    return 0;
 }
 
 static int apply_keys(struct resync_keys *keys, const struct rreply *found, struct err *err)
 {
     struct batch *batch =
         batch_new(keys->session, (struct sink_queueing){.all = keys->queue_all, .backlog = true});
-    struct ids *ids = ids_new(keys->session->plan->projections[keys->projection].config->nid);
-    int result;
+    struct ids *names = ids_new(1);
+    int result = 0;
 
     for (size_t i = 0; i < rreply_count(found); i++)
-        add_key(keys, rreply_at(found, i), ids);
-    keys->seen += (int64_t)ids_count(ids);
-    result = batch_apply_ids(batch, keys->projection, ids, err);
+        add_key(keys, rreply_at(found, i), names);
+    keys->seen += (int64_t)ids_count(names);
+    if (!keys->since && keys->session->plan->projections[keys->projection].config->many_rows)
+        result = begin_versions(keys, err);
+    if (result == 0)
+        result = batch_apply_keys(batch, keys->projection, names, keys->since, err);
     if (result == 0)
         result = batch_finish(batch, err);
-    ids_free(ids);
+    ids_free(names);
     batch_free(batch);
     return result;
 }

@@ -48,7 +48,8 @@ static void on_refused(void *arg, const struct plan_projection *projection, cons
     sample->refused++;
 }
 
-static const struct reader_handlers handlers = {on_document, on_missing, on_refused};
+static const struct reader_handlers handlers = {
+    .document = on_document, .missing = on_missing, .refused = on_refused};
 
 static int take_sample(const struct backfill *backfill, size_t projection, struct sample *sample,
                        struct err *err)

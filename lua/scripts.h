@@ -9,6 +9,9 @@ extern const struct script script_epoch;
 extern const struct script script_fleet;
 extern const struct script script_put;
 extern const struct script script_remove;
+extern const struct script script_rows;
+extern const struct script script_rows_forget;
+extern const struct script script_rows_suspect;
 
 /* what this connection may do */
 extern const struct script script_may_call;
