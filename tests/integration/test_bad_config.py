@@ -49,7 +49,7 @@ FORM = [
     (event("key"), "event:{name}", ["projections.event.key", "name"]),
     (event("key"), "event:{id}:{name}", ["projections.event.key", "name"]),
     (event("key"), "event:{id", ["projections.event.key"]),
-    (event("rows"), "many", ["projections.event.rows", "many"]),
+    (event("rows"), "many", ["projections.event.key", "no column beside"]),
     (event("rows"), "some", ["projections.event.rows", "some"]),
 ]
 

@@ -57,6 +57,23 @@ START_TEST(example_projections)
 }
 END_TEST
 
+START_TEST(many_rows)
+{
+    struct config *config =
+        load_changed("projections.event",
+                     "{\"source\": \"card\", \"id\": [\"a\", \"b\"], \"key\": \"card:{b}:{locale}:{a}\","
+                     " \"rows\": \"many\", \"watch\": {\"event\": [\"a\", \"b\"]}}");
+    const struct projection *card = config_projection(config, "event");
+
+    ck_assert(card->many_rows);
+    ck_assert_uint_eq(template_columns(card->key), 3);
+    ck_assert_int_eq(config_id_index(card, "b"), 1);
+    ck_assert_int_eq(config_id_index(card, "locale"), -1);
+    ck_assert(!config_projection(config, "ticket")->many_rows);
+    config_free(config);
+}
+END_TEST
+
 static const struct watch *watch_of(const struct projection *projection, const char *table)
 {
     for (size_t i = 0; i < projection->nwatches; i++)
@@ -361,7 +378,7 @@ START_TEST(servers_as_objects_need_no_password)
 }
 END_TEST
 
-UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(example_watches),
+UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(many_rows), UNIT(example_watches),
           UNIT(limits_that_are_not_said), UNIT(limits_of_the_changelog), UNIT(the_canary), UNIT(sweep),
           UNIT(replicas_to_wait_for), UNIT(queues_say_only_what_is_written),
           UNIT(queues_that_only_a_projection_names), UNIT(a_watch_may_be_an_object_without_lookup),

@@ -2,6 +2,9 @@
 #include "unit_config.h"
 
 #define EVENT "projections.event"
+#define MANY(key)                                                                                            \
+    "{\"source\": \"card\", \"id\": \"id\", \"rows\": \"many\", \"key\": \"" key                             \
+    "\", \"watch\": {\"event\": \"id\"}}"
 #define VENUE EVENT ".watch.venue"
 
 /* One change to the example (NULL takes the member away) and what is said: where, and the essential words. */
@@ -89,7 +92,13 @@ static const struct {
     {EVENT ".id", "[\"id\", \"nr\"]", EVENT ".key", "leaves out id column \"nr\""},
     {"projections.ticket.key", "\"event:{id}\"", "projections.ticket.key", "\"event\""},
 
-    {EVENT ".rows", "\"many\"", EVENT ".rows", "not supported"},
+    {EVENT ".rows", "\"many\"", EVENT ".key", "names no column beside \"id\""},
+    {EVENT ".key", "\"event:{id}:{name}\"", EVENT ".key", "write \"rows\": \"many\""},
+    {EVENT, MANY("event:{name}"), EVENT ".key", "leaves out id column \"id\""},
+    {EVENT, MANY("event:{id}{name}"), EVENT ".key", "nothing separates {id} from {name}"},
+    {EVENT, MANY("event:*:{id}:{name}"), EVENT ".key", "holds a *"},
+    {EVENT, MANY("{id}:{a}:{b}:{c}:{d}:{e}:{f}:{g}:{h}:{i}:{j}:{k}:{l}:{m}:{n}:{o}:{p}"), EVENT ".key",
+     "has 17 columns; at most 16"},
     {EVENT ".rows", "\"some\"", EVENT ".rows", "not \"some\""},
     {EVENT ".rows", "2", EVENT ".rows", "must be a string"},
     {EVENT ".expire_at", "7", EVENT ".expire_at", "must be a string"},
