@@ -4,7 +4,7 @@ import os
 import pytest
 
 from harness.box import projection
-from harness.locales import LOCALES, everywhere, follow, index_key, indexed, keys, prepare
+from harness.locales import LOCALES, everywhere, follow, index_key, indexed, keys, prepare, take_queued
 from harness.programs import SLOWER
 from harness.redis_cluster import RedisCluster
 from harness.waiting import until
@@ -29,10 +29,10 @@ def test_a_locale_comes_and_goes(world):
     world.in_step()
     after = digests(world)
     assert after.keys() == before.keys() | set(everywhere("xx")) and before.items() <= after.items()
-    assert sorted(world.drain()) == everywhere("xx")
+    assert take_queued(world) == everywhere("xx")
     world.db.sql("DELETE FROM locale WHERE code = 'xx'")
     world.in_step()
-    assert sorted(world.drain()) == everywhere("xx") and digests(world) == before
+    assert take_queued(world) == everywhere("xx") and digests(world) == before
     assert indexed(world, 3) == keys(world, "happening:3:*") and len(indexed(world, 3)) == LOCALES
 
 
@@ -41,7 +41,7 @@ def test_a_translation_touches_one_document(world):
     world.db.sql("INSERT INTO translation VALUES (3, 'l7', 'drittes')")
     world.until_has("happening:3:l7", title="drittes")
     world.in_step()
-    assert world.queued() == ["happening:3:l7"]
+    assert take_queued(world) == ["happening:3:l7"]
     assert {key for key, digest in digests(world).items() if before[key] != digest} == {"happening:3:l7"}
 
 
@@ -49,14 +49,14 @@ def test_an_event_is_deleted_and_another_moved(world):
     world.db.sql("DELETE FROM happening WHERE id = 3; UPDATE happening SET id = 77 WHERE id = 4")
     world.in_step()
     assert len(keys(world)) == 8 * LOCALES
-    assert {key.rsplit(":", 1)[0] for key in world.drain()} == {f"happening:{number}" for number in (3, 4, 77)}
+    assert {key.rsplit(":", 1)[0] for key in take_queued(world)} == {f"happening:{number}" for number in (3, 4, 77)}
     assert not indexed(world, 3) and not indexed(world, 4) and len(indexed(world, 77)) == LOCALES
 
 
 def test_the_table_of_locales_is_truncated(world):
     world.db.sql("TRUNCATE locale; INSERT INTO locale VALUES ('l1')")
     world.in_step()
-    assert sorted(keys(world)) == everywhere("l1") and len(world.drain()) == 9 * (LOCALES - 1)
+    assert sorted(keys(world)) == everywhere("l1") and len(take_queued(world)) == 9 * (LOCALES - 1)
 
 
 def test_more_ids_than_are_read_at_a_time(world):
@@ -179,7 +179,7 @@ def test_in_a_cluster(box, workspace):
         follow(box)
         box.db.sql("INSERT INTO locale VALUES ('xx'); DELETE FROM locale WHERE code = 'l7'; DELETE FROM happening WHERE id = 2")
         box.in_step()
-        assert set(everywhere("xx") + everywhere("l7")) - {"happening:2:xx"} <= set(box.drain())
+        assert set(everywhere("xx") + everywhere("l7")) - {"happening:2:xx"} <= set(take_queued(box))
         cluster.client.hset("happening:3:zz", mapping={"_v": 1, "title": "by hand"})
         box.db.sql("TRUNCATE translation")
         until(lambda: not cluster.client.exists("happening:3:zz"), 10 * SLOWER)

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from harness.locales import LOCALES, everywhere, follow, index_key, indexed, keys, prepare
+from harness.locales import LOCALES, everywhere, follow, index_key, indexed, keys, prepare, take_queued
 from harness.queue import script
 from harness.waiting import until
 
@@ -25,7 +25,7 @@ def test_killed_before_it_queued(world):
     world.redis.client.delete("{search}")
     world.start()
     world.in_step()
-    assert set(everywhere("l3")) <= set(world.drain()) and "happening:1:l3" not in indexed(world, 1)
+    assert set(everywhere("l3")) <= set(take_queued(world)) and "happening:1:l3" not in indexed(world, 1)
 
 
 def test_killed_before_it_put(world):
@@ -54,7 +54,7 @@ def test_a_ghost_put_by_hand(world):
     haunt()
     world.db.sql("TRUNCATE translation")
     world.in_step()
-    assert {"happening:3:zz", "happening:4:yy", "happening:77:zz", "happening:78:l1"} <= set(world.drain())
+    assert {"happening:3:zz", "happening:4:yy", "happening:77:zz", "happening:78:l1"} <= set(take_queued(world))
     world.stop()
     haunt()
     world.db.sql("INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase)"
