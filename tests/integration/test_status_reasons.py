@@ -30,9 +30,11 @@ def test_what_needs_a_person(tickets):
     tickets.until(lambda: tickets.db.value("SELECT arrived_at FROM pgusher.canary"), 5, "the canary")
     assert reasons(tickets) == []
     tickets.pgusher("status").must(0, "fleet default: in step", "canary", "ms")
-    tickets.db.sql("INSERT INTO pgusher.projection (fleet, name, broken_at, error) VALUES ('default', 'event', now() - interval '5 min', 'no such column')")
+    tickets.db.sql("""INSERT INTO pgusher.projection (fleet, name, broken_at, error)
+                      VALUES ('default', 'event', now() - interval '5 min', 'no such column')
+                      ON CONFLICT (fleet, name) DO UPDATE SET broken_at = EXCLUDED.broken_at, error = EXCLUDED.error""")
     one_reason(tickets, "event is broken since 5 min", "no such column", "pgusher check")
-    tickets.db.sql("DELETE FROM pgusher.projection")
+    tickets.db.sql("UPDATE pgusher.projection SET broken_at = NULL, error = NULL")
     tickets.db.sql("UPDATE pgusher.canary SET waiting_since = now() - interval '61 min', sent_at = now()")
     one_reason(tickets, "canary", "1 h 1 min", "partition 0")
     tickets.db.sql("UPDATE pgusher.canary SET waiting_since = NULL")
