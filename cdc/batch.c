@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cdc/quarantine.h"
 #include "cdc/rows_index.h"
 #include "common/mem.h"
 
@@ -20,6 +19,19 @@ struct batch {
 
 /* ---- what the reader finds ---- */
 
+static void built(struct batch *batch, const struct plan_projection *projection, const char *key,
+                  const char *const *id)
+{
+    struct quarantine_entry entry = {.projection = projection->config->name, .key = key};
+    char *array;
+
+    if (!quarantine_may_hold(batch->quarantine))
+        return;
+    entry.id = array = array_literal(id, projection->config->nid);
+    quarantine_built(batch->quarantine, &entry);
+    free(array);
+}
+
 static void on_document(void *arg, const struct plan_projection *projection, const struct document *document,
                         int64_t version)
 {
@@ -30,7 +42,7 @@ static void on_document(void *arg, const struct plan_projection *projection, con
     else
         sink_put(batch->sink, projection, document->key.data, version, document->expire_ms, &document->fields,
                  document->nfields);
-    quarantine_built(batch->quarantine, projection->config->name, document->key.data);
+    built(batch, projection, document->key.data, document->id);
 }
 
 static void on_missing(void *arg, const struct plan_projection *projection, const char *const *id,
@@ -44,7 +56,17 @@ static void on_missing(void *arg, const struct plan_projection *projection, cons
     plan_render_key(projection, id, &batch->key);
     if (!reader_key_fault(batch->reader, projection, id, &batch->key))
         sink_remove(batch->sink, projection, batch->key.data, version);
-    quarantine_built(batch->quarantine, projection->config->name, batch->key.data);
+    built(batch, projection, batch->key.data, id);
+}
+
+static void refuse(struct batch *batch, const struct plan_projection *projection, const char *key,
+                   const char *const *id, const char *error)
+{
+    char *array = array_literal(id, projection->config->nid);
+    struct quarantine_entry entry = {.projection = projection->config->name, .key = key, .id = array};
+
+    quarantine_add(batch->quarantine, &entry, error);
+    free(array);
 }
 
 static void on_refused(void *arg, const struct plan_projection *projection, const char *key,
@@ -52,7 +74,7 @@ static void on_refused(void *arg, const struct plan_projection *projection, cons
 {
     struct batch *batch = arg;
 
-    quarantine_add(batch->quarantine, projection->config->name, key, error);
+    refuse(batch, projection, key, reader_refused_id(batch->reader), error);
 }
 
 static int on_complete(void *arg, const struct plan_projection *projection, const struct ids *ids,
@@ -63,7 +85,7 @@ static int on_complete(void *arg, const struct plan_projection *projection, cons
     for (size_t i = first; i < first + count; i++) {
         buf_clear(&batch->key);
         plan_render_key(projection, ids_get(ids, i), &batch->key);
-        quarantine_built(batch->quarantine, projection->config->name, batch->key.data);
+        built(batch, projection, batch->key.data, ids_get(ids, i));
     }
     return rows_index_settle(batch->index, projection, ids, first, count, version, err);
 }
@@ -104,6 +126,28 @@ static void on_index_pressure(void *arg, bool wait)
     pause_or_resume(batch);
 }
 
+typedef void keyed_fn(struct batch *batch, const struct plan_projection *projection, const char *key,
+                      const char *const *id, const char *error);
+
+/* What reached Redis has a key that can be turned back. */
+static void with_id(struct batch *batch, const struct plan_projection *projection, const char *key,
+                    const char *error, keyed_fn *fn)
+{
+    char *id[MAX_ID_COLUMNS] = {NULL};
+
+    if (plan_invert_key(projection, key, strlen(key), id) != 0)
+        return; /* a key like this is not written */
+    fn(batch, projection, key, (const char *const *)id, error);
+    for (size_t i = 0; i < projection->config->nid; i++)
+        free(id[i]);
+}
+
+static void on_index_refused(void *arg, const struct plan_projection *projection, const char *key,
+                             const char *error)
+{
+    with_id(arg, projection, key, error, refuse);
+}
+
 static void on_sink_refused(void *arg, const struct plan_projection *projection, const char *key,
                             const char *error)
 {
@@ -111,18 +155,23 @@ static void on_sink_refused(void *arg, const struct plan_projection *projection,
 
     if (batch->index)
         rows_index_keep(batch->index, key);
-    on_refused(batch, projection, key, error);
+    on_index_refused(batch, projection, key, error);
+}
+
+static void gone(struct batch *batch, const struct plan_projection *projection, const char *key,
+                 const char *const *id, const char *error)
+{
+    (void)error;
+    built(batch, projection, key, id);
 }
 
 static void on_removed(void *arg, const struct plan_projection *projection, const char *key)
 {
-    struct batch *batch = arg;
-
-    quarantine_built(batch->quarantine, projection->config->name, key);
+    with_id(arg, projection, key, NULL, gone);
 }
 
 static const struct sink_handlers sink_handlers = {on_sink_refused, on_sink_pressure};
-static const struct rows_index_handlers index_handlers = {on_refused, on_removed, on_index_pressure};
+static const struct rows_index_handlers index_handlers = {on_index_refused, on_removed, on_index_pressure};
 
 /* ---- batches ---- */
 
@@ -138,9 +187,26 @@ struct batch *batch_new(struct session *session, struct sink_queueing queueing)
     return batch;
 }
 
-void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error)
+void batch_lookup_refused(struct batch *batch, const struct plan_projection *projection,
+                          const struct watch *watch, const char *const *values, const char *error)
 {
-    quarantine_add(batch->quarantine, projection, key, error);
+    struct buf key = BUF_NONE;
+    char *array = array_literal(values, watch->ncolumns);
+    struct quarantine_entry entry = {
+        .projection = projection->config->name, .watch = watch->table, .id = array};
+
+    buf_printf(&key, "watch %s", watch->table);
+    for (size_t i = 0; i < watch->ncolumns; i++)
+        buf_printf(&key, " %s=%s", watch->columns[i], values[i] ? values[i] : "NULL");
+    entry.key = key.data;
+    quarantine_add(batch->quarantine, &entry, error);
+    buf_free(&key);
+    free(array);
+}
+
+void batch_retried(struct batch *batch, const struct quarantine_entry *entry)
+{
+    quarantine_retried(batch->quarantine, entry);
 }
 
 void batch_free(struct batch *batch)

@@ -8,6 +8,7 @@
 #ifndef PGUSHER_BATCH_H
 #define PGUSHER_BATCH_H
 
+#include "cdc/quarantine.h"
 #include "cdc/reader.h"
 
 struct batch;
@@ -29,8 +30,11 @@ int batch_apply_keys(struct batch *batch, size_t projection, const struct ids *k
 int batch_apply_after(struct batch *batch, size_t projection, const struct plan_stretch *stretch,
                       char ***after, size_t *ret_count, struct err *err);
 
-/* Puts into quarantine what is no document yet: `key` says what it is. */
-void batch_refuse(struct batch *batch, const char *projection, const char *key, const char *error);
+/* Puts a lookup into quarantine that fails for these values of the watch's columns. */
+void batch_lookup_refused(struct batch *batch, const struct plan_projection *projection,
+                          const struct watch *watch, const char *const *values, const char *error);
+/* As quarantine_retried. */
+void batch_retried(struct batch *batch, const struct quarantine_entry *entry);
 
 /* Waits until everything is written, queues what changed, writes the quarantine. 0, or -1 with err set. */
 int batch_finish(struct batch *batch, struct err *err);

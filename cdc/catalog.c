@@ -16,7 +16,10 @@ char *array_literal(const char *const *items, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_putc(&out, ',');
-        pg_put_array_element(&out, items[i], strlen(items[i]));
+        if (items[i])
+            pg_put_array_element(&out, items[i], strlen(items[i]));
+        else
+            buf_puts(&out, "NULL");
     }
     buf_putc(&out, '}');
     return buf_take(&out);

@@ -40,7 +40,7 @@ void catalog_free(struct catalog *catalog); /* NULL-safe */
 const struct relation *catalog_find(const struct catalog *catalog, const char *name);
 const struct column *relation_column(const struct relation *relation, const char *name); /* NULL: none */
 
-/* Composes an array literal {"a","b"} of texts; the caller frees. */
+/* Composes an array literal {"a","b"} of texts, NULL among them or not; the caller frees. */
 char *array_literal(const char *const *items, size_t count);
 /* Takes a text[] literal as PostgreSQL writes it apart; the caller frees list and items. Returns the count.
  */

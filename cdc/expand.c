@@ -194,20 +194,6 @@ static int try_lookup(struct expansion *expansion, const struct lookup *lookup, 
     return result;
 }
 
-/* The one value for which the lookup fails. */
-static void refuse_value(struct expansion *expansion, const struct lookup *lookup, const struct err *why)
-{
-    const struct watch *watch = watch_of(expansion, lookup->watch);
-    const char *const *values = ids_get(expansion->values[lookup->watch], lookup->first);
-    struct buf key = BUF_NONE;
-
-    buf_printf(&key, "watch %s", watch->table);
-    for (size_t i = 0; i < watch->ncolumns; i++)
-        buf_printf(&key, " %s=%s", watch->columns[i], values[i] ? values[i] : "NULL");
-    batch_refuse(expansion->batch, plan_of(expansion)->config->name, key.data, why->text);
-    buf_free(&key);
-}
-
 static int apply_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
 {
     struct lookup half = *lookup;
@@ -220,7 +206,8 @@ static int apply_lookup(struct expansion *expansion, const struct lookup *lookup
         return -1;
     }
     if (lookup->count == 1) {
-        refuse_value(expansion, lookup, &why);
+        batch_lookup_refused(expansion->batch, plan_of(expansion), watch_of(expansion, lookup->watch),
+                             ids_get(expansion->values[lookup->watch], lookup->first), why.text);
         return 0;
     }
     half.count = lookup->count / 2;
@@ -262,23 +249,51 @@ static int check_captures(const struct plan *plan, const struct change *changes,
     return 0;
 }
 
+static struct expansion expansion_new(struct session *session, struct batch *batch, size_t projection)
+{
+    const struct projection *config = session->plan->projections[projection].config;
+
+    return (struct expansion){
+        .session = session,
+        .batch = batch,
+        .projection = projection,
+        .ids = ids_new(config->nid),
+        .values = mem_zalloc(sizeof(struct ids *) * (config->nwatches + 1)),
+    };
+}
+
+static void expansion_free(struct expansion *expansion)
+{
+    for (size_t i = 0; i < plan_of(expansion)->config->nwatches; i++)
+        ids_free(expansion->values[i]);
+    free(expansion->values);
+    ids_free(expansion->ids);
+}
+
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  bool *truncated, struct err *err)
 {
     int result = check_captures(session->plan, changes, count, err);
 
     for (size_t i = 0; i < session->plan->nprojections && result == 0; i++) {
-        const struct projection *config = session->plan->projections[i].config;
-        struct expansion expansion = {.session = session, .batch = batch, .projection = i};
+        struct expansion expansion = expansion_new(session, batch, i);
 
-        expansion.ids = ids_new(config->nid);
-        expansion.values = mem_zalloc(sizeof(struct ids *) * (config->nwatches + 1));
         collect(&expansion, changes, count, &truncated[i]);
         result = apply_projection(&expansion, err);
-        for (size_t j = 0; j < config->nwatches; j++)
-            ids_free(expansion.values[j]);
-        free(expansion.values);
-        ids_free(expansion.ids);
+        expansion_free(&expansion);
     }
+    return result;
+}
+
+int expand_value(struct batch *batch, struct session *session, size_t projection, size_t watch,
+                 const char *const *values, struct err *err)
+{
+    struct expansion expansion = expansion_new(session, batch, projection);
+    int result;
+
+    expansion.values[watch] = ids_new(watch_of(&expansion, watch)->ncolumns);
+    ids_add(expansion.values[watch], values);
+    result = apply_projection(&expansion, err);
+    expansion_free(&expansion);
     return result;
 }

@@ -13,4 +13,8 @@
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  bool *truncated, struct err *err);
 
+/* Projects into the batch the documents that one lookup finds for these values. 0, or -1 with err set. */
+int expand_value(struct batch *batch, struct session *session, size_t projection, size_t watch,
+                 const char *const *values, struct err *err);
+
 #endif

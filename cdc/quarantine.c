@@ -7,11 +7,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-/* Columns of equal length, as array parameters want them. */
+enum { PROJECTION, KEY, WATCH, ID, ERROR, COLUMNS };
+
+/* Columns of equal length, as array parameters want them; an empty text stands for NULL. */
 struct entries {
-    const char **projections;
-    const char **keys;
-    const char **errors;
+    const char **columns[COLUMNS];
     size_t count;
     size_t capacity;
 };
@@ -21,17 +21,32 @@ struct quarantine {
     struct arena *arena;
     struct entries refused;
     struct entries built;
+    bool again; /* what is refused was in quarantine before */
 };
 
+/* After so many attempts; with jitter, so that what failed together is not tried together for ever. */
+#define NEXT_AT(attempts)                                                                                    \
+    "now() + least(300, power(2, least(" attempts ", 9))) * (0.75 + random() / 2) * interval '1 s'"
+
+/* Whoever is asleep hears of it: who put it there may die before it is due. */
 static const char *const insert_sql =
-    "INSERT INTO pgusher.quarantine AS q (fleet, projection, key, error)"
-    " SELECT DISTINCT ON (p, k) $1, p, k, e FROM unnest($2::text[], $3::text[], $4::text[]) u(p, k, e)"
-    " ON CONFLICT (fleet, projection, key) DO UPDATE"
-    " SET error = EXCLUDED.error, last_at = now(), attempts = q.attempts + 1";
+    "WITH refused AS ("
+    " INSERT INTO pgusher.quarantine AS q (fleet, projection, key, watch, id, error, next_at)"
+    " SELECT DISTINCT ON (p, k) $1, p, k, nullif(w, ''), nullif(i, '')::text[], e, " NEXT_AT(
+        "1") ""
+             "   FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) u(p, k, w, i, e)"
+             " ON CONFLICT (fleet, projection, key) DO UPDATE"
+             " SET watch = EXCLUDED.watch, id = EXCLUDED.id, error = EXCLUDED.error, last_at = now(),"
+             "     attempts = q.attempts + 1, next_at = " NEXT_AT(
+                 "q.attempts + 1") ")"
+                                   " SELECT pg_notify('pgusher', $7)";
 
 static const char *const delete_sql =
-    "DELETE FROM pgusher.quarantine q USING unnest($2::text[], $3::text[]) u(p, k)"
-    " WHERE q.fleet = $1 AND q.projection = u.p AND q.key = u.k";
+    "DELETE FROM pgusher.quarantine q"
+    " USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) u(p, k, w, i)"
+    " WHERE q.fleet = $1 AND q.projection = u.p AND q.key = u.k AND q.watch IS NOT DISTINCT FROM nullif(u.w, "
+    "'')"
+    "   AND (q.id IS NULL OR q.id = nullif(u.i, '')::text[])";
 
 struct quarantine *quarantine_new(struct session *session)
 {
@@ -44,9 +59,8 @@ struct quarantine *quarantine_new(struct session *session)
 
 static void entries_free(struct entries *entries)
 {
-    free(entries->projections);
-    free(entries->keys);
-    free(entries->errors);
+    for (size_t i = 0; i < COLUMNS; i++)
+        free(entries->columns[i]);
 }
 
 void quarantine_free(struct quarantine *quarantine)
@@ -61,23 +75,74 @@ void quarantine_free(struct quarantine *quarantine)
 
 static const char *keep(struct quarantine *quarantine, const char *text)
 {
-    return arena_copy(quarantine->arena, text, strlen(text) + 1);
+    return text ? arena_copy(quarantine->arena, text, strlen(text) + 1) : "";
 }
 
-static void add(struct quarantine *quarantine, struct entries *entries, const char *projection,
-                const char *key, const char *error)
+static void add(struct quarantine *quarantine, struct entries *entries, const struct quarantine_entry *entry,
+                const char *error)
 {
-    size_t i = entries->count;
-    size_t capacity[3] = {entries->capacity, entries->capacity, entries->capacity};
+    const char *const values[COLUMNS] = {entry->projection, entry->key, entry->watch, entry->id, error};
+    size_t capacity = entries->capacity;
 
-    entries->projections = mem_grow(entries->projections, i, &capacity[0], sizeof(char *));
-    entries->keys = mem_grow(entries->keys, i, &capacity[1], sizeof(char *));
-    entries->errors = mem_grow(entries->errors, i, &capacity[2], sizeof(char *));
-    entries->capacity = capacity[0];
-    entries->projections[i] = keep(quarantine, projection);
-    entries->keys[i] = keep(quarantine, key);
-    entries->errors[i] = keep(quarantine, error);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        capacity = entries->capacity;
+        entries->columns[i] = mem_grow(entries->columns[i], entries->count, &capacity, sizeof(char *));
+        entries->columns[i][entries->count] = keep(quarantine, values[i]);
+    }
+    entries->capacity = capacity;
     entries->count++;
+}
+
+void quarantine_add(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error)
+{
+    quarantine->session->tally.refused++;
+    if (quarantine->again)
+        log_debug("document %s of projection %s stays in quarantine: %s", entry->key, entry->projection,
+                  error);
+    else
+        log_error("document %s of projection %s goes to quarantine: %s", entry->key, entry->projection,
+                  error);
+    add(quarantine, &quarantine->refused, entry, error);
+}
+
+bool quarantine_may_hold(const struct quarantine *quarantine)
+{
+    return quarantine->session->quarantined;
+}
+
+void quarantine_built(struct quarantine *quarantine, const struct quarantine_entry *entry)
+{
+    if (quarantine_may_hold(quarantine))
+        add(quarantine, &quarantine->built, entry, NULL);
+}
+
+void quarantine_retried(struct quarantine *quarantine, const struct quarantine_entry *entry)
+{
+    quarantine->again = true;
+    add(quarantine, &quarantine->built, entry, NULL);
+}
+
+char *quarantine_call(const struct session *session)
+{
+    return mem_printf("quarantine %s", session->number);
+}
+
+/* The parameters are the fleet, some columns, and another text or none. */
+static int run(struct quarantine *quarantine, const char *sql, const struct entries *entries, size_t columns,
+               const char *more, struct err *err)
+{
+    char *arrays[COLUMNS];
+    const char *params[COLUMNS + 2] = {quarantine->session->config->fleet};
+    struct pg_query query = {.sql = sql, .params = params, .nparams = 1 + (int)columns + (more != NULL)};
+    int result;
+
+    for (size_t i = 0; i < columns; i++)
+        params[1 + i] = arrays[i] = array_literal(entries->columns[i], entries->count);
+    params[1 + columns] = more;
+    result = pg_run(quarantine->session->pg, &query, NULL, err);
+    for (size_t i = 0; i < columns; i++)
+        free(arrays[i]);
+    return result;
 }
 
 static bool is_refused(const struct quarantine *quarantine, const char *projection, const char *key)
@@ -85,38 +150,10 @@ static bool is_refused(const struct quarantine *quarantine, const char *projecti
     const struct entries *refused = &quarantine->refused;
 
     for (size_t i = 0; i < refused->count; i++)
-        if (strcmp(refused->keys[i], key) == 0 && strcmp(refused->projections[i], projection) == 0)
+        if (strcmp(refused->columns[KEY][i], key) == 0 &&
+            strcmp(refused->columns[PROJECTION][i], projection) == 0)
             return true;
     return false;
-}
-
-void quarantine_add(struct quarantine *quarantine, const char *projection, const char *key, const char *error)
-{
-    quarantine->session->tally.refused++;
-    log_error("document %s of projection %s goes to quarantine: %s", key, projection, error);
-    add(quarantine, &quarantine->refused, projection, key, error);
-}
-
-void quarantine_built(struct quarantine *quarantine, const char *projection, const char *key)
-{
-    if (quarantine->session->quarantined > 0)
-        add(quarantine, &quarantine->built, projection, key, "");
-}
-
-static int run(struct quarantine *quarantine, const char *sql, int nparams, const struct entries *entries,
-               struct err *err)
-{
-    char *projections = array_literal(entries->projections, entries->count);
-    char *keys = array_literal(entries->keys, entries->count);
-    char *errors = array_literal(entries->errors, entries->count);
-    const char *const params[] = {quarantine->session->config->fleet, projections, keys, errors};
-    struct pg_query query = {.sql = sql, .params = params, .nparams = nparams};
-    int result = pg_run(quarantine->session->pg, &query, NULL, err);
-
-    free(projections);
-    free(keys);
-    free(errors);
-    return result;
 }
 
 /* What was refused after it seemed built (by Redis) stays. */
@@ -126,22 +163,32 @@ static void drop_refused(struct quarantine *quarantine)
     size_t kept = 0;
 
     for (size_t i = 0; i < built->count; i++) {
-        if (is_refused(quarantine, built->projections[i], built->keys[i]))
+        if (is_refused(quarantine, built->columns[PROJECTION][i], built->columns[KEY][i]))
             continue;
-        built->projections[kept] = built->projections[i];
-        built->keys[kept++] = built->keys[i];
+        for (size_t j = 0; j < COLUMNS; j++)
+            built->columns[j][kept] = built->columns[j][i];
+        kept++;
     }
     built->count = kept;
+}
+
+static int put_refused(struct quarantine *quarantine, struct err *err)
+{
+    char *call = quarantine_call(quarantine->session);
+    int result = run(quarantine, insert_sql, &quarantine->refused, COLUMNS, call, err);
+
+    free(call);
+    quarantine->session->quarantined = true;
+    return result;
 }
 
 int quarantine_flush(struct quarantine *quarantine, struct err *err)
 {
     drop_refused(quarantine);
-    if (quarantine->refused.count && run(quarantine, insert_sql, 4, &quarantine->refused, err) != 0)
+    if (quarantine->refused.count && put_refused(quarantine, err) != 0)
         return -1;
-    if (quarantine->built.count && run(quarantine, delete_sql, 3, &quarantine->built, err) != 0)
+    if (quarantine->built.count && run(quarantine, delete_sql, &quarantine->built, ID + 1, NULL, err) != 0)
         return -1;
-    quarantine->session->quarantined += (int64_t)quarantine->refused.count;
     quarantine->refused.count = quarantine->built.count = 0;
     arena_reset(quarantine->arena);
     return 0;

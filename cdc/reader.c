@@ -11,6 +11,7 @@ struct reader {
     struct reader_handlers handlers;
     void *arg;
     struct document document;
+    const char *const *refused_id;
 };
 
 /* One SELECT under way. */
@@ -80,6 +81,18 @@ const char *reader_key_fault(const struct reader *reader, const struct plan_proj
     return key_fault(reader, projection, plan_key_survives(projection, id), key);
 }
 
+const char *const *reader_refused_id(const struct reader *reader)
+{
+    return reader->refused_id;
+}
+
+static void refuse(struct reader *reader, const struct plan_projection *projection, const char *const *id,
+                   const char *key, const char *error)
+{
+    reader->refused_id = id;
+    reader->handlers.refused(reader->arg, projection, key, error);
+}
+
 /* Whether an id was seen before, which it is from now on. */
 static bool see_id(struct reading *reading)
 {
@@ -140,15 +153,15 @@ static void remember_last(struct reading *reading)
 
 static void tell_row(struct reading *reading, const struct pg_rows *rows, int row)
 {
-    const struct reader *reader = reading->reader;
-    struct document *document = &reading->reader->document;
+    struct reader *reader = reading->reader;
+    struct document *document = &reader->document;
     const char *fault;
 
     document_read(document, reading->projection, rows, row);
     reading->count++;
     fault = fault_of_row(reading);
     if (fault)
-        reader->handlers.refused(reader->arg, reading->projection, document->key.data, fault);
+        refuse(reader, reading->projection, document->id, document->key.data, fault);
     else
         reader->handlers.document(reader->arg, reading->projection, document, reading->version);
     if (!reading->ids)
@@ -284,7 +297,7 @@ static int halve(struct reader *reader, const struct plan_projection *projection
                    : read_range(reader, projection, ids, first + half, count - half, err);
     }
     plan_render_key(projection, ids_get(ids, first), &key);
-    reader->handlers.refused(reader->arg, projection, key.data, why->text);
+    refuse(reader, projection, ids_get(ids, first), key.data, why->text);
     buf_free(&key);
     return 0;
 }

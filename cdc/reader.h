@@ -41,6 +41,9 @@ struct reader_handlers {
 struct reader *reader_new(struct session *session, const struct reader_handlers *handlers, void *arg);
 void reader_free(struct reader *reader); /* NULL-safe */
 
+/* While `refused` is told: the id of that document. */
+const char *const *reader_refused_id(const struct reader *reader);
+
 /* Why this key (of plan_render_key) of this id cannot be told from another document's; NULL when it can.
  * `refused` is told for such a document; of a missing one its owner must ask, for what stands under that key
  * is not its own. */

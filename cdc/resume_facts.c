@@ -123,7 +123,7 @@ int resume_load(struct session *session, struct err *err)
         mem_replace(&session->installed_at, state_text(rows, STATE_INSTALLED_AT));
         mem_replace(&session->database, state_text(rows, STATE_DATABASE));
         session->partitions = (int)state_integer(rows, STATE_PARTITIONS);
-        session->quarantined = state_integer(rows, STATE_QUARANTINED);
+        session->quarantined = state_integer(rows, STATE_QUARANTINED) > 0;
         result = pin_search_path(session, state_text(rows, STATE_SEARCH_PATH), err);
     }
     pg_rows_free(rows);

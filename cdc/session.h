@@ -47,7 +47,7 @@ struct session {
     char *installed_at;
     char *database;        /* system identifier and name */
     char *former_database; /* see session_opener */
-    int64_t quarantined;   /* documents in quarantine when the session began, and since */
+    bool quarantined;      /* there may be something in quarantine */
     /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
     int64_t epoch;
     char *dataset;   /* NULL: not settled */

@@ -1,4 +1,5 @@
-/* What is due now and then: cursors are saved, the changelog is tidied, dates that passed are told, a line is
+/* What is due now and then: cursors are saved, the changelog is tidied, the quarantine tried again, dates that
+ * passed are told, a line is
  * logged. See worker_private.h. */
 #include "cdc/worker_private.h"
 #include "common/clock.h"
@@ -85,6 +86,8 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
     if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
         save(worker, ms_left(worker->saved_in_pg_at_ms, pg_every) <= 0, err) != 0)
         return -1;
+    if (retry_ms_left(worker->retrying) == 0 && retry_step(worker->retrying, err) != 0)
+        return -1;
     if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
         return -1;
     return sweep_ms_left(worker->sweep, !resting) == 0 ? sweep_step(worker->sweep, err) : 0;
@@ -93,7 +96,10 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 int64_t worker_ms_to_next_chore(const struct worker *worker)
 {
     int64_t ms = least(SAFETY_POLL_MS, worker_canary_ms_left(worker));
+    int64_t retry_ms = retry_ms_left(worker->retrying);
 
+    if (retry_ms >= 0)
+        ms = least(ms, retry_ms);
     if (sweep_ms_left(worker->sweep, false) >= 0)
         ms = least(ms, sweep_ms_left(worker->sweep, false));
     if (worker->changes)

@@ -9,6 +9,7 @@
 #include "cdc/worker.h"
 #include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
+#include "cdc/worker_retry.h"
 #include "cdc/worker_sweep.h"
 #include "common/backoff.h"
 
@@ -28,7 +29,8 @@ struct worker {
     struct tasks *tasks;
     struct promoter *promoter;
     struct sweep *sweep;
-    struct timer *timer; /* what waiting waits for */
+    struct retry *retrying; /* what is in quarantine */
+    struct timer *timer;    /* what waiting waits for */
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */
     struct backoff retry;

@@ -34,6 +34,7 @@ void worker_close(struct worker *worker)
     feed_free(worker->feed);
     tasks_free(worker->tasks);
     sweep_free(worker->sweep);
+    retry_free(worker->retrying);
     session_close(worker->session); /* tells the fleet's last question that it is over */
     fleet_free(worker->fleet);
     promoter_free(worker->promoter);
@@ -43,6 +44,7 @@ void worker_close(struct worker *worker)
     worker->tasks = NULL;
     worker->promoter = NULL;
     worker->sweep = NULL;
+    worker->retrying = NULL;
 }
 
 static void on_told(void *arg, const char *payload)
@@ -53,6 +55,8 @@ static void on_told(void *arg, const char *payload)
         fleet_told(worker->fleet, payload);
     if (worker->tasks)
         tasks_told(worker->tasks, payload);
+    if (worker->retrying)
+        retry_told(worker->retrying, payload);
 }
 
 void worker_pulse(void *arg)
@@ -73,6 +77,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->tasks = tasks_new(session, NULL);
     worker->promoter = promoter_new(session);
     worker->sweep = sweep_new(session);
+    worker->retrying = retry_new(session);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();
@@ -208,6 +213,7 @@ int worker_follow_fleet(struct worker *worker, struct err *err)
     if (fleet_follow(worker->fleet, worker->feed, &gained, err) != 0)
         return -1;
     tasks_look_again(worker->tasks); /* whoever went may have left one */
+    retry_look_again(worker->retrying);
     if (gained) {
         worker->queue_all = true;
         worker->caught_up = false;

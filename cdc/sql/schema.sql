@@ -128,16 +128,22 @@ CREATE TABLE IF NOT EXISTS pgusher.watch (
     PRIMARY KEY (fleet, relation)
 );
 
+-- What cannot be built. id: the document's (NULL: what the key turns back into); of a lookup that fails for one changed row of
+-- the table `watch` the values of that watch's columns. At next_at it is tried again.
 CREATE TABLE IF NOT EXISTS pgusher.quarantine (
     fleet      text NOT NULL,
     projection text NOT NULL,
     key        text NOT NULL,
+    watch      text,
+    id         text[],
     error      text NOT NULL,
     first_at   timestamptz NOT NULL DEFAULT now(),
     last_at    timestamptz NOT NULL DEFAULT now(),
     attempts   integer NOT NULL DEFAULT 1,
+    next_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (fleet, projection, key)
 );
+CREATE INDEX IF NOT EXISTS quarantine_due ON pgusher.quarantine (fleet, next_at);
 
 -- What pgusher.upkeep saw, and when: it knows by these what has been visible to everybody for how long.
 CREATE TABLE IF NOT EXISTS pgusher.moment (
