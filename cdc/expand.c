@@ -61,7 +61,7 @@ static void follow(struct expansion *expansion, const struct plan_route *route, 
 }
 
 static void collect(struct expansion *expansion, const struct change *changes, size_t count,
-                    bool *ret_truncated)
+                    struct expand_result *result)
 {
     const struct plan *plan = expansion->session->plan;
 
@@ -71,10 +71,11 @@ static void collect(struct expansion *expansion, const struct change *changes, s
 
             if (route->capture != changes[i].capture || route->projection != expansion->projection)
                 continue;
+            result->touched = true;
             if (changes[i].keys)
                 follow(expansion, route, &changes[i]);
             else
-                *ret_truncated = true;
+                result->truncated = true;
         }
 }
 
@@ -93,7 +94,7 @@ static int take_ids(const struct expansion *expansion, size_t watch, struct ids 
     size_t n = plan_of(expansion)->config->nid;
 
     if ((size_t)pg_rows_columns(rows) != n) {
-        err_set(err, ST_CONFIG, "projections.%s.watch.%s.lookup: gives %d columns, but \"id\" has %zu",
+        err_set(err, ST_UNFIT, "projections.%s.watch.%s.lookup: gives %d columns, but \"id\" has %zu",
                 plan_of(expansion)->config->name, watch_of(expansion, watch)->table, pg_rows_columns(rows),
                 n);
         return -1;
@@ -166,32 +167,47 @@ static int apply_cursor(struct expansion *expansion, size_t watch, struct err *e
     return result;
 }
 
-static int apply_large_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
+/* `why` is what the lookup itself fails with, as below. */
+static int apply_large_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *why,
+                              struct err *err)
 {
     struct pg_query close = {.sql = "CLOSE pgusher_lookup"};
 
     if (run_lookup(expansion, lookup, "DECLARE pgusher_lookup NO SCROLL CURSOR WITH HOLD FOR @", NULL, NULL,
-                   err) != 0)
+                   why) != 0)
         return -1;
     if (apply_cursor(expansion, lookup->watch, err) != 0)
         return -1;
     return pg_run(expansion->session->pg, &close, NULL, err);
 }
 
-static int try_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
+static int try_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *why,
+                      struct err *err)
 {
     char *name = mem_printf("lookup_%zu_%zu", expansion->projection, lookup->watch);
     struct pg_rows *rows = NULL;
     int result =
-        run_lookup(expansion, lookup, "SELECT * FROM (@\n) l LIMIT " LOOKUP_INLINE " + 1", name, &rows, err);
+        run_lookup(expansion, lookup, "SELECT * FROM (@\n) l LIMIT " LOOKUP_INLINE " + 1", name, &rows, why);
 
     if (result == 0)
         result = pg_rows_count(rows) > LOOKUP_INLINE_MAX
-                     ? apply_large_lookup(expansion, lookup, err)
+                     ? apply_large_lookup(expansion, lookup, why, err)
                      : take_ids(expansion, lookup->watch, expansion->ids, rows, err);
     pg_rows_free(rows);
     free(name);
     return result;
+}
+
+/* As with documents: what is missing for the lookup itself is missing without values, too. */
+static bool is_of_values(const struct expansion *expansion, const struct lookup *lookup,
+                         const struct err *why)
+{
+    struct lookup none = {.watch = lookup->watch};
+    struct err alone = ERR_NONE;
+
+    return why->status == ST_REFUSED ||
+           (why->status == ST_CONFIG &&
+            run_lookup(expansion, &none, "SELECT * FROM (@\n) l LIMIT 0", NULL, NULL, &alone) == 0);
 }
 
 static int apply_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *err)
@@ -199,10 +215,12 @@ static int apply_lookup(struct expansion *expansion, const struct lookup *lookup
     struct lookup half = *lookup;
     struct err why = ERR_NONE;
 
-    if (try_lookup(expansion, lookup, &why) == 0)
+    if (try_lookup(expansion, lookup, &why, err) == 0)
         return 0;
-    if (why.status != ST_REFUSED) {
+    if (!is_of_values(expansion, lookup, &why)) {
         err_copy(err, &why);
+        if (why.status == ST_CONFIG)
+            err->status = expansion->session->lost ? ST_LOST : ST_UNFIT;
         return -1;
     }
     if (lookup->count == 1) {
@@ -270,16 +288,30 @@ static void expansion_free(struct expansion *expansion)
     ids_free(expansion->ids);
 }
 
+/* 0 also when it turns out that the projection does not fit: the others are applied. Of a broken one the
+ * routes are not known, so any change may concern it. */
+static int apply_to(struct expansion *expansion, struct expand_result *result, struct err *err)
+{
+    result->touched |= plan_of(expansion)->broken != NULL;
+    if (plan_of(expansion)->broken || apply_projection(expansion, &result->unfit) == 0)
+        return 0;
+    if (result->unfit.status == ST_UNFIT)
+        return 0;
+    err_copy(err, &result->unfit);
+    return -1;
+}
+
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
-                 bool *truncated, struct err *err)
+                 struct expand_result *results, struct err *err)
 {
     int result = check_captures(session->plan, changes, count, err);
 
     for (size_t i = 0; i < session->plan->nprojections && result == 0; i++) {
         struct expansion expansion = expansion_new(session, batch, i);
 
-        collect(&expansion, changes, count, &truncated[i]);
-        result = apply_projection(&expansion, err);
+        results[i] = (struct expand_result){.unfit = ERR_NONE};
+        collect(&expansion, changes, count, &results[i]);
+        result = apply_to(&expansion, &results[i], err);
         expansion_free(&expansion);
     }
     return result;

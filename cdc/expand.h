@@ -8,10 +8,17 @@
 #include "cdc/batch.h"
 #include "cdc/feed.h"
 
-/* Projects into the batch every document that the changes concern. Sets truncated[i] for each projection with
- * a truncated table; the caller resyncs these. 0, or -1 with err set. */
+/* What the changes are to a projection. */
+struct expand_result {
+    bool touched;     /* some concern it */
+    bool truncated;   /* a table of it was truncated: the caller resyncs it */
+    struct err unfit; /* its SQL does not fit the database: not all of them are in the batch */
+};
+
+/* Projects into the batch every document that the changes concern; of a broken projection nothing. Sets
+ * results[i] for each projection, whatever was there. 0, or -1 with err set. */
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
-                 bool *truncated, struct err *err);
+                 struct expand_result *results, struct err *err);
 
 /* Projects into the batch the documents that one lookup finds for these values. 0, or -1 with err set. */
 int expand_value(struct batch *batch, struct session *session, size_t projection, size_t watch,

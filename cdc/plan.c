@@ -206,32 +206,63 @@ static void adopt_columns(struct plan_projection *plan, const struct projection 
     }
 }
 
-struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems)
+static char *first_error(const struct problems *problems, size_t from)
 {
-    size_t errors = problems->errors;
+    for (size_t i = from; i < problems->count; i++)
+        if (problems->list[i].level == PROBLEM_ERROR)
+            return mem_printf("%s: %s", problems->list[i].place, problems->list[i].text);
+    return NULL;
+}
+
+struct plan *plan_new_partial(const struct config *config, const struct catalog *catalog,
+                              struct problems *problems)
+{
     struct plan *plan = mem_zalloc(sizeof(*plan));
 
     plan->projections = mem_zalloc(sizeof(*plan->projections) * config->nprojections);
     for (size_t i = 0; i < config->nprojections; i++) {
         const struct projection *projection = &config->projections[i];
         const struct relation *source = catalog_find(catalog, projection->source);
-        size_t before = problems->errors;
+        size_t before = problems->count;
 
         check_source(projection, catalog, problems);
         for (size_t j = 0; j < projection->nwatches; j++)
             check_watch(projection, &projection->watches[j], catalog, problems);
         plan->projections[plan->nprojections++].config = projection;
-        if (problems->errors > before)
+        plan->projections[i].broken = first_error(problems, before);
+        if (plan->projections[i].broken)
             continue;
         adopt_columns(&plan->projections[i], projection, source);
         adopt_key(&plan->projections[i], projection);
         compose(&plan->projections[i], i, projection, source);
     }
     find_rivals(plan);
+    return plan;
+}
+
+struct plan *plan_new(const struct config *config, const struct catalog *catalog, struct problems *problems)
+{
+    size_t errors = problems->errors;
+    struct plan *plan = plan_new_partial(config, catalog, problems);
+
     if (problems->errors == errors)
         return plan;
     plan_free(plan);
     return NULL;
+}
+
+void plan_set_broken(struct plan *plan, size_t projection, const char *why)
+{
+    mem_replace(&plan->projections[projection].broken, why);
+}
+
+size_t plan_count_whole(const struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->nprojections; i++)
+        count += plan->projections[i].broken == NULL;
+    return count;
 }
 
 void plan_free(struct plan *plan)
@@ -257,6 +288,7 @@ void plan_free(struct plan *plan)
         free(projection->behind);
         free(projection->sweep_first);
         free(projection->sweep_after);
+        free(projection->broken);
     }
     free(plan->projections);
     free(plan->routes);
@@ -294,7 +326,7 @@ static void add_capture_routes(struct plan *plan, const struct catalog *catalog,
             const struct watch *watch = &projection->watches[j];
             struct plan_route route = {.capture = capture, .projection = i, .watch = j};
 
-            if (strcmp(catalog_find(catalog, watch->table)->oid, oid) != 0 ||
+            if (plan->projections[i].broken || strcmp(catalog_find(catalog, watch->table)->oid, oid) != 0 ||
                 set_positions(&route, watch, keys, nkeys) != 0)
                 continue;
             plan->routes = mem_resize(plan->routes, sizeof(route) * (plan->nroutes + 1));
@@ -311,18 +343,17 @@ static bool has_route(const struct plan *plan, size_t projection, size_t watch)
     return false;
 }
 
-static int check_routes(const struct plan *plan, struct err *err)
+static void check_routes(struct plan *plan)
 {
     for (size_t i = 0; i < plan->nprojections; i++)
-        for (size_t j = 0; j < plan->projections[i].config->nwatches; j++)
-            if (!has_route(plan, i, j)) {
-                err_set(
-                    err, ST_CONFIG,
-                    "projections.%s.watch.%s: the database does not capture this yet; run: pgusher install",
-                    plan->projections[i].config->name, plan->projections[i].config->watches[j].table);
-                return -1;
-            }
-    return 0;
+        for (size_t j = 0; j < plan->projections[i].config->nwatches; j++) {
+            const struct projection *config = plan->projections[i].config;
+
+            if (!plan->projections[i].broken && !has_route(plan, i, j))
+                plan->projections[i].broken = mem_printf("projections.%s.watch.%s: the database does not "
+                                                         "capture this yet; run: pgusher install",
+                                                         config->name, config->watches[j].table);
+        }
 }
 
 int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg *pg, struct err *err)
@@ -344,17 +375,30 @@ int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg
         free(keys);
     }
     pg_rows_free(rows);
-    return check_routes(plan, err);
+    check_routes(plan);
+    return 0;
+}
+
+static char *names_array(const struct plan *plan, bool also_broken)
+{
+    const char **names = mem_alloc(sizeof(*names) * (plan->nprojections + 1));
+    size_t count = 0;
+    char *array;
+
+    for (size_t i = 0; i < plan->nprojections; i++)
+        if (also_broken || !plan->projections[i].broken)
+            names[count++] = plan->projections[i].config->name;
+    array = array_literal(names, count);
+    free(names);
+    return array;
 }
 
 char *plan_projection_names(const struct plan *plan)
 {
-    const char **names = mem_alloc(sizeof(*names) * (plan->nprojections + 1));
-    char *array;
+    return names_array(plan, true);
+}
 
-    for (size_t i = 0; i < plan->nprojections; i++)
-        names[i] = plan->projections[i].config->name;
-    array = array_literal(names, plan->nprojections);
-    free(names);
-    return array;
+char *plan_whole_names(const struct plan *plan)
+{
+    return names_array(plan, false);
 }

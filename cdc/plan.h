@@ -1,6 +1,6 @@
 /* The plan: a configuration married to what the catalog says. For each projection the SQL that reads its
  * documents, and for each captured table the routes from its changelog keys to document ids. Immutable once
- * built.
+ * built, but for which projections are broken.
  */
 #ifndef PGUSHER_PLAN_H
 #define PGUSHER_PLAN_H
@@ -45,6 +45,7 @@ struct plan_projection {
     int key_columns[MAX_KEY_COLUMNS];
     char *shape;    /* see shape.h */
     char **lookups; /* per watch, without a semicolon; NULL where it has none */
+    char *broken;   /* why nothing of it can be read now, and the rest need not be set; NULL: it can */
 };
 
 /* A changelog row of this capture leads to documents of this projection through this watch. */
@@ -93,8 +94,20 @@ const struct plan_projection *plan_key_rival(const struct plan *plan, const stru
 /* The id of a key; the caller frees each value. -1 when the key is not of this projection. */
 int plan_invert_key(const struct plan_projection *projection, const char *key, size_t len, char **ret_id);
 
-/* Reads pgusher.capture and adds the routes. -1 with err (ST_CONFIG) when a watch is not captured: install is
- * needed. */
+/* Reads pgusher.capture and adds the routes; a projection with a watch that is not captured is broken:
+ * install is needed. 0, or -1 with err set. */
 int plan_load_routes(struct plan *plan, const struct catalog *catalog, struct pg *pg, struct err *err);
+
+/* ---- with a part that does not fit the database ---- */
+
+/* As plan_new, but a projection with an error is only marked as broken, so never NULL. plan_load_routes marks
+ * those that need an install. */
+struct plan *plan_new_partial(const struct config *config, const struct catalog *catalog,
+                              struct problems *problems);
+/* Marks it as broken, or (NULL) as whole again. */
+void plan_set_broken(struct plan *plan, size_t projection, const char *why);
+size_t plan_count_whole(const struct plan *plan);
+/* The names of those that are not broken as an array literal; the caller frees. */
+char *plan_whole_names(const struct plan *plan);
 
 #endif

@@ -302,6 +302,28 @@ static int halve(struct reader *reader, const struct plan_projection *projection
     return 0;
 }
 
+/* What is missing for the statement itself (a relation, a column, a privilege) is missing without rows, too;
+ * what shows only with rows is theirs, as when a function looks for a table that it does not find. */
+static bool is_of_rows(struct reader *reader, const struct plan_projection *projection, const struct err *why)
+{
+    struct ids *none = ids_new(projection->config->nid);
+    struct err alone = ERR_NONE;
+    bool runs = why->status == ST_CONFIG && select_by_id(reader, projection, none, 0, 0, &alone) == 0;
+
+    ids_free(none);
+    return why->status == ST_REFUSED || runs;
+}
+
+static int fail(const struct reader *reader, const struct plan_projection *projection, const struct err *why,
+                struct err *err)
+{
+    err_copy(err, why);
+    if (err->status == ST_CONFIG)
+        err->status = reader->session->lost ? ST_LOST : ST_UNFIT;
+    err_context(err, "projection %s", projection->config->name);
+    return -1;
+}
+
 static int read_range(struct reader *reader, const struct plan_projection *projection, const struct ids *ids,
                       size_t first, size_t count, struct err *err)
 {
@@ -309,11 +331,17 @@ static int read_range(struct reader *reader, const struct plan_projection *proje
 
     if (select_by_id(reader, projection, ids, first, count, &why) == 0)
         return 0;
-    if (why.status == ST_REFUSED)
+    if (is_of_rows(reader, projection, &why))
         return halve(reader, projection, ids, first, count, &why, err);
-    err_copy(err, &why);
-    err_context(err, "projection %s", projection->config->name);
-    return -1;
+    return fail(reader, projection, &why, err);
+}
+
+/* Nothing of a broken projection can be read. */
+static int check_whole(const struct plan_projection *projection, struct err *err)
+{
+    if (projection->broken)
+        err_set(err, ST_UNFIT, "%s", projection->broken);
+    return projection->broken ? -1 : 0;
 }
 
 int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err)
@@ -321,6 +349,8 @@ int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, 
     const struct plan_projection *plan = &reader->session->plan->projections[projection];
     size_t total = ids_count(ids), chunk = plan->config->many_rows ? READER_IDS_MANY : READER_IDS;
 
+    if (total && check_whole(plan, err) != 0)
+        return -1;
     for (size_t first = 0; first < total; first += chunk) {
         size_t count = total - first < chunk ? total - first : chunk;
 
@@ -358,9 +388,11 @@ static int read_ids_after(struct reader *reader, size_t projection, const struct
         .sql = sql, .params = (const char *const *)*after, .nparams = *after ? (int)plan->config->nid : 0};
     struct ids *ids = ids_new(plan->config->nid);
     struct pg_rows *rows = NULL;
-    int result;
+    struct err why = ERR_NONE;
+    int result = pg_run(reader->session->pg, &query, &rows, &why);
 
-    result = pg_run(reader->session->pg, &query, &rows, err);
+    if (result != 0)
+        fail(reader, plan, &why, err);
     for (int row = 0; result == 0 && row < pg_rows_count(rows); row++) {
         const char *values[MAX_ID_COLUMNS];
 
@@ -405,15 +437,15 @@ int reader_after(struct reader *reader, size_t projection, const struct plan_str
     struct reading reading = {.reader = reader, .projection = plan, .err = ERR_NONE};
     struct err why = ERR_NONE;
 
+    if (check_whole(plan, err) != 0)
+        return -1;
     if (plan->config->many_rows)
         return read_ids_after(reader, projection, stretch, after, ret_count, err);
     if (read_stretch(&reading, stretch, *after, &why) != 0) {
         reader_position_free(plan, reading.last);
-        if (why.status == ST_REFUSED)
+        if (is_of_rows(reader, plan, &why))
             return read_ids_after(reader, projection, stretch, after, ret_count, err);
-        err_copy(err, &why);
-        err_context(err, "projection %s", plan->config->name);
-        return -1;
+        return fail(reader, plan, &why, err);
     }
     *ret_count = reading.count;
     if (reading.last) {

@@ -50,8 +50,8 @@ const char *const *reader_refused_id(const struct reader *reader);
 const char *reader_key_fault(const struct reader *reader, const struct plan_projection *projection,
                              const char *const *id, const struct buf *key);
 
-/* Reads the documents with these ids. 0, or -1 with err set: the statement fails whatever the ids, or the
- * session is lost. */
+/* Reads the documents with these ids. 0, or -1 with err set: ST_UNFIT when the statement does not fit the
+ * database whatever the ids, or the session is lost. */
 int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, struct err *err);
 
 /* Reads the documents of a stretch of ids, from the one behind *after on (NULL: from the first). *after

@@ -107,31 +107,41 @@ int session_connect_redis(struct session *session, struct err *err)
 
 /* ---- the plan ---- */
 
-static void problems_to_err(const struct problems *problems, struct err *err)
+static void log_warnings(const struct problems *problems)
 {
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->list[i];
-
-        if (problem->level == PROBLEM_WARNING)
-            log_warn("%s: %s", problem->place, problem->text);
-        else if (err->status == ST_OK)
-            err_set(err, ST_CONFIG, "%s: %s", problem->place, problem->text);
-        else
-            log_error("%s: %s", problem->place, problem->text);
-    }
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->list[i].level == PROBLEM_WARNING)
+            log_warn("%s: %s", problems->list[i].place, problems->list[i].text);
 }
 
-static int load_plan(struct session *session, struct err *err)
+/* The first broken projection is the error, the others are logged. */
+static int check_plan(const struct plan *plan, bool partial, struct err *err)
+{
+    if (partial && plan_count_whole(plan))
+        return 0;
+    for (size_t i = 0; i < plan->nprojections; i++) {
+        const char *broken = plan->projections[i].broken;
+
+        if (broken && err->status != ST_OK)
+            log_error("%s", broken);
+        else if (broken)
+            err_set(err, ST_CONFIG, "%s", broken);
+    }
+    return err->status == ST_OK ? 0 : -1;
+}
+
+static int load_plan(struct session *session, bool partial, struct err *err)
 {
     struct problems problems = {0};
     struct catalog *catalog = catalog_load(session->pg, session->config, err);
 
     if (!catalog)
         return -1;
-    session->plan = plan_new(session->config, catalog, &problems);
-    problems_to_err(&problems, err);
+    session->plan = plan_new_partial(session->config, catalog, &problems);
+    log_warnings(&problems);
     problems_free(&problems);
-    if (session->plan && plan_load_routes(session->plan, catalog, session->pg, err) != 0) {
+    if (plan_load_routes(session->plan, catalog, session->pg, err) != 0 ||
+        check_plan(session->plan, partial, err) != 0) {
         plan_free(session->plan);
         session->plan = NULL;
     }
@@ -198,16 +208,21 @@ static int listen_to_changes(struct session *session, const char *application, s
     return result;
 }
 
-int session_prepare_pg(struct session *session, const char *application, struct err *err)
+static int prepare_pg(struct session *session, const char *application, bool partial, struct err *err)
 {
     if (session_connect_pg(session, application, err) != 0 || resume_load(session, err) != 0)
         return -1;
-    return load_plan(session, err);
+    return load_plan(session, partial, err);
+}
+
+int session_prepare_pg(struct session *session, const char *application, struct err *err)
+{
+    return prepare_pg(session, application, false, err);
 }
 
 static int prepare(struct session *session, const struct session_opener *opener, struct err *err)
 {
-    if (session_prepare_pg(session, opener->application, err) != 0 ||
+    if (prepare_pg(session, opener->application, opener->partial, err) != 0 ||
         session_connect_redis(session, err) != 0 || resume_settle(session, opener->is_worker, err) != 0 ||
         configure_queues(session, err) != 0)
         return -1;

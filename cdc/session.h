@@ -74,6 +74,7 @@ struct session {
 struct session_opener {
     const char *application;
     bool is_worker; /* may begin a dataset anew; listens */
+    bool partial;   /* a broken projection is no reason to fail, unless all are */
     /* what an earlier session of this process used, and the highest ordinal it put into these contents of
      * Redis; NULL: there was none */
     int64_t epoch;

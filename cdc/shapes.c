@@ -16,7 +16,8 @@ static char *all_shapes(const struct plan *plan)
     struct buf text = BUF_NONE;
 
     for (size_t i = 0; i < plan->nprojections; i++)
-        buf_printf(&text, "%s %s\n", plan->projections[i].config->name, plan->projections[i].shape);
+        if (plan->projections[i].shape)
+            buf_printf(&text, "%s %s\n", plan->projections[i].config->name, plan->projections[i].shape);
     return buf_take(&text);
 }
 
@@ -194,7 +195,8 @@ static int adopt_all(struct session *session, struct err *err)
     int result = load_noted(session, &rows, err);
 
     for (size_t i = 0; result == 0 && i < plan->nprojections; i++)
-        result = adopt_one(session, &plan->projections[i], rows, err);
+        if (plan->projections[i].shape) /* of a broken one it is not known */
+            result = adopt_one(session, &plan->projections[i], rows, err);
     pg_rows_free(rows);
     return result == 0 ? forget_gone(session, err) : -1;
 }

@@ -246,8 +246,7 @@ static int put_away(struct session *session, const struct task *task, const char
     return result;
 }
 
-/* It cannot be done as it is, others can. */
-static int put_off(struct session *session, struct task *task, const struct err *why, struct err *err)
+int task_put_off(struct session *session, struct task *task, const struct err *why, struct err *err)
 {
     const char *const params[] = {session->config->fleet, task->name, task->filter, task->asked_at,
                                   why->text};
@@ -301,7 +300,7 @@ static int step_keys(struct session *session, struct task *task, int limit, bool
 /* Of a filter that fails nothing can be said but that; a session begun anew would not help. */
 static bool is_own_fault(const struct task *task, const struct err *why)
 {
-    return why->status == ST_REFUSED || (*task->filter && why->status == ST_CONFIG);
+    return why->status == ST_REFUSED || (*task->filter && (why->status == ST_CONFIG || why->status == ST_UNFIT));
 }
 
 static int step_rows(struct session *session, struct task *task, int limit, bool *ret_over, struct err *err)
@@ -314,7 +313,7 @@ static int step_rows(struct session *session, struct task *task, int limit, bool
                          &count, &why) != 0) {
         *ret_over = is_own_fault(task, &why);
         if (*ret_over)
-            return put_off(session, task, &why, err);
+            return task_put_off(session, task, &why, err);
         err_copy(err, &why);
         return -1;
     }

@@ -60,6 +60,9 @@ void task_free(struct session *session, struct task *task); /* NULL-safe; the lo
 /* It may be claimed by others. 0, or -1 with err set. */
 int task_unlock(struct session *session, const struct task *task, struct err *err);
 
+/* It cannot be done as it is, others can: it is tried again later. 0, or -1 with err set. */
+int task_put_off(struct session *session, struct task *task, const struct err *why, struct err *err);
+
 /* Each of these says by *ret_over that the task is none of this session's any more: it is done, put off,
  * paused, cancelled or replaced. 0, or -1 with err set. */
 

@@ -32,5 +32,7 @@ bool tasks_are_needed(const struct tasks *tasks);
 int64_t tasks_ms_left(const struct tasks *tasks);
 /* Makes one step: looks for a task, or does some documents of one at hand. 0, or -1 with err set. */
 int tasks_step(struct tasks *tasks, struct err *err);
+/* When it gave ST_UNFIT: the projection that cannot be read. Its task is put off, others may go on. */
+size_t tasks_unfit(const struct tasks *tasks);
 
 #endif

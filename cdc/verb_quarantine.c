@@ -18,15 +18,20 @@ enum { ERROR_WIDTH = 100 };
 #define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 static const char *const list_sql =
-    "SELECT coalesce(json_agg(json_build_object('projection', projection, 'key', key, 'watch', watch, 'id', id,"
-    " 'attempts', attempts, 'first_at', " UTC("first_at") ", 'last_at', " UTC("last_at") ","
-    " 'next_at', " UTC("next_at") ", 'next_ms', ceil(extract(epoch FROM next_at - now()) * 1000)::bigint,"
-    " 'error', error) ORDER BY projection, first_at, key), '[]') FROM pgusher.quarantine WHERE" WHICH;
+    "SELECT coalesce(json_agg(json_build_object('projection', projection, 'key', key, 'watch', watch, 'id', "
+    "id,"
+    " 'attempts', attempts, 'first_at', " UTC("first_at") ", 'last_at', " UTC(
+        "last_at") ","
+                   " 'next_at', " UTC(
+                       "next_at") ", 'next_ms', ceil(extract(epoch FROM next_at - now()) * 1000)::bigint,"
+                                  " 'error', error) ORDER BY projection, first_at, key), '[]') FROM "
+                                  "pgusher.quarantine WHERE" WHICH;
 
 /* Workers are told, and counted. */
 static const char *const retry_sql =
     "WITH fleet AS (SELECT number FROM pgusher.fleet WHERE name = $1),"
-    " hit AS (UPDATE pgusher.quarantine SET next_at = now() WHERE" WHICH " AND projection = ANY ($5) RETURNING 1)"
+    " hit AS (UPDATE pgusher.quarantine SET next_at = now() WHERE" WHICH
+    " AND projection = ANY ($5) RETURNING 1)"
     " SELECT (SELECT count(*) FROM hit),"
     "        (SELECT count(*) FROM pg_locks l, fleet WHERE l.locktype = 'advisory' AND l.classid = 1885828469"
     "            AND l.objid = fleet.number AND l.objsubid = 2 AND l.granted"
@@ -155,10 +160,9 @@ static void put_text(struct table *table, const json_t *row, const char *name)
 
 static void print_table(const struct job *job, const json_t *list)
 {
-    static const struct table_column columns[] = {{"projection", false}, {"key", false},
-                                                  {"attempts", true},    {"first", false},
-                                                  {"last", false},       {"next retry", false},
-                                                  {"error", false}};
+    static const struct table_column columns[] = {
+        {"projection", false}, {"key", false},        {"attempts", true}, {"first", false},
+        {"last", false},       {"next retry", false}, {"error", false}};
     struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
     const json_t *row;
     size_t i;
@@ -186,9 +190,9 @@ static int list(struct job *job, struct err *err)
     found = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
     pg_rows_free(rows);
     json_array_foreach (found, i, row)
-        json_object_set_new(row, "configured",
-                            json_boolean(is_configured(
-                                job, json_string_value(json_object_get(row, "projection")))));
+        json_object_set_new(
+            row, "configured",
+            json_boolean(is_configured(job, json_string_value(json_object_get(row, "projection")))));
     if (json_array_size(found) == 0)
         note_none(job);
     else if (!job->tool->json)
@@ -267,8 +271,7 @@ static enum exit_code run(const struct tool *tool, job_fn *fn)
     job.id = tool->args + 2;
     loop = loop_new();
     job.session = tool_session(loop, job.config);
-    if (session_connect_pg(job.session, "pgusher quarantine", &err) == 0 &&
-        check_projection(&job, &err) == 0)
+    if (session_connect_pg(job.session, "pgusher quarantine", &err) == 0 && check_projection(&job, &err) == 0)
         fn(&job, &err);
     session_close(job.session);
     loop_free(loop);
@@ -297,7 +300,8 @@ static enum exit_code quarantine_run(const struct tool *tool)
     if (strcmp(word, "retry") != 0 && strcmp(word, "drop") != 0)
         return unknown_job(word);
     if (tool->json) {
-        fprintf(stderr, "pgusher: quarantine %s does not take --json\nTry: pgusher quarantine --help\n", word);
+        fprintf(stderr, "pgusher: quarantine %s does not take --json\nTry: pgusher quarantine --help\n",
+                word);
         return EX_BAD_USAGE;
     }
     return run(tool, strcmp(word, "retry") == 0 ? retry : drop);
@@ -312,14 +316,17 @@ const struct verb quarantine_verb = {
     "       pgusher quarantine retry [PROJECTION [ID…]]\n"
     "       pgusher quarantine drop [PROJECTION [ID…]]\n"
     "\n"
-    "A document that cannot be built (its row makes the view fail, Redis refuses it) does not stop the others: "
+    "A document that cannot be built (its row makes the view fail, Redis refuses it) does not stop the "
+    "others: "
     "it\n"
-    "waits in quarantine, is tried again after 2 s, 4 s … 5 min, and leaves when it was built. So does a lookup\n"
+    "waits in quarantine, is tried again after 2 s, 4 s … 5 min, and leaves when it was built. So does a "
+    "lookup\n"
     "that fails for a changed row (key \"watch TABLE COLUMN=VALUE\").\n"
     "\n"
     "list shows them, with the whole error in --json. retry makes the workers try them at once: after you "
     "mended the\n"
-    "cause. drop forgets them: their documents stay as they are. ID is the id (the values of its columns, one "
+    "cause. drop forgets them: their documents stay as they are. ID is the id (the values of its columns, "
+    "one "
     "after the\n"
     "other) or the whole key.\n"
     "\n"

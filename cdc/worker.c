@@ -73,16 +73,21 @@ static void on_signal(void *arg, int signo)
 
 /* ---- work ---- */
 
-static int resync_truncated(struct worker *worker, const bool *truncated, struct err *err)
+static int resync_truncated(struct worker *worker, struct expand_result *results, struct err *err)
 {
     const struct plan *plan = worker->session->plan;
 
     for (size_t i = 0; i < plan->nprojections; i++) {
-        if (!truncated[i])
+        struct err failed = ERR_NONE;
+
+        if (!results[i].truncated || plan->projections[i].broken)
             continue;
         log_info("a table of projection %s was truncated: bringing all its documents in step",
                  plan->projections[i].config->name);
-        if (resync_all(worker->session, i, worker->queue_all, err) != 0)
+        if (resync_all(worker->session, i, worker->queue_all, &failed) == 0)
+            continue;
+        err_copy(failed.status == ST_UNFIT ? &results[i].unfit : err, &failed);
+        if (err->status != ST_OK)
             return -1;
     }
     return 0;
@@ -90,16 +95,18 @@ static int resync_truncated(struct worker *worker, const bool *truncated, struct
 
 static int apply_changes(struct worker *worker, const struct change *changes, size_t count, struct err *err)
 {
-    bool *truncated = mem_zalloc(sizeof(bool) * worker->session->plan->nprojections);
+    struct expand_result *results = mem_zalloc(sizeof(*results) * worker->session->plan->nprojections);
     struct batch *batch = batch_new(worker->session, (struct sink_queueing){.all = worker->queue_all});
-    int result = expand_apply(batch, worker->session, changes, count, truncated, err);
+    int result = expand_apply(batch, worker->session, changes, count, results, err);
 
     if (result == 0)
         result = batch_finish(batch, err);
     batch_free(batch);
     if (result == 0)
-        result = resync_truncated(worker, truncated, err);
-    free(truncated);
+        result = resync_truncated(worker, results, err);
+    if (result == 0)
+        result = broken_take_page(worker->broken, results, err);
+    free(results);
     return result;
 }
 
@@ -108,7 +115,14 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
 /* A piece of a backfill, when it is time for one. */
 static int backfill(struct worker *worker, struct err *err)
 {
-    return tasks_ms_left(worker->tasks) == 0 ? tasks_step(worker->tasks, err) : 0;
+    struct err failed = ERR_NONE;
+
+    if (tasks_ms_left(worker->tasks) != 0 || tasks_step(worker->tasks, &failed) == 0)
+        return 0;
+    if (failed.status == ST_UNFIT)
+        return broken_take_task(worker->broken, tasks_unfit(worker->tasks), &failed, err);
+    err_copy(err, &failed);
+    return -1;
 }
 
 static int apply_page(struct worker *worker, struct err *err)
@@ -291,6 +305,7 @@ static void worker_free(struct worker *worker)
 {
     worker_close(worker);
     worker_row_free(worker->row);
+    broken_free(worker->broken);
     free(worker->dataset);
     free(worker->shapes);
     free(worker->database);
@@ -310,6 +325,7 @@ enum exit_code worker_run(const struct worker_options *options)
     worker.row = worker_row_new();
     worker.timer = timer_new(worker.loop, worker_wake, &worker);
     worker.drain = timer_new(worker.loop, drain_is_over, &worker);
+    worker.broken = broken_new(options->once);
     worker.pulse = timer_new(worker.loop, worker_pulse, &worker);
     backoff_init(&worker.retry, RETRY_FIRST_MS, RETRY_LAST_MS);
     worker.config = worker_load_config(&worker);

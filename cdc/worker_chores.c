@@ -86,6 +86,8 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
     if (feed_is_unsaved(worker->feed) && ms_left(worker->saved_at_ms, SAVE_EVERY_MS) <= 0 &&
         save(worker, ms_left(worker->saved_in_pg_at_ms, pg_every) <= 0, err) != 0)
         return -1;
+    if (broken_ms_left(worker->broken) == 0 && broken_step(worker->broken, err) != 0)
+        return -1;
     if (retry_ms_left(worker->retrying) == 0 && retry_step(worker->retrying, err) != 0)
         return -1;
     if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
@@ -97,7 +99,10 @@ int64_t worker_ms_to_next_chore(const struct worker *worker)
 {
     int64_t ms = least(SAFETY_POLL_MS, worker_canary_ms_left(worker));
     int64_t retry_ms = retry_ms_left(worker->retrying);
+    int64_t broken_ms = broken_ms_left(worker->broken);
 
+    if (broken_ms >= 0)
+        ms = least(ms, broken_ms);
     if (retry_ms >= 0)
         ms = least(ms, retry_ms);
     if (sweep_ms_left(worker->sweep, false) >= 0)

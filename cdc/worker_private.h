@@ -9,6 +9,7 @@
 #include "cdc/worker.h"
 #include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
+#include "cdc/worker_broken.h"
 #include "cdc/worker_retry.h"
 #include "cdc/worker_sweep.h"
 #include "common/backoff.h"
@@ -30,6 +31,7 @@ struct worker {
     struct promoter *promoter;
     struct sweep *sweep;
     struct retry *retrying; /* what is in quarantine */
+    struct broken *broken;  /* projections that are left out; outlives sessions */
     struct timer *timer;    /* what waiting waits for */
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */

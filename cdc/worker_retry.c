@@ -12,8 +12,8 @@
 #define AT_A_TIME "50"
 
 enum {
-    PAUSE_MS = 200,  /* between two steps at least … */
-    BUSY_SHARE = 4,  /* … and this many times as long as the last one took */
+    PAUSE_MS = 200, /* between two steps at least … */
+    BUSY_SHARE = 4, /* … and this many times as long as the last one took */
 };
 
 enum { DUE_PROJECTION, DUE_KEY, DUE_WATCH, DUE_ID };
@@ -91,8 +91,8 @@ static int try_lookup(struct retry *retry, struct batch *batch, size_t projectio
     int result = 0;
 
     if (watch >= 0 && config->watches[watch].lookup && config->watches[watch].ncolumns == count)
-        result = expand_value(batch, retry->session, projection, (size_t)watch, (const char *const *)values,
-                              err);
+        result =
+            expand_value(batch, retry->session, projection, (size_t)watch, (const char *const *)values, err);
     for (size_t i = 0; i < count; i++)
         free(values[i]);
     free(values);
@@ -214,7 +214,7 @@ static int ask_when(struct retry *retry, const char *names, struct err *err)
 
 int retry_step(struct retry *retry, struct err *err)
 {
-    char *names = plan_projection_names(retry->session->plan);
+    char *names = plan_whole_names(retry->session->plan);
     int64_t began = clock_mono_ms(), took;
     int result = 0;
 

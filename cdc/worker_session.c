@@ -1,6 +1,7 @@
 /* A worker's sessions: opening, reloading the configuration, partitions coming and going. See
  * worker_private.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cdc/beside.h"
 #include "cdc/shapes.h"
@@ -35,6 +36,7 @@ void worker_close(struct worker *worker)
     tasks_free(worker->tasks);
     sweep_free(worker->sweep);
     retry_free(worker->retrying);
+    broken_end(worker->broken);
     session_close(worker->session); /* tells the fleet's last question that it is over */
     fleet_free(worker->fleet);
     promoter_free(worker->promoter);
@@ -57,6 +59,7 @@ static void on_told(void *arg, const char *payload)
         tasks_told(worker->tasks, payload);
     if (worker->retrying)
         retry_told(worker->retrying, payload);
+    broken_told(worker->broken, payload);
 }
 
 void worker_pulse(void *arg)
@@ -92,7 +95,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
              session->plan->nprojections);
     worker_pulse(worker);
-    if (shapes_adopt(session, &worker->shapes, err) != 0)
+    if (shapes_adopt(session, &worker->shapes, err) != 0 || broken_begin(worker->broken, session, err) != 0)
         return -1;
     if (worker->options->once)
         return 0;
@@ -109,7 +112,13 @@ static struct session *open_session(struct worker *worker, const struct config *
 {
     char *name = application_name(config);
     const char *database = worker->session ? worker->session->database : worker->database;
-    struct session_opener opener = {name, true, worker->epoch, worker->ordinal, worker->dataset, database};
+    struct session_opener opener = {.application = name,
+                                    .is_worker = true,
+                                    .partial = !worker->options->once,
+                                    .epoch = worker->epoch,
+                                    .ordinal = worker->ordinal,
+                                    .dataset = worker->dataset,
+                                    .database = database};
     struct session *session = session_open(worker->loop, config, &opener, ret_session, err);
 
     free(name);
@@ -146,6 +155,26 @@ static void swap_config(struct worker *worker, struct config *config)
     log_set_fleet(config->fleet);
 }
 
+/* Whether something is broken under the new configuration that is not under the old one; says so. */
+static bool breaks_more(const struct plan *new, const struct plan *old)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < new->nprojections; i++) {
+        bool known = false;
+
+        for (size_t j = 0; j < old->nprojections; j++)
+            known |= old->projections[j].broken &&
+                     strcmp(old->projections[j].config->name, new->projections[i].config->name) == 0;
+        if (!new->projections[i].broken || known)
+            continue;
+        log_error("reload: the new configuration is refused, the old configuration stays in force: %s",
+                  new->projections[i].broken);
+        more = true;
+    }
+    return more;
+}
+
 int worker_reload(struct worker *worker, struct err *err)
 {
     struct config *config = worker_load_config(worker);
@@ -166,6 +195,12 @@ int worker_reload(struct worker *worker, struct err *err)
     }
     session = worker->tried;
     worker->tried = NULL;
+    if (breaks_more(session->plan, worker->session->plan)) {
+        session_close(session);
+        config_free(config);
+        broken_look_again(worker->broken);
+        return 0;
+    }
     err_clear(&failed);
     worker_leave(worker, &failed); /* what it could not save is applied again */
     worker_close(worker);
@@ -214,6 +249,7 @@ int worker_follow_fleet(struct worker *worker, struct err *err)
         return -1;
     tasks_look_again(worker->tasks); /* whoever went may have left one */
     retry_look_again(worker->retrying);
+    broken_look_again(worker->broken);
     if (gained) {
         worker->queue_all = true;
         worker->caught_up = false;

@@ -294,10 +294,16 @@ static void pass_over(struct sweep *sweep, struct swept *swept, const struct err
 
 static int sweep_some(struct sweep *sweep, struct swept *swept, struct err *err)
 {
+    const struct plan_projection *plan = plan_of(sweep, swept);
     struct err why = ERR_NONE;
-    struct pg_rows *rows = ask(sweep, swept, &why);
+    struct pg_rows *rows;
     int result;
 
+    if (plan->broken) {
+        end_stretch(sweep, swept);
+        return 0;
+    }
+    rows = ask(sweep, swept, &why);
     if (!rows && why.status == ST_LOST) {
         err_copy(err, &why);
         return -1;
@@ -309,8 +315,13 @@ static int sweep_some(struct sweep *sweep, struct swept *swept, struct err *err)
     if (swept->failed.status != ST_OK)
         log_info("projection %s: which dates passed can be read again", plan_of(sweep, swept)->config->name);
     err_clear(&swept->failed);
-    result = take(sweep, swept, rows, err);
+    result = take(sweep, swept, rows, &why);
     pg_rows_free(rows);
+    if (result != 0 && why.status == ST_UNFIT) {
+        pass_over(sweep, swept, &why);
+        return 0;
+    }
+    err_copy(err, &why);
     return result;
 }
 

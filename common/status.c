@@ -62,6 +62,7 @@ enum exit_code status_exit_code(enum status status)
     case ST_LOST:
         return EX_NO_SERVICE;
     case ST_CONFIG:
+    case ST_UNFIT:
         return EX_BAD_CONFIG;
     case ST_REFUSED:
         break;

@@ -14,6 +14,7 @@ enum status {
     ST_LOST,    /* outcome unknown: the retry must be idempotent */
     ST_REFUSED, /* this input is poison; park it with its reason and go on */
     ST_CONFIG,  /* an operator must act: configuration, privileges, credentials */
+    ST_UNFIT,   /* the same, but only this part of the work is concerned: leave it out, and go on */
 };
 
 /* The first text wins: err_set on an err that is already set changes nothing, so that a cause is

@@ -1,6 +1,6 @@
 -- $1 text: fleet; $2 text[]: projections that the caller knows; $3 text: dataset that the caller writes to; $4 text: only those with this
 -- filter, NULL: all; $5 integer[]: locks of those that the caller does already.
--- The fleet's other backfills (none when it is of another dataset: they are not for the caller's Redis), and whether the caller has just
+-- The fleet's other backfills (none when it is of another dataset: they are not for the caller's Redis; none of a broken projection), and whether the caller has just
 -- become the one who does it (at most one; its session keeps the lock): projection, phase, position, documents, asked_at, reason, begun,
 -- mine, filter, lock, repair, rate, total, wait_ms: how long until it may be claimed, NULL: not before somebody says so.
 WITH task AS MATERIALIZED (
@@ -10,6 +10,7 @@ WITH task AS MATERIALIZED (
       FROM pgusher.fleet f JOIN pgusher.backfill b ON b.fleet = f.name,
            LATERAL (SELECT hashtext($1 || '/' || b.projection || CASE WHEN b.filter <> '' THEN '/' || b.filter ELSE '' END) AS lock) l
      WHERE f.name = $1 AND f.dataset = $3 AND b.projection = ANY ($2) AND b.filter = coalesce($4, b.filter) AND l.lock <> ALL ($5)
+       AND NOT EXISTS (SELECT FROM pgusher.projection p WHERE p.fleet = $1 AND p.name = b.projection AND p.broken_at IS NOT NULL)
 ), candidate AS MATERIALIZED (
     SELECT t.lock, t.asked_at FROM task t
      WHERE t.wait_ms = 0 AND t.not_before < pg_snapshot_xmin(pg_current_snapshot())
