@@ -183,6 +183,7 @@ int broken_take(struct broken *broken, size_t projection, const struct err *why,
 
     if (projection_of(broken, projection)->broken)
         return 0;
+    log_warn("%s", why->text);
     if (probe(broken, projection, &fits, &found, err) != 0)
         return -1;
     if (!fits)
