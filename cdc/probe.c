@@ -64,7 +64,7 @@ int probe_projection(struct session *session, size_t projection, struct err *err
     result = plan_load_routes(plan, catalog, session->pg, err);
     if (result == 0)
         result = run_statements(session, &plan->projections[projection], err);
-    if (result != 0 && !session->lost)
+    if (err->status == ST_CONFIG || err->status == ST_REFUSED)
         err->status = ST_UNFIT;
     problems_free(&problems);
     plan_free(plan);

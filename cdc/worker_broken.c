@@ -107,7 +107,8 @@ static const char *const broken_sql =
     "WITH noted AS ("
     " INSERT INTO pgusher.projection AS p (fleet, name, broken_at, error)"
     " SELECT $1, n, now(), $3 FROM unnest($2::text[]) n"
-    " ON CONFLICT (fleet, name) DO UPDATE SET broken_at = coalesce(p.broken_at, now()), error = EXCLUDED.error"
+    " ON CONFLICT (fleet, name) DO UPDATE SET broken_at = coalesce(p.broken_at, now()), error = "
+    "EXCLUDED.error"
     " WHERE p.broken_at IS NULL OR p.error IS DISTINCT FROM EXCLUDED.error RETURNING 1)"
     " SELECT " CALL " FROM noted";
 
@@ -143,6 +144,12 @@ static void say(struct ailment *ailment, const char *why)
               ailment->name, why);
 }
 
+static void put_off(struct ailment *ailment)
+{
+    ailment->probed_ms = clock_mono_ms();
+    ailment->probe_ms = ailment->probed_ms + backoff_next(&ailment->backoff);
+}
+
 /* Leaves it out from now on, unless there is nobody to go on without it. */
 static int leave_out(struct broken *broken, size_t projection, const struct err *why, struct err *err)
 {
@@ -156,8 +163,7 @@ static int leave_out(struct broken *broken, size_t projection, const struct err 
         return -1;
     }
     say(ailment, why->text);
-    ailment->probed_ms = clock_mono_ms();
-    ailment->probe_ms = ailment->probed_ms + backoff_next(&ailment->backoff);
+    put_off(ailment);
     plan_set_broken(plan, projection, why->text);
     return tell_of(broken, make_up_sql, projection, NULL, err);
 }
@@ -277,8 +283,12 @@ static int probe_broken(struct broken *broken, size_t projection, struct err *er
     struct err why = ERR_NONE;
     bool fits;
 
-    if (probe(broken, projection, &fits, &why, err) != 0)
-        return -1;
+    if (probe(broken, projection, &fits, &why, err) != 0) {
+        put_off(ailment_of(broken, projection));
+        if (err->status == ST_AGAIN)
+            err_clear(err);
+        return err->status == ST_OK ? 0 : -1;
+    }
     if (!fits)
         return leave_out(broken, projection, &why, err);
     if (mend(broken, projection, err) == 0)

@@ -1,15 +1,15 @@
 /* Projections whose SQL does not fit the database: a view was dropped, a column renamed, a privilege revoked.
  * They are left out, the others go on, and all is made up for when they fit again.
  *
- * A projection that fails is probed (see probe.h). If it fits, only our plan of it is stale, so the session ends
- * and the next one reads the catalog anew. Otherwise it is broken: said once for each reason, and noted in
- * pgusher.projection. It is probed again after a second, then at intervals that double up to a minute, at a
- * reload and when another worker says so; when it fits, the session is begun anew, with its plan.
+ * A projection that fails is probed (see probe.h). If it fits, only our plan of it is stale, so the session
+ * ends and the next one reads the catalog anew. Otherwise it is broken: said once for each reason, and noted
+ * in pgusher.projection. It is probed again after a second, then at intervals that double up to a minute, at
+ * a reload and when another worker says so; when it fits, the session is begun anew, with its plan.
  *
  * No change is lost: before a page with changes of a broken projection counts as applied, a row in
  * pgusher.backfill makes sure that all its documents are brought in step by a run that begins later. None
- * begins before it fits. When all projections are broken nothing is left out: there is nobody to go on, so the
- * worker tries again until one fits.
+ * begins before it fits. When all projections are broken nothing is left out: there is nobody to go on, so
+ * the worker tries again until one fits.
  */
 #ifndef PGUSHER_WORKER_BROKEN_H
 #define PGUSHER_WORKER_BROKEN_H

@@ -16,7 +16,7 @@
  *
  * Errors are classified here by SQLSTATE (PostgreSQL manual, appendix A):
  *   ST_AGAIN   serialization, deadlock, lock timeout, out of resources, cancelled
- *   ST_CONFIG  missing table, column or function, privileges, authentication
+ *   ST_CONFIG  missing table, column or function, privileges, authentication; a foreign server is away
  *   ST_REFUSED the data: division by zero, bad cast, constraint, RAISE
  *   ST_LOST    the server ended the session, or the connection broke
  *

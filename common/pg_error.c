@@ -9,10 +9,14 @@ static const struct {
     const char *prefix; /* longest match first within a class */
     enum status status;
 } classes[] = {
-    {"08", ST_LOST},    {"57P01", ST_LOST}, {"57P02", ST_LOST}, {"57P03", ST_AGAIN}, {"57P04", ST_LOST},
-    {"57P05", ST_LOST}, {"25006", ST_LOST}, {"26000", ST_LOST}, {"25", ST_AGAIN},    {"40", ST_AGAIN},
-    {"53", ST_AGAIN},   {"55", ST_AGAIN},   {"57", ST_AGAIN},   {"58", ST_AGAIN},    {"72", ST_AGAIN},
-    {"0A", ST_CONFIG},  {"28", ST_CONFIG},  {"3D", ST_CONFIG},  {"3F", ST_CONFIG},   {"42", ST_CONFIG},
+    {"08", ST_LOST},    {"57P01", ST_LOST},   {"57P02", ST_LOST},   {"57P03", ST_AGAIN},
+    {"57P04", ST_LOST}, {"57P05", ST_LOST},   {"25006", ST_LOST},   {"26000", ST_LOST},
+    {"25", ST_AGAIN},   {"40", ST_AGAIN},     {"53400", ST_CONFIG}, /* temp_file_limit: waiting makes the
+                                                                       query no smaller */
+    {"53", ST_AGAIN},   {"55000", ST_CONFIG}, /* a materialized view that was never filled */
+    {"55", ST_AGAIN},   {"57", ST_AGAIN},     {"58P01", ST_CONFIG}, /* a function's library is gone */
+    {"58", ST_AGAIN},   {"72", ST_AGAIN},     {"0A", ST_CONFIG},    {"28", ST_CONFIG},
+    {"3D", ST_CONFIG},  {"3F", ST_CONFIG},    {"42", ST_CONFIG},
 };
 
 enum status pg_classify(const char *sqlstate)
@@ -23,6 +27,15 @@ enum status pg_classify(const char *sqlstate)
         if (strncmp(sqlstate, classes[i].prefix, strlen(classes[i].prefix)) == 0)
             return classes[i].status;
     return ST_REFUSED;
+}
+
+enum status pg_classify_result(const char *severity, const char *sqlstate)
+{
+    bool ends_session = !severity || strcmp(severity, "ERROR") != 0;
+
+    if (!ends_session && (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0))
+        return ST_CONFIG;
+    return pg_classify(sqlstate);
 }
 
 static bool is_sqlstate(const char *text)

@@ -5,6 +5,9 @@
 #include "common/status.h"
 
 enum status pg_classify(const char *sqlstate);
+/* Of an answer of the server, with its severity (untranslated; NULL: unknown). An ERROR leaves the session
+ * as it is, so a connection that it speaks of is another one, of a foreign table. */
+enum status pg_classify_result(const char *severity, const char *sqlstate);
 
 /* A failed connection tells its SQLSTATE only inside the verbose message, "FATAL:  28P01: text". Copies the
  * message without code and location into err, classified by that code (none: ST_AGAIN). */

@@ -202,11 +202,12 @@ void pg_resume(struct pg *pg)
 static void set_result_error(struct err *err, const PGresult *result)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
 
-    err_set(err, pg_classify(sqlstate), "PostgreSQL: %s%s%s%s%s (SQLSTATE %s)",
+    err_set(err, pg_classify_result(severity, sqlstate), "PostgreSQL: %s%s%s%s%s (SQLSTATE %s)",
             text ? text : PQresultErrorMessage(result), detail ? "; " : "", detail ? detail : "",
             hint ? "; " : "", hint ? hint : "", sqlstate ? sqlstate : "none");
 }

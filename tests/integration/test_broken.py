@@ -55,6 +55,11 @@ BREAKS = {
     "revoked": ("REVOKE pg_read_all_data FROM {role}; GRANT USAGE ON SCHEMA pgusher TO {role};"
                 " GRANT SELECT ON event_card, event, ticket TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA pgusher TO {role};"
                 " GRANT SELECT ON ALL SEQUENCES IN SCHEMA pgusher TO {role}", "GRANT SELECT ON ticket_card TO {role}", "ticket_card"),
+    "unfilled": (f"CREATE MATERIALIZED VIEW one AS SELECT 1 WITH NO DATA; CREATE OR REPLACE VIEW ticket_card AS {TICKET_CARD} CROSS JOIN one",
+                 "REFRESH MATERIALIZED VIEW one", "not been populated"),
+    "foreign": ("CREATE EXTENSION postgres_fdw; CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '/nonexistent');"
+                " CREATE USER MAPPING FOR PUBLIC SERVER away OPTIONS (user 'x'); CREATE FOREIGN TABLE far (one int) SERVER away;"
+                f" CREATE OR REPLACE VIEW ticket_card AS {TICKET_CARD} CROSS JOIN far", f"CREATE OR REPLACE VIEW ticket_card AS {TICKET_CARD}", "08001"),
 }
 
 

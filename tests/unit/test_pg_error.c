@@ -13,6 +13,13 @@ static const struct {
     {"53100", ST_AGAIN},   /* disk full */
     {"53200", ST_AGAIN},   /* out of memory */
     {"53300", ST_AGAIN},   /* too many connections */
+    {"53400", ST_CONFIG},  /* temp_file_limit */
+    {"55000", ST_CONFIG},  /* materialized view without data */
+    {"58030", ST_AGAIN},   /* input/output error */
+    {"58P01", ST_CONFIG},  /* a library is gone */
+    {"54000", ST_REFUSED}, /* a value too large */
+    {"XX000", ST_REFUSED}, /* cache lookup failed, invalid memory alloc request size */
+    {"XX001", ST_REFUSED}, /* a page is corrupt */
     {"57014", ST_AGAIN},   /* cancelled, statement timeout */
     {"57P03", ST_AGAIN},   /* starting up, or in recovery */
     {"42P01", ST_CONFIG},  /* no such table */
@@ -40,6 +47,17 @@ static const struct {
 START_TEST(sqlstates)
 {
     ck_assert_int_eq(pg_classify(states[_i].sqlstate), states[_i].status);
+}
+END_TEST
+
+START_TEST(connection_of_a_foreign_table)
+{
+    ck_assert_int_eq(pg_classify_result("ERROR", "08001"), ST_CONFIG);
+    ck_assert_int_eq(pg_classify_result("ERROR", "57P01"), ST_CONFIG);
+    ck_assert_int_eq(pg_classify_result("FATAL", "57P01"), ST_LOST);
+    ck_assert_int_eq(pg_classify_result("FATAL", "08006"), ST_LOST);
+    ck_assert_int_eq(pg_classify_result(NULL, NULL), ST_LOST);
+    ck_assert_int_eq(pg_classify_result("ERROR", "25006"), ST_LOST);
 }
 END_TEST
 
@@ -127,5 +145,6 @@ START_TEST(a_lost_connection)
 }
 END_TEST
 
-UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT_ROWS(connection_errors, connects),
-          UNIT(long_connection_errors_are_cut), UNIT(a_lost_connection))
+UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT(connection_of_a_foreign_table),
+          UNIT_ROWS(connection_errors, connects), UNIT(long_connection_errors_are_cut),
+          UNIT(a_lost_connection))
