@@ -32,11 +32,26 @@ static void built(struct batch *batch, const struct plan_projection *projection,
     free(array);
 }
 
+static void refuse(struct batch *batch, const struct plan_projection *projection, const char *key,
+                   const char *const *id, const char *error)
+{
+    char *array = array_literal(id, projection->config->nid);
+    struct quarantine_entry entry = {.projection = projection->config->name, .key = key, .id = array};
+
+    quarantine_add(batch->quarantine, &entry, error);
+    free(array);
+}
+
 static void on_document(void *arg, const struct plan_projection *projection, const struct document *document,
                         int64_t version)
 {
     struct batch *batch = arg;
 
+    if (document->largest > batch->session->max_value_bytes) {
+        refuse(batch, projection, document->key.data, document->id,
+               "a value is longer than what this Redis takes (proto-max-bulk-len)");
+        return;
+    }
     if (projection->config->many_rows)
         rows_index_add(batch->index, projection, document, version);
     else
@@ -57,16 +72,6 @@ static void on_missing(void *arg, const struct plan_projection *projection, cons
     if (!reader_key_fault(batch->reader, projection, id, &batch->key))
         sink_remove(batch->sink, projection, batch->key.data, version);
     built(batch, projection, batch->key.data, id);
-}
-
-static void refuse(struct batch *batch, const struct plan_projection *projection, const char *key,
-                   const char *const *id, const char *error)
-{
-    char *array = array_literal(id, projection->config->nid);
-    struct quarantine_entry entry = {.projection = projection->config->name, .key = key, .id = array};
-
-    quarantine_add(batch->quarantine, &entry, error);
-    free(array);
 }
 
 static void on_refused(void *arg, const struct plan_projection *projection, const char *key,

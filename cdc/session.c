@@ -16,6 +16,7 @@
 
 enum {
     PROBE_MS = 1000,
+    USUAL_MAX_VALUE_BYTES = 512 << 20,
     STANDSTILL_MS = 20000, /* longer than a slow Redis takes to answer the look of every second */
 };
 
@@ -93,12 +94,27 @@ int session_connect_pg(struct session *session, const char *application, struct 
     return pg_run(session->pg, &pin, NULL, err);
 }
 
+/* Where CONFIG is not allowed the limit is hardly another than the usual one. */
+static void learn_limit(struct session *session)
+{
+    const char *const words[] = {"CONFIG", "GET", "proto-max-bulk-len"};
+    struct err refused = ERR_NONE;
+    struct rreply *reply =
+        rconn_run(session->rconn, rconn_primary_route(session->rconn, 0), 3, words, &refused);
+    const char *bytes = reply && rreply_count(reply) == 2 ? rreply_string(rreply_at(reply, 1), NULL) : NULL;
+
+    session->max_value_bytes = bytes && atoll(bytes) > 0 ? (size_t)atoll(bytes) : USUAL_MAX_VALUE_BYTES;
+    rreply_free(reply);
+}
+
 int session_connect_redis(struct session *session, struct err *err)
 {
     session->rconn = rconn_new(session->loop, &rconn_handlers, session);
     rconn_open(session->rconn, &session->config->redis);
     while (!rconn_is_up(session->rconn) && !session->lost)
         loop_run_once(session->loop);
+    if (!session->lost)
+        learn_limit(session);
     if (!session->lost)
         return 0;
     err_copy(err, &session->why_lost);

@@ -155,17 +155,18 @@ static int leave_out(struct broken *broken, size_t projection, const struct err 
 {
     struct ailment *ailment = ailment_of(broken, projection);
     struct plan *plan = broken->session->plan;
+    bool was_broken = plan->projections[projection].broken;
 
     if (tell_of(broken, broken_sql, projection, why->text, err) != 0)
         return -1;
-    if (broken->strict || (!plan->projections[projection].broken && plan_count_whole(plan) == 1)) {
+    if (broken->strict || (!was_broken && plan_count_whole(plan) == 1)) {
         err_copy(err, why);
         return -1;
     }
     say(ailment, why->text);
     put_off(ailment);
     plan_set_broken(plan, projection, why->text);
-    return tell_of(broken, make_up_sql, projection, NULL, err);
+    return was_broken ? 0 : tell_of(broken, make_up_sql, projection, NULL, err);
 }
 
 /* 0 with *ret_fits, or -1 with err set when it cannot be found out. */
@@ -362,9 +363,11 @@ int broken_begin(struct broken *broken, struct session *session, struct err *err
     for (size_t i = 0; i < session->plan->nprojections; i++) {
         struct err why = ERR_NONE;
 
-        if (session->plan->projections[i].broken)
-            err_set(&why, ST_UNFIT, "%s", session->plan->projections[i].broken);
-        if (why.status != ST_OK && leave_out(broken, i, &why, err) != 0)
+        if (!session->plan->projections[i].broken)
+            continue;
+        err_set(&why, ST_UNFIT, "%s", session->plan->projections[i].broken);
+        plan_set_broken(session->plan, i, NULL);
+        if (leave_out(broken, i, &why, err) != 0)
             return -1;
     }
     return look(broken, err);

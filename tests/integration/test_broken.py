@@ -175,7 +175,7 @@ def test_table_that_is_not_captured_yet(tickets):
     tickets.use(tickets.projections)
     tickets.start().says("projection ticket is broken", "pgusher install")
     tickets.db.sql("INSERT INTO seat VALUES (1, 1)")
-    the_other_goes_on(tickets, "first")
     tickets.install()
     comes_back(tickets)
     assert tickets.has("ticket:1", seats="1")
+    the_other_goes_on(tickets, "after")

@@ -176,3 +176,17 @@ def test_what_redis_refuses_comes_when_it_takes_it(parts):
     parts.until(lambda: "WRONGTYPE" in str(rows(parts, "part", "9")), 5, "it is in quarantine")
     parts.redis.client.delete("part:9")
     parts.until_has("part:9", seconds=10, note="after")
+
+
+def test_value_that_redis_does_not_take(box):
+    """It would hang up at it, again and again."""
+    box.redis.client.config_set("proto-max-bulk-len", 1 << 20)
+    box.db.sql("CREATE TABLE item (id int PRIMARY KEY, text text)")
+    box.ready({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.db.sql("INSERT INTO item SELECT n, repeat('x', n * 1000000) FROM generate_series(1, 2) n")
+    box.until(lambda: "proto-max-bulk-len" in str(rows(box)), 5, "the longer one is in quarantine")
+    box.until_caught_up()
+    assert box.redis.client.hstrlen("i:1", "text") == 1000000
+    box.db.sql("UPDATE item SET text = 'short' WHERE id = 2")
+    box.until_has("i:2", text="short")
+    box.until(lambda: not box.quarantined(), 5, box.quarantined)
