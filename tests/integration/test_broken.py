@@ -16,8 +16,7 @@ def running(tickets):
     role = f"reader_{tickets.db.name}"
     tickets.install()
     tickets.db.sql(f"""CREATE ROLE {role} LOGIN; GRANT pg_read_all_data TO {role};
-                       GRANT UPDATE ON pgusher.fleet, pgusher.cursor TO {role};
-                       GRANT INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill, pgusher.projection TO {role}""")
+                       GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgusher TO {role}""")
     tickets.role = role
     tickets.use(ticketing.projections(), postgres=tickets.db.conninfo(role))
     tickets.start()
