@@ -82,8 +82,11 @@ static int look(struct follow *follow, struct err *err)
     const struct backfill *backfill = follow->backfill;
     const char *const params[] = {backfill->config->fleet, backfill->names, backfill->filter};
     struct pg_query query = {
-        .sql = "SELECT projection, asked_at, phase, documents, coalesce(total, -1), paused, error, reason"
-               " FROM pgusher.backfill WHERE fleet = $1 AND projection = ANY ($2) AND filter = $3",
+        .sql = "SELECT b.projection, b.asked_at, b.phase, b.documents, coalesce(b.total, -1), b.paused,"
+               " coalesce(b.error, CASE WHEN p.broken_at IS NOT NULL THEN p.error END), b.reason"
+               " FROM pgusher.backfill b LEFT JOIN pgusher.projection p ON p.fleet = b.fleet AND p.name = "
+               "b.projection"
+               " WHERE b.fleet = $1 AND b.projection = ANY ($2) AND b.filter = $3",
         .name = "follow",
         .params = params,
         .nparams = 3};

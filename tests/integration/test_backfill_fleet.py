@@ -175,6 +175,18 @@ def test_paused_resumed_and_cancelled(market):
     assert not worker.said("backfill of"), "nothing is left to do, nor taken for forgotten"
 
 
+def test_asked_for_again_after_the_shape_has_changed(market):
+    """What was written before is of the former shape, so it begins anew; otherwise it would go on."""
+    market.ready(ticketing.projections())
+    market.pgusher("backfill", "event", "--rate", "500").must(0, "event: asked for")
+    market.until(lambda: documents(market, "event"), 10, "it is under way")
+    market.pgusher("backfill", "event").must(0, "under way already")
+    market.db.sql("UPDATE pgusher.projection SET stale = 'columns added: city; run: pgusher backfill event', stale_at = now()"
+                  " WHERE name = 'event'")
+    market.pgusher("backfill", "event", "--rate", "50000", "--wait").must(0, "event: 3000 documents, done")
+    assert market.db.value("SELECT stale FROM pgusher.projection WHERE name = 'event'") is None
+
+
 def test_what_is_needed_cannot_be_cancelled(tickets):
     tickets.ready(ticketing.projections()).stop()
     tickets.db.sql("INSERT INTO pgusher.backfill (fleet, projection, reason, repair) VALUES ('default', 'event', 'Redis is new', true)")
