@@ -193,17 +193,19 @@ static bool is_being_filled(struct trial *trial)
     json_int_t done = json_integer_value(json_object_get(backfill, "documents"));
     json_int_t total = json_integer_value(json_object_get(backfill, "total"));
     const char *what = has_hash(trial) ? "differs" : "not there yet";
+    const char *paused = json_is_true(json_object_get(backfill, "paused")) ? ", and paused" : "";
     char *count;
 
     if (!backfill)
         return false;
     if (total > 0)
         return decide(trial, "backfilling",
-                      mem_printf("%s: backfill of %s is at %lld %%", what, name_of(trial),
-                                 (long long)(done < total ? 100 * done / total : 100)));
+                      mem_printf("%s: backfill of %s is at %lld %%%s", what, name_of(trial),
+                                 (long long)(done < total ? 100 * done / total : 100), paused));
     count = explain_count(done);
     decide(trial, "backfilling",
-           mem_printf("%s: backfill of %s is under way, %s documents done", what, name_of(trial), count));
+           mem_printf("%s: backfill of %s is under way, %s documents done%s", what, name_of(trial), count,
+                      paused));
     free(count);
     return true;
 }

@@ -267,9 +267,13 @@ static void print_backfills(const json_t *facts)
     size_t i;
 
     json_array_foreach (json_object_get(facts, "backfills"), i, task) {
+        const char *filter = explain_member(task, "filter");
+
         label("backfill");
         put_count(task, "documents");
-        printf(" documents done, phase %s (%s)\n", explain_member(task, "phase"),
+        printf(" documents done, phase %s%s%s%s (%s)\n", explain_member(task, "phase"),
+               *filter ? ", where " : "", filter,
+               json_is_true(json_object_get(task, "paused")) ? ", paused" : "",
                explain_member(task, "reason"));
     }
 }

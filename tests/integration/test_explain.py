@@ -142,6 +142,8 @@ def test_backfill_under_way(resting):
     resting.redis.client.delete("event:1")
     resting.db.sql("INSERT INTO pgusher.backfill (fleet, projection, reason, documents) VALUES ('default', 'event', 'by hand', 1234)")
     verdict(resting, "event", "1", code=1, state="backfilling", words=["not there yet: backfill of event", "1,234"])
+    resting.db.sql("UPDATE pgusher.backfill SET documents = 6100, total = 10000, paused = true")
+    verdict(resting, "event", "1", code=1, state="backfilling", words=["not there yet: backfill of event is at 61 %, and paused"])
     verdict(resting, "event", "2", code=0, state="in_step")
 
 
