@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import ticketing
+from harness.locales import LOCALES, prepare
 from harness.queue import Native, enqueue
 
 
@@ -167,6 +168,25 @@ def test_queues(resting):
     enqueue(resting.redis.client, *(f"a:{number}" for number in range(900)), "event:5", lane="later")
     assert state(5)["state"] == "later"
     resting.pgusher("explain", "event", "3").must(0, "in step, but dead in queue {search}: bad one", "dead since")
+
+
+def test_many_rows(box):
+    """All documents of an id, what Redis still knows of it among them."""
+    prepare(box)
+    box.once()
+    assert len(verdict(box, "happening", "3", code=0, state="in_step")["documents"]) == LOCALES
+    assert len(verdict(box, "happening", "happening:3:l1", code=0, state="in_step")["documents"]) == LOCALES
+    box.db.sql("DELETE FROM locale WHERE code = 'l7'")
+    story = verdict(box, "happening", "3", code=1, state="stale")
+    assert [document["key"] for document in story["documents"] if document["state"] == "stale"] == ["happening:3:l7"]
+    box.once()
+    box.redis.client.hset("happening:3:l2", "title", "x")
+    verdict(box, "happening", "3", code=1, state="drift", words=["field title is event 3 in PostgreSQL, x in Redis"])
+    told = lines(box, "happening", "3", code=1)
+    assert "happening:3:l1: in step" in told and sum("  title" in line or "! title" in line for line in told) == 1
+    verdict(box, "happening", "99", code=0, state="absent")
+    box.use(box.projections, postgres="host=/nonexistent")
+    assert len(verdict(box, "happening", "3", code=69, state="postgresql_away")["documents"]) == LOCALES - 1
 
 
 def test_a_server_is_down(resting, redis_server):
