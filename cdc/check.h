@@ -65,8 +65,7 @@ void check_quietly(struct session *session, const char *sql);
 /* The oids of all sources, or all watched tables, as an array literal; the caller frees. */
 char *check_watched_oids(const struct config *config, const struct catalog *catalog);
 
-/* How far this clock, in ms since 1970, is from ours: asked at `before`, answered at `after` by ours. */
-void check_clock(int64_t theirs_ms, int64_t before_ms, int64_t after_ms, const char *place,
-                 struct problems *problems);
+/* Whether a clock that was asked at `before`, and has answered just now, goes with ours. */
+void check_clock(int64_t theirs_ms, int64_t before_ms, const char *place, struct problems *problems);
 
 #endif

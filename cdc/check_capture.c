@@ -117,6 +117,29 @@ static bool row_differs(const struct config *config, const struct pg_rows *rows)
            atoll(pg_rows_get(rows, 0, 3, NULL)) != or_default(config->max_lag_age_ms, DEFAULT_MAX_LAG_AGE_MS);
 }
 
+/* NULL with err set. */
+static char *unknown_fleet(struct session *session, struct err *err)
+{
+    struct pg_rows *rows = NULL;
+    const char *names, *near = NULL;
+    char **list = NULL, *what;
+    size_t count = 0;
+
+    if (ask(session, "SELECT array_agg(name) FROM pgusher.fleet", NULL, &rows, err) != 0)
+        return NULL;
+    names = pg_rows_get(rows, 0, 0, NULL);
+    if (names)
+        count = array_parse(names, &list);
+    near = suggest(session->config->fleet, (const char *const *)list, count);
+    what = mem_printf("fleet %s is not installed in this database yet%s%s%s", session->config->fleet,
+                      near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    for (size_t i = 0; i < count; i++)
+        free(list[i]);
+    free(list);
+    pg_rows_free(rows);
+    return what;
+}
+
 /* Whether all stands as the configuration wants it; otherwise says what does not, and how to mend it. */
 static bool check_fleet(struct session *session, const char *watched, struct problems *problems,
                         struct err *err)
@@ -132,11 +155,11 @@ static bool check_fleet(struct session *session, const char *watched, struct pro
             session->config->fleet, &rows, err) != 0)
         return false;
     if (pg_rows_count(rows) == 0)
-        what = mem_printf("fleet %s is not installed in this database yet", session->config->fleet);
+        what = unknown_fleet(session, err);
     else if (row_differs(session->config, rows))
         what =
             mem_strdup("look_back or max_lag is another one in the configuration than at the last install");
-    stands = !what;
+    stands = !what && err->status == ST_OK;
     if (what)
         want_install(session, watched, what, problems, err);
     free(what);

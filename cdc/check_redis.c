@@ -266,7 +266,7 @@ static void check_time(struct session *session, int route, struct problems *prob
     if (reply && rreply_count(reply) == 2)
         check_clock(atoll(rreply_string(rreply_at(reply, 0), NULL)) * 1000 +
                         atoll(rreply_string(rreply_at(reply, 1), NULL)) / 1000,
-                    before, clock_wall_ms(), "redis", problems);
+                    before, "redis", problems);
     rreply_free(reply);
 }
 

@@ -28,16 +28,15 @@ void check_settings(const struct config *config, struct problems *problems)
                      config->max_lag_rows, MIN_LAG_ROWS);
 }
 
-void check_clock(int64_t theirs_ms, int64_t before_ms, int64_t after_ms, const char *place,
-                 struct problems *problems)
+void check_clock(int64_t theirs_ms, int64_t before_ms, const char *place, struct problems *problems)
 {
-    int64_t off = theirs_ms < before_ms ? before_ms - theirs_ms : theirs_ms - after_ms;
+    int64_t ahead = clock_offset_ms(theirs_ms, before_ms, clock_wall_ms());
 
-    if (off > MAX_CLOCK_MS)
+    if (llabs(ahead) > MAX_CLOCK_MS)
         problems_add(problems, PROBLEM_WARNING, place,
                      "its clock is %.1f s %s that of this host: documents expire by the clock of Redis, and "
                      "ages are told by all of them; keep the hosts in step (NTP)",
-                     (double)off / 1000, theirs_ms < before_ms ? "behind" : "ahead of");
+                     (double)llabs(ahead) / 1000, ahead < 0 ? "behind" : "ahead of");
 }
 
 static void check_listen(struct session *session, struct problems *problems, struct err *err)
@@ -76,8 +75,7 @@ static void check_server(struct session *session, struct problems *problems, str
     if (ask_server(session, "{}", &rows, err) != 0)
         return;
     judge_server(rows, problems);
-    check_clock(atoll(pg_rows_get(rows, 0, SERVER_CLOCK, NULL)), before, clock_wall_ms(), "postgres",
-                problems);
+    check_clock(atoll(pg_rows_get(rows, 0, SERVER_CLOCK, NULL)), before, "postgres", problems);
     pg_rows_free(rows);
 }
 

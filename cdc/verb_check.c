@@ -87,12 +87,15 @@ const struct verb check_verb = {
     "is the configuration right, and does it fit the database?",
     "usage: pgusher check [--offline] [--json]\n"
     "\n"
-    "Validates the configuration, then asks PostgreSQL and Redis whether it fits them: tables, columns, "
-    "types,\n"
-    "privileges, lookups, plans, tables that a view reads but no watch covers, and whether capture stands.\n"
-    "Changes nothing. --offline looks at the file only.\n"
+    "Validates the configuration, then asks PostgreSQL and Redis whether it fits them: tables,\n"
+    "columns, types; lookups and the plans of all statements; tables that a view reads but no\n"
+    "watch covers; whether capture stands and fires; what the roles of both may do; clocks,\n"
+    "persistence, memory, eviction. If one server is down, the other is looked at all the same.\n"
+    "Each message names the place in the configuration and the mend. Changes nothing.\n"
+    "--offline looks at the file only.\n"
     "\n"
-    "Exit codes: 0 fine (maybe with warnings), 69 a server is unavailable, 78 the configuration is wrong.\n"
+    "Exit codes: 0 fine (maybe with warnings), 69 a server is unavailable, 78 the configuration\n"
+    "is wrong.\n"
     "\n"
     "Example: pgusher -c pgusher.json check --json\n",
 };

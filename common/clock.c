@@ -29,6 +29,13 @@ int64_t clock_wall_ms(void)
     return now_ms(CLOCK_REALTIME);
 }
 
+int64_t clock_offset_ms(int64_t theirs_ms, int64_t before_ms, int64_t after_ms)
+{
+    if (theirs_ms < before_ms)
+        return theirs_ms - before_ms;
+    return theirs_ms > after_ms ? theirs_ms - after_ms : 0;
+}
+
 static const struct unit {
     const char *name;
     double ms;

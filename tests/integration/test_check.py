@@ -114,8 +114,8 @@ def test_capture_that_does_not_stand_or_fire(kept):
     about(problems(kept), "warning : ", "does not capture changes yet", "pgusher install")
     kept.install()
     quiet(kept)
-    kept.use(ticketing.event_only(), fleet="other")
-    about(problems(kept), "fleet other is not installed", "pgusher install")
+    kept.use(ticketing.event_only(), fleet="defualt")
+    about(problems(kept), "fleet defualt is not installed", 'did you mean "default"', "pgusher install")
     kept.use(ticketing.projections(), **limits)
     about(problems(kept), "look_back or max_lag", "pgusher install")
     kept.install()
@@ -153,7 +153,7 @@ def test_rights_of_the_role(kept):
     for line in lines:
         kept.db.sql(re.search("GRANT .*;", line)[0])
     about(problems(kept), "triggers and functions do not stand", f"role {role} would need", "owns the schema pgusher")
-    kept.db.sql(f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pgusher FROM public")
+    kept.db.sql("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pgusher FROM public")
     about(problems(kept, 78), f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgusher TO {role}")
 
 

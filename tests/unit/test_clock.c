@@ -84,5 +84,15 @@ START_TEST(wall_is_unix_time)
 }
 END_TEST
 
+START_TEST(another_clock_is_off_by_what_the_question_cannot_explain)
+{
+    ck_assert_int_eq(clock_offset_ms(1000, 1000, 1200), 0);
+    ck_assert_int_eq(clock_offset_ms(1200, 1000, 1200), 0);
+    ck_assert_int_eq(clock_offset_ms(1201, 1000, 1200), 1);
+    ck_assert_int_eq(clock_offset_ms(5000, 1000, 1200), 3800);
+    ck_assert_int_eq(clock_offset_ms(400, 1000, 1200), -600);
+}
+END_TEST
+
 UNIT_MAIN("clock", UNIT_ROWS(durations, good), UNIT_ROWS(no_durations, bad), UNIT(mono_never_goes_back),
-          UNIT(wall_is_unix_time))
+          UNIT(wall_is_unix_time), UNIT(another_clock_is_off_by_what_the_question_cannot_explain))
