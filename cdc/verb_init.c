@@ -247,6 +247,8 @@ static bool write_file(const char *file, const char *text, mode_t mode)
         written = false;
     if (!written)
         fprintf(stderr, "pgusher: %s cannot be written: %s\n", file, strerror(errno));
+    if (!written && fd >= 0)
+        unlink(file); /* half of it */
     return written;
 }
 

@@ -131,6 +131,11 @@ def test_capture_that_does_not_stand_or_fire(kept):
     kept.db.sql(f'ALTER DATABASE "{kept.db.name}" SET session_replication_role = replica')
     about(problems(kept), "session_replication_role = replica", "all roles")
     kept.db.sql(f'ALTER DATABASE "{kept.db.name}" RESET session_replication_role')
+    kept.db.sql("CREATE PUBLICATION told FOR TABLE event")
+    kept.db.sql(f"""CREATE SUBSCRIPTION heard CONNECTION '{kept.db.conninfo()}' PUBLICATION told
+                    WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false)""")
+    about(problems(kept), "logical replication writes into event", "not captured")
+    kept.db.sql("DROP SUBSCRIPTION heard")
     quiet(kept)
 
 
