@@ -56,14 +56,6 @@ static void begin(struct story *story)
                              "documents", "notes");
 }
 
-static int64_t id_index(const struct projection *config, const char *column)
-{
-    for (size_t i = 0; i < config->nid; i++)
-        if (strcmp(config->id[i], column) == 0)
-            return (int64_t)i;
-    return -1;
-}
-
 void explain_key(const struct story *story, struct buf *out)
 {
     const struct key_template *key = story->config->key;
@@ -71,7 +63,7 @@ void explain_key(const struct story *story, struct buf *out)
     const char **values = mem_zalloc(sizeof(*values) * count);
 
     for (size_t i = 0; i < count; i++) {
-        int64_t index = id_index(story->config, template_column(key, i));
+        int index = config_id_index(story->config, template_column(key, i));
 
         values[i] = index < 0 ? "*" : explain_id(story)[index];
     }
@@ -208,7 +200,7 @@ static bool take_key(struct story *story, const char *text)
     bool fits = template_literal_bytes(key) > 0 && template_invert(key, text, strlen(text), values) == 0;
 
     for (size_t i = 0; fits && i < count; i++) {
-        int64_t index = id_index(story->config, template_column(key, i));
+        int index = config_id_index(story->config, template_column(key, i));
 
         if (index >= 0)
             id[index] = values[i];

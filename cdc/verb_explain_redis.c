@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cdc/compare.h"
+#include "cdc/rows_index.h"
 #include "cdc/verb_explain.h"
 #include "common/mem.h"
 #include "queue/tombstone.h"
@@ -196,9 +197,9 @@ int explain_known_keys(struct story *story, struct err *err)
     struct buf key = BUF_NONE;
     struct rreply *known;
 
-    if (template_columns(story->config->key) == story->config->nid)
+    if (!story->config->many_rows)
         return 0;
-    buf_puts(&key, "pgusher:rows:");
+    buf_puts(&key, ROWS_INDEX_HEAD);
     explain_key(story, &key);
     known = ask(story, "HKEYS", &key, err);
     for (size_t i = 0; known && i < rreply_count(known); i++)
