@@ -226,10 +226,10 @@ static void ask_rights(struct session *session, int route, const struct commands
 /* A key that no document has. */
 static char *sample_key(const struct projection *projection)
 {
-    const char *values[MAX_ID_COLUMNS];
+    const char *values[MAX_KEY_COLUMNS];
     struct buf key = BUF_NONE;
 
-    for (size_t i = 0; i < projection->nid; i++)
+    for (size_t i = 0; i < template_columns(projection->key); i++)
         values[i] = "0";
     template_render(projection->key, values, &key);
     return buf_take(&key);
