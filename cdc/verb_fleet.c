@@ -212,7 +212,7 @@ const struct verb fleet_verb = {
     "fleet",
     fleet_run,
     FLAG_JSON | FLAG_ARGS,
-    "who reads the changelog; take out a fleet that will not come back",
+    "who reads the changelog (fleet list); take out one that will not come back (fleet drop)",
     "usage: pgusher fleet list [--json]\n"
     "       pgusher fleet drop NAME\n"
     "\n"
