@@ -300,7 +300,8 @@ static int step_keys(struct session *session, struct task *task, int limit, bool
 /* Of a filter that fails nothing can be said but that; a session begun anew would not help. */
 static bool is_own_fault(const struct task *task, const struct err *why)
 {
-    return why->status == ST_REFUSED || (*task->filter && (why->status == ST_CONFIG || why->status == ST_UNFIT));
+    return why->status == ST_REFUSED ||
+           (*task->filter && (why->status == ST_CONFIG || why->status == ST_UNFIT));
 }
 
 static int step_rows(struct session *session, struct task *task, int limit, bool *ret_over, struct err *err)

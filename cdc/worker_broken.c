@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/probe.h"
+#include "cdc/worker_broken_note.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -14,8 +15,8 @@ enum { PROBE_FIRST_MS = 1000, PROBE_LAST_MS = 60000 };
 /* What is known of a projection that ever failed, by its name: it outlives sessions and configurations. */
 struct ailment {
     char *name;
-    char *said;     /* the reason that was logged last */
-    bool stale;     /* it failed though nothing is wrong with it: the plan was read anew for it … */
+    char *said;      /* the reason that was logged last */
+    bool stale;      /* it failed though nothing is wrong with it: the plan was read anew for it … */
     bool task_stale; /* … or a backfill of it did */
     struct backoff backoff;
     int64_t probed_ms; /* monotonic: when it was found broken last … */
@@ -80,58 +81,6 @@ static struct ailment *ailment_of(struct broken *broken, size_t projection)
     return ailment;
 }
 
-/* ---- what the database knows ---- */
-
-/* Statements about one fleet and some projections (names as an array literal); the others are told. */
-static int tell(struct broken *broken, const char *sql, const char *names, const char *error, struct err *err)
-{
-    const char *const params[] = {broken->session->config->fleet, names, error};
-    struct pg_query query = {.sql = sql, .params = params, .nparams = error ? 3 : 2};
-
-    return pg_run(broken->session->pg, &query, NULL, err);
-}
-
-static int tell_of(struct broken *broken, const char *sql, size_t projection, const char *error,
-                   struct err *err)
-{
-    char *names = array_literal((const char *const[]){projection_of(broken, projection)->config->name}, 1);
-    int result = tell(broken, sql, names, error, err);
-
-    free(names);
-    return result;
-}
-
-#define CALL "pg_notify('pgusher', 'projections ' || (SELECT number FROM pgusher.fleet WHERE name = $1))"
-
-static const char *const broken_sql =
-    "WITH noted AS ("
-    " INSERT INTO pgusher.projection AS p (fleet, name, broken_at, error)"
-    " SELECT $1, n, now(), $3 FROM unnest($2::text[]) n"
-    " ON CONFLICT (fleet, name) DO UPDATE SET broken_at = coalesce(p.broken_at, now()), error = "
-    "EXCLUDED.error"
-    " WHERE p.broken_at IS NULL OR p.error IS DISTINCT FROM EXCLUDED.error RETURNING 1)"
-    " SELECT " CALL " FROM noted";
-
-static const char *const mended_sql =
-    "WITH noted AS ("
-    " UPDATE pgusher.projection SET broken_at = NULL, error = NULL"
-    " WHERE fleet = $1 AND name = ANY ($2) AND broken_at IS NOT NULL RETURNING 1),"
-    " task AS ("
-    " UPDATE pgusher.backfill SET error = NULL, next_at = NULL WHERE fleet = $1 AND projection = ANY ($2))"
-    " SELECT " CALL ", pg_notify('pgusher', 'tasks ' || (SELECT number FROM pgusher.fleet WHERE name = $1))"
-    " FROM noted";
-
-/* A run that has begun may have passed the documents in question already, so it is begun anew; whoever is at
- * it will find that its row is another one. One that has not will read what is committed now. */
-static const char *const make_up_sql =
-    "INSERT INTO pgusher.backfill AS b (fleet, projection, reason, repair, phase, asked_at, moved_at)"
-    " SELECT $1, n, 'the projection was broken', true, 'keys', t, t"
-    "   FROM unnest($2::text[]) n, clock_timestamp() t"
-    " ON CONFLICT (fleet, projection, filter) DO UPDATE"
-    " SET reason = EXCLUDED.reason, repair = true, phase = 'keys', position = NULL, documents = 0, total = NULL,"
-    "     error = NULL, next_at = NULL, asked_at = EXCLUDED.asked_at, moved_at = EXCLUDED.moved_at"
-    " WHERE b.moved_at > b.asked_at OR NOT b.repair OR b.phase = 'cancelled'";
-
 /* ---- becoming broken ---- */
 
 static void say(struct ailment *ailment, const char *why)
@@ -157,7 +106,7 @@ static int leave_out(struct broken *broken, size_t projection, const struct err 
     struct plan *plan = broken->session->plan;
     bool was_broken = plan->projections[projection].broken;
 
-    if (tell_of(broken, broken_sql, projection, why->text, err) != 0)
+    if (note_broken(broken->session, projection, why->text, err) != 0)
         return -1;
     if (broken->strict || (!was_broken && plan_count_whole(plan) == 1)) {
         err_copy(err, why);
@@ -166,7 +115,7 @@ static int leave_out(struct broken *broken, size_t projection, const struct err 
     say(ailment, why->text);
     put_off(ailment);
     plan_set_broken(plan, projection, why->text);
-    return was_broken ? 0 : tell_of(broken, make_up_sql, projection, NULL, err);
+    return was_broken ? 0 : note_make_up_for(broken->session, projection, err);
 }
 
 /* 0 with *ret_fits, or -1 with err set when it cannot be found out. */
@@ -263,7 +212,7 @@ int broken_take_page(struct broken *broken, const struct expand_result *results,
     }
     names = touched_names(broken, results);
     if (names)
-        result = tell(broken, make_up_sql, names, NULL, err);
+        result = note_make_up(broken->session, names, err);
     free(names);
     return result;
 }
@@ -272,7 +221,7 @@ int broken_take_page(struct broken *broken, const struct expand_result *results,
 
 static int mend(struct broken *broken, size_t projection, struct err *err)
 {
-    if (tell_of(broken, mended_sql, projection, NULL, err) != 0)
+    if (note_mended(broken->session, projection, err) != 0)
         return -1;
     log_info("projection %s works again", projection_of(broken, projection)->config->name);
     return 0;

@@ -38,7 +38,8 @@ void broken_look_again(struct broken *broken);
 int broken_take(struct broken *broken, size_t projection, const struct err *why, struct err *err);
 /* The same of a backfill, which was put off: if it fails though the projection fits, that is its own. */
 int broken_take_task(struct broken *broken, size_t projection, const struct err *why, struct err *err);
-/* The page is in Redis: takes in what it was to each projection, before it counts as applied. As broken_take. */
+/* The page is in Redis: takes in what it was to each projection, before it counts as applied. As broken_take.
+ */
 int broken_take_page(struct broken *broken, const struct expand_result *results, struct err *err);
 
 /* How long until the next step should be made, ms; 0: now; -1: none is broken. */

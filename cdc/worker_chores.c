@@ -1,6 +1,5 @@
-/* What is due now and then: cursors are saved, the changelog is tidied, the quarantine tried again, dates that
- * passed are told, a line is
- * logged. See worker_private.h. */
+/* What is due now and then: cursors are saved, the changelog is tidied, the quarantine tried again, dates
+ * that passed are told, a line is logged. See worker_private.h. */
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"

@@ -1,0 +1,74 @@
+#include "cdc/worker_broken_note.h"
+
+#include <stdlib.h>
+
+#define CALL "pg_notify('pgusher', 'projections ' || (SELECT number FROM pgusher.fleet WHERE name = $1))"
+
+static const char *const broken_sql =
+    "WITH noted AS ("
+    " INSERT INTO pgusher.projection AS p (fleet, name, broken_at, error)"
+    " SELECT $1, n, now(), $3 FROM unnest($2::text[]) n"
+    " ON CONFLICT (fleet, name) DO UPDATE SET broken_at = coalesce(p.broken_at, now()), error = "
+    "EXCLUDED.error"
+    " WHERE p.broken_at IS NULL OR p.error IS DISTINCT FROM EXCLUDED.error RETURNING 1)"
+    " SELECT " CALL " FROM noted";
+
+static const char *const mended_sql =
+    "WITH noted AS ("
+    " UPDATE pgusher.projection SET broken_at = NULL, error = NULL"
+    " WHERE fleet = $1 AND name = ANY ($2) AND broken_at IS NOT NULL RETURNING 1),"
+    " task AS ("
+    " UPDATE pgusher.backfill SET error = NULL, next_at = NULL WHERE fleet = $1 AND projection = ANY ($2))"
+    " SELECT " CALL ", pg_notify('pgusher', 'tasks ' || (SELECT number FROM pgusher.fleet WHERE name = $1))"
+    " FROM noted";
+
+/* A run that has begun may have passed the documents in question already, so it is begun anew; whoever is at
+ * it will find that its row is another one. One that has not will read what is committed now. */
+static const char *const make_up_sql =
+    "INSERT INTO pgusher.backfill AS b (fleet, projection, reason, repair, phase, asked_at, moved_at)"
+    " SELECT $1, n, 'the projection was broken', true, 'keys', t, t"
+    "   FROM unnest($2::text[]) n, clock_timestamp() t"
+    " ON CONFLICT (fleet, projection, filter) DO UPDATE"
+    " SET reason = EXCLUDED.reason, repair = true, phase = 'keys', position = NULL, documents = 0, total = NULL,"
+    "     error = NULL, next_at = NULL, asked_at = EXCLUDED.asked_at, moved_at = EXCLUDED.moved_at"
+    " WHERE b.moved_at > b.asked_at OR NOT b.repair OR b.phase = 'cancelled'";
+
+static int run(struct session *session, const char *sql, const char *names, const char *error,
+               struct err *err)
+{
+    const char *const params[] = {session->config->fleet, names, error};
+    struct pg_query query = {.sql = sql, .params = params, .nparams = error ? 3 : 2};
+
+    return pg_run(session->pg, &query, NULL, err);
+}
+
+static int run_for(struct session *session, const char *sql, size_t projection, const char *error,
+                   struct err *err)
+{
+    const char *name = session->plan->projections[projection].config->name;
+    char *names = array_literal(&name, 1);
+    int result = run(session, sql, names, error, err);
+
+    free(names);
+    return result;
+}
+
+int note_broken(struct session *session, size_t projection, const char *why, struct err *err)
+{
+    return run_for(session, broken_sql, projection, why, err);
+}
+
+int note_mended(struct session *session, size_t projection, struct err *err)
+{
+    return run_for(session, mended_sql, projection, NULL, err);
+}
+
+int note_make_up(struct session *session, const char *names, struct err *err)
+{
+    return run(session, make_up_sql, names, NULL, err);
+}
+
+int note_make_up_for(struct session *session, size_t projection, struct err *err)
+{
+    return run_for(session, make_up_sql, projection, NULL, err);
+}
