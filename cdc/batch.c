@@ -50,6 +50,8 @@ static void on_document(void *arg, const struct plan_projection *projection, con
     if (document->largest > batch->session->max_value_bytes) {
         refuse(batch, projection, document->key.data, document->id,
                "a value is longer than what this Redis takes (proto-max-bulk-len)");
+        if (projection->config->many_rows)
+            rows_index_spare(batch->index, projection, document, version);
         return;
     }
     if (projection->config->many_rows)

@@ -233,16 +233,29 @@ static void hold(struct lot *lot, size_t subject, const char *key, const struct 
     lot->bytes += fields.len;
 }
 
+static const char *yield_key(struct rows_index *index, const struct plan_projection *projection,
+                             const struct document *document, int64_t version, size_t *ret_subject)
+{
+    stretch_use(index->stretch, projection);
+    index->version = version;
+    *ret_subject = stretch_subject(index->stretch, document->id);
+    return stretch_yield(index->stretch, *ret_subject, document->key.data, document->expire_ms);
+}
+
+void rows_index_spare(struct rows_index *index, const struct plan_projection *projection,
+                      const struct document *document, int64_t version)
+{
+    size_t subject;
+
+    yield_key(index, projection, document, version, &subject);
+}
+
 void rows_index_add(struct rows_index *index, const struct plan_projection *projection,
                     const struct document *document, int64_t version)
 {
     size_t subject;
-    const char *key;
+    const char *key = yield_key(index, projection, document, version, &subject);
 
-    stretch_use(index->stretch, projection);
-    index->version = version;
-    subject = stretch_subject(index->stretch, document->id);
-    key = stretch_yield(index->stretch, subject, document->key.data, document->expire_ms);
     hold(&index->held, subject, key, document);
     if (index->held.bytes <= HELD_BYTES)
         return;

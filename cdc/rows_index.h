@@ -43,6 +43,9 @@ void rows_index_free(struct rows_index *index); /* NULL-safe; waits for what is 
 /* A document that its id yields; copied. All until settle or drop are of one projection and version. */
 void rows_index_add(struct rows_index *index, const struct plan_projection *projection,
                     const struct document *document, int64_t version);
+/* The same of one that cannot be written: what stands under its key stays. */
+void rows_index_spare(struct rows_index *index, const struct plan_projection *projection,
+                      const struct document *document, int64_t version);
 /* These ids, and those of the documents since the last settle, yield just these documents: puts them, removes
  * what else the index knows. Waits for the index, not for the sink. 0, or -1 with err set. */
 int rows_index_settle(struct rows_index *index, const struct plan_projection *projection,

@@ -154,6 +154,17 @@ def test_what_cannot_be_removed(world):
     assert "happening:3:l7" not in indexed(world, 3) and world.quarantined() == []
 
 
+def test_what_is_too_large_stays_as_it_was(box):
+    prepare(box)
+    box.redis.client.config_set("proto-max-bulk-len", "1mb")
+    follow(box)
+    box.db.sql("INSERT INTO translation VALUES (3, 'l7', repeat('x', 2000000)), (3, 'l8', 'new')")
+    box.until_has("happening:3:l8", title="new")
+    box.until_caught_up()
+    assert [key for _, key, _ in box.quarantined()] == ["happening:3:l7"]
+    assert box.has("happening:3:l7", title="event 3") and "happening:3:l7" in indexed(box, 3)
+
+
 def test_check_of_the_key(box):
     box.db.sql("CREATE TABLE part (id int, number int)")
     box.use({"part": projection("part", {"part": "id"}, key="part:{id}:{numbr}", rows="many")})
