@@ -3,16 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/reader_private.h"
 #include "cdc/snapshot.h"
 #include "common/mem.h"
-
-struct reader {
-    struct session *session;
-    struct reader_handlers handlers;
-    void *arg;
-    struct document document;
-    const char *const *refused_id;
-};
 
 /* One SELECT under way. */
 struct reading {
@@ -314,7 +307,7 @@ static bool is_of_rows(struct reader *reader, const struct plan_projection *proj
     return why->status == ST_REFUSED || runs;
 }
 
-static int fail(const struct reader *reader, const struct plan_projection *projection, const struct err *why,
+int reader_fail(const struct reader *reader, const struct plan_projection *projection, const struct err *why,
                 struct err *err)
 {
     err_copy(err, why);
@@ -333,7 +326,7 @@ static int read_range(struct reader *reader, const struct plan_projection *proje
         return 0;
     if (is_of_rows(reader, projection, &why))
         return halve(reader, projection, ids, first, count, &why, err);
-    return fail(reader, projection, &why, err);
+    return reader_fail(reader, projection, &why, err);
 }
 
 /* Nothing of a broken projection can be read. */
@@ -362,57 +355,6 @@ int reader_ids(struct reader *reader, size_t projection, const struct ids *ids, 
 
 /* ---- in order ---- */
 
-void reader_position_free(const struct plan_projection *projection, char **position)
-{
-    for (size_t i = 0; position && i < projection->config->nid; i++)
-        free(position[i]);
-    free(position);
-}
-
-static char **copy_position(const struct plan_projection *projection, const char *const *id)
-{
-    char **copy = mem_zalloc(sizeof(char *) * projection->config->nid);
-
-    for (size_t i = 0; i < projection->config->nid; i++)
-        copy[i] = mem_strdup(id[i]);
-    return copy;
-}
-
-/* The same stretch by its ids, so that a row that fails can be found, and no id's rows are torn apart. */
-static int read_ids_after(struct reader *reader, size_t projection, const struct plan_stretch *stretch,
-                          char ***after, size_t *ret_count, struct err *err)
-{
-    const struct plan_projection *plan = &reader->session->plan->projections[projection];
-    char *sql = plan_sql_ids(plan, stretch, *after != NULL);
-    struct pg_query query = {
-        .sql = sql, .params = (const char *const *)*after, .nparams = *after ? (int)plan->config->nid : 0};
-    struct ids *ids = ids_new(plan->config->nid);
-    struct pg_rows *rows = NULL;
-    struct err why = ERR_NONE;
-    int result = pg_run(reader->session->pg, &query, &rows, &why);
-
-    if (result != 0)
-        fail(reader, plan, &why, err);
-    for (int row = 0; result == 0 && row < pg_rows_count(rows); row++) {
-        const char *values[MAX_ID_COLUMNS];
-
-        for (size_t i = 0; i < plan->config->nid; i++)
-            values[i] = pg_rows_get(rows, row, (int)i, NULL);
-        ids_add(ids, values);
-    }
-    if (result == 0)
-        result = reader_ids(reader, projection, ids, err);
-    if (result == 0 && ids_count(ids)) {
-        reader_position_free(plan, *after);
-        *after = copy_position(plan, ids_get(ids, ids_count(ids) - 1));
-    }
-    *ret_count = result == 0 ? (size_t)pg_rows_count(rows) : 0;
-    pg_rows_free(rows);
-    ids_free(ids);
-    free(sql);
-    return result;
-}
-
 /* With a filter it is planned each time: there is no name for that text. */
 static int read_stretch(struct reading *reading, const struct plan_stretch *stretch, char **after,
                         struct err *err)
@@ -440,12 +382,12 @@ int reader_after(struct reader *reader, size_t projection, const struct plan_str
     if (check_whole(plan, err) != 0)
         return -1;
     if (plan->config->many_rows)
-        return read_ids_after(reader, projection, stretch, after, ret_count, err);
+        return reader_ids_after(reader, projection, stretch, after, ret_count, err);
     if (read_stretch(&reading, stretch, *after, &why) != 0) {
         reader_position_free(plan, reading.last);
         if (is_of_rows(reader, plan, &why))
-            return read_ids_after(reader, projection, stretch, after, ret_count, err);
-        return fail(reader, plan, &why, err);
+            return reader_ids_after(reader, projection, stretch, after, ret_count, err);
+        return reader_fail(reader, plan, &why, err);
     }
     *ret_count = reading.count;
     if (reading.last) {
