@@ -1,9 +1,17 @@
 #include "cdc/document.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "common/script.h"
+
+void document_digest(const struct buf *fields, int64_t expire_ms, char ret_digest[DIGEST_LENGTH + 1])
+{
+    snprintf(ret_digest, DIGEST_LENGTH + 1, "%016llx",
+             (unsigned long long)XXH3_64bits_withSeed(fields->data, fields->len, (uint64_t)expire_ms));
+}
 
 int64_t document_expire_ms(const char *text, int64_t grace_ms)
 {

@@ -26,6 +26,11 @@ void document_read(struct document *document, const struct plan_projection *proj
                    const struct pg_rows *rows, int row);
 void document_free(struct document *document);
 
+/* What tells two contents apart: 16 hexadecimal digits over the fields, as they stand in a document, and the
+ * date. */
+enum { DIGEST_LENGTH = 16 };
+void document_digest(const struct buf *fields, int64_t expire_ms, char ret_digest[DIGEST_LENGTH + 1]);
+
 /* ms since 1970 of an EXPIRE column and the grace: -1 for NULL and infinity, 1 (long past) for -infinity. */
 int64_t document_expire_ms(const char *text, int64_t grace_ms);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cdc/batch.h"
+#include "cdc/key_walk.h"
 #include "cdc/rows_index.h"
 #include "cdc/snapshot.h"
 #include "common/mem.h"
@@ -48,9 +49,8 @@ struct resync_keys {
     size_t projection;
     bool queue_all;
     bool tombstones; /* the second walk */
-    size_t primary;
-    char *pattern;
-    char *position; /* of SCAN */
+    struct key_walk *walk;
+    struct ids *names; /* found in a step */
     int64_t seen;
     int64_t
         since; /* with many rows: what was yielded from here on need not be looked at again; 0: not known */
@@ -60,12 +60,13 @@ static void begin_walk(struct resync_keys *keys, bool tombstones)
 {
     const struct plan_projection *plan = &keys->session->plan->projections[keys->projection];
     char *pattern = template_pattern(plan->config->key);
+    char *names = tombstones ? mem_printf(TOMBSTONE_HEAD "%s}", pattern) : mem_strdup(pattern);
 
-    free(keys->pattern);
-    keys->pattern = tombstones ? mem_printf(TOMBSTONE_HEAD "%s}", pattern) : mem_strdup(pattern);
-    free(pattern);
+    key_walk_free(keys->walk);
+    keys->walk = key_walk_new(keys->session->rconn, names);
     keys->tombstones = tombstones;
-    keys->primary = 0;
+    free(pattern);
+    free(names);
 }
 
 struct resync_keys *resync_keys_new(struct session *session, size_t projection, bool queue_all)
@@ -75,7 +76,7 @@ struct resync_keys *resync_keys_new(struct session *session, size_t projection, 
     keys->session = session;
     keys->projection = projection;
     keys->queue_all = queue_all;
-    keys->position = mem_strdup("0");
+    keys->names = ids_new(1);
     begin_walk(keys, false);
     return keys;
 }
@@ -84,8 +85,8 @@ void resync_keys_free(struct resync_keys *keys)
 {
     if (!keys)
         return;
-    free(keys->pattern);
-    free(keys->position);
+    key_walk_free(keys->walk);
+    ids_free(keys->names);
     free(keys);
 }
 
@@ -94,19 +95,18 @@ int64_t resync_keys_seen(const struct resync_keys *keys)
     return keys->seen;
 }
 
-static void add_key(const struct resync_keys *keys, const struct rreply *reply, struct ids *found)
+static void add_key(void *arg, const char *name, size_t name_len)
 {
+    const struct resync_keys *keys = arg;
     const struct plan *plans = keys->session->plan;
     const struct plan_projection *plan = &plans->projections[keys->projection];
     size_t head = keys->tombstones ? strlen(TOMBSTONE_HEAD) : 0, tail = keys->tombstones ? 1 : 0;
-    size_t len;
-    const char *name = rreply_string(reply, &len);
-    char *key = mem_strndup(name + head, len - head - tail);
+    char *key = mem_strndup(name + head, name_len - head - tail);
+    size_t len = name_len - head - tail;
 
-    len -= head + tail;
     if (utf8_valid_length(key, len) == len && strlen(key) == len &&
         strncmp(key, ROWS_INDEX_HEAD, strlen(ROWS_INDEX_HEAD)) != 0 && !plan_key_rival(plans, plan, key, len))
-        ids_add(found, (const char *const[]){key});
+        ids_add(keys->names, (const char *const[]){key});
     free(key);
 }
 
@@ -125,23 +125,19 @@ static int begin_versions(struct resync_keys *keys, struct err *err)
     return 0;
 }
 
-static int apply_keys(struct resync_keys *keys, const struct rreply *found, struct err *err)
+static int apply_keys(struct resync_keys *keys, struct err *err)
 {
     struct batch *batch =
         batch_new(keys->session, (struct sink_queueing){.all = keys->queue_all, .backlog = true});
-    struct ids *names = ids_new(1);
     int result = 0;
 
-    for (size_t i = 0; i < rreply_count(found); i++)
-        add_key(keys, rreply_at(found, i), names);
-    keys->seen += (int64_t)ids_count(names);
+    keys->seen += (int64_t)ids_count(keys->names);
     if (!keys->since && keys->session->plan->projections[keys->projection].config->many_rows)
         result = begin_versions(keys, err);
     if (result == 0)
-        result = batch_apply_keys(batch, keys->projection, names, keys->since, err);
+        result = batch_apply_keys(batch, keys->projection, keys->names, keys->since, err);
     if (result == 0)
         result = batch_finish(batch, err);
-    ids_free(names);
     batch_free(batch);
     return result;
 }
@@ -149,9 +145,6 @@ static int apply_keys(struct resync_keys *keys, const struct rreply *found, stru
 /* What a run that died removed but did not queue has only its tombstone left. */
 static bool begin_next_walk(struct resync_keys *keys)
 {
-    keys->primary++;
-    if (keys->primary < rconn_primaries(keys->session->rconn))
-        return true;
     if (keys->tombstones || !keys->queue_all)
         return false;
     begin_walk(keys, true);
@@ -160,24 +153,13 @@ static bool begin_next_walk(struct resync_keys *keys)
 
 int resync_keys_step(struct resync_keys *keys, int limit, bool *ret_done, struct err *err)
 {
-    struct rconn *rconn = keys->session->rconn;
-    char count[16];
-    const char *const words[] = {"SCAN", keys->position, "MATCH", keys->pattern, "COUNT", count};
-    struct rreply *reply;
-    int result = -1;
+    bool walked;
 
-    snprintf(count, sizeof(count), "%d", limit);
-    reply = rconn_run(rconn, rconn_primary_route(rconn, keys->primary), 6, words, err);
-    if (reply && rreply_count(reply) == 2) {
-        free(keys->position);
-        keys->position = mem_strdup(rreply_string(rreply_at(reply, 0), NULL));
-        result = apply_keys(keys, rreply_at(reply, 1), err);
-    } else {
-        err_set(err, ST_LOST, "Redis: the reply to SCAN is malformed");
-    }
-    rreply_free(reply);
-    *ret_done = result == 0 && strcmp(keys->position, "0") == 0 && !begin_next_walk(keys);
-    return result;
+    ids_clear(keys->names);
+    if (key_walk_step(keys->walk, limit, add_key, keys, &walked, err) != 0 || apply_keys(keys, err) != 0)
+        return -1;
+    *ret_done = walked && !begin_next_walk(keys);
+    return 0;
 }
 
 static int resync_all_keys(struct session *session, size_t projection, bool queue_all, struct err *err)

@@ -1,10 +1,9 @@
 #include "cdc/sink.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "cdc/document.h"
 #include "common/arena.h"
 #include "common/mem.h"
 #include "common/redis_error.h"
@@ -311,15 +310,14 @@ void sink_put(struct sink *sink, const struct plan_projection *projection, const
               int64_t expire_ms, const struct buf *fields, size_t nfields)
 {
     struct script_call *call = add_document(sink, &sink->puts, projection, key, version);
-    char digest[17];
+    char digest[DIGEST_LENGTH + 1];
 
-    snprintf(digest, sizeof(digest), "%016llx",
-             (unsigned long long)XXH3_64bits_withSeed(fields->data, fields->len, (uint64_t)expire_ms));
+    document_digest(fields, expire_ms, digest);
     if (expire_ms < 0)
         script_arg(call, "", 0);
     else
         script_arg_int(call, expire_ms);
-    script_arg(call, digest, 16);
+    script_arg(call, digest, DIGEST_LENGTH);
     script_arg_int(call, (int64_t)nfields);
     script_args_raw(call, fields, 2 * nfields);
 }
