@@ -121,13 +121,14 @@ static const char set_gauge[] = "SELECT pg_advisory_xact_lock(1885828470, 1);\n"
                                 "DO 'BEGIN PERFORM pgusher.set_gauge("
                                 "(pgusher.last_value(''pgusher.gauge'') & 3)::integer); END';\n";
 
-const char *const capture_grants[] = {"USAGE ON SCHEMA pgusher",
-                                      "SELECT ON ALL TABLES IN SCHEMA pgusher",
-                                      "SELECT ON ALL SEQUENCES IN SCHEMA pgusher",
-                                      "UPDATE ON pgusher.fleet, pgusher.cursor",
-                                      "INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill",
-                                      "INSERT, UPDATE, DELETE ON pgusher.projection, pgusher.former",
-                                      NULL};
+const char *const capture_grants[] = {
+    "USAGE ON SCHEMA pgusher",
+    "SELECT ON ALL TABLES IN SCHEMA pgusher",
+    "SELECT ON ALL SEQUENCES IN SCHEMA pgusher",
+    "UPDATE ON pgusher.fleet, pgusher.cursor",
+    "INSERT, UPDATE, DELETE ON pgusher.quarantine, pgusher.backfill",
+    "INSERT, UPDATE, DELETE ON pgusher.projection, pgusher.former, pgusher.verified",
+    NULL};
 
 static void put_grants(struct buf *sql, const char *role)
 {

@@ -11,9 +11,9 @@
 
 enum { MAX_FLEET_NAME = 48 };
 
-static const char *const root_keys[] = {"fleet",       "postgres", "redis",      "http",   "partitions",
-                                        "look_back",   "max_lag",  "redis_wait", "canary", "sweep",
-                                        "projections", "queues",   NULL};
+static const char *const root_keys[] = {"fleet",     "postgres",    "redis",      "http",   "partitions",
+                                        "look_back", "max_lag",     "redis_wait", "canary", "sweep",
+                                        "verify",    "projections", "queues",     NULL};
 static const char *const projection_keys[] = {"source", "id",     "key",   "expire_at", "expire_grace",
                                               "rows",   "queues", "watch", NULL};
 static const char *const watch_keys[] = {"column", "lookup", NULL};

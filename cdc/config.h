@@ -59,7 +59,9 @@ struct config {
     int64_t sweep_ms;  /* how often documents whose date passed are told to the queues */
     int wait_replicas; /* of Redis, that must have a write before a cursor moves over it; 0: none */
     int64_t wait_timeout_ms;
-    int64_t canary_ms; /* how often a canary is sent; 0: never */
+    int64_t canary_ms;       /* how often a canary is sent; 0: never */
+    int64_t verify_every_ms; /* workers compare Redis with PostgreSQL so often; 0: they do not */
+    int64_t verify_sample;   /* documents of each projection; 0: all */
     struct projection *projections;
     size_t nprojections;
     struct queue_config *queues;

@@ -10,9 +10,11 @@ enum { MIN_SWEEP_MS = 100, DEFAULT_SWEEP_MS = 10000, MAX_SWEEP_MS = 3600000 };
 
 #define MAX_LIMIT_MS (MAX_LIMIT_DAYS * INT64_C(86400000))
 #define MAX_LAG_ROWS INT64_C(1000000000000)
+#define MAX_SAMPLE INT64_C(1000000000)
 
 static const char *const max_lag_keys[] = {"rows", "age", NULL};
 static const char *const redis_wait_keys[] = {"replicas", "timeout", NULL};
+static const char *const verify_keys[] = {"every", "sample", NULL};
 
 static int64_t read_limit_ms(const struct jnode *object, const char *name)
 {
@@ -78,10 +80,27 @@ static void read_canary(const struct jnode *root, struct config *config)
         jconf_problem(&node, "must be between 1 s and 1 h, or \"off\"");
 }
 
+static void read_verify(const struct jnode *root, struct config *config)
+{
+    struct jnode node = jconf_member(root, "verify");
+    struct jnode every;
+
+    if (!node.value || !jconf_is_object(&node))
+        return;
+    jconf_known(&node, verify_keys);
+    every = jconf_member(&node, "every");
+    if (!every.value)
+        jconf_problem(&every, "is missing: how often the workers compare Redis with PostgreSQL, for example "
+                              "\"1 h\"");
+    config->verify_every_ms = read_limit_ms(&node, "every");
+    config->verify_sample = jconf_integer(&node, "sample", 1, MAX_SAMPLE, 0);
+}
+
 void config_read_limits(const struct jnode *root, struct config *config)
 {
     read_changelog(root, config);
     read_sweep(root, config);
     read_redis_wait(root, config);
     read_canary(root, config);
+    read_verify(root, config);
 }

@@ -1,5 +1,5 @@
 /* The part of config.h that says how far a fleet may stay behind, what it waits for, and how often it is
- * tried: "partitions", "look_back", "max_lag", "redis_wait", "canary", "sweep". */
+ * tried and compared: "partitions", "look_back", "max_lag", "redis_wait", "canary", "sweep", "verify". */
 #ifndef PGUSHER_CONFIG_LIMITS_H
 #define PGUSHER_CONFIG_LIMITS_H
 

@@ -50,7 +50,8 @@ static bool is_at_end(struct key_walk *walk)
     return walk->primary >= rconn_primaries(walk->rconn);
 }
 
-int key_walk_step(struct key_walk *walk, int limit, key_walk_fn *fn, void *arg, bool *ret_done, struct err *err)
+int key_walk_step(struct key_walk *walk, int limit, key_walk_fn *fn, void *arg, bool *ret_done,
+                  struct err *err)
 {
     char count[16];
     const char *const words[] = {"SCAN", walk->position, "MATCH", walk->pattern, "COUNT", count};

@@ -12,7 +12,7 @@
 
 static const struct verb *const verbs[] = {
     &init_verb,    &check_verb,    &install_verb,    &uninstall_verb, &status_verb,
-    &explain_verb, &backfill_verb, &quarantine_verb, &fleet_verb,
+    &explain_verb, &backfill_verb, &verify_verb, &quarantine_verb, &fleet_verb,
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 

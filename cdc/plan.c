@@ -161,6 +161,7 @@ static void compose(struct plan_projection *plan, size_t index, const struct pro
         plan->sweep_first = plan_sql_sweep(projection, source, false);
         plan->sweep_after = plan_sql_sweep(projection, source, true);
     }
+    plan->keys_by_id = plan_sql_keys_by_id(projection, source);
     plan->lookups = mem_zalloc(sizeof(char *) * (projection->nwatches + 1));
     for (size_t i = 0; i < projection->nwatches; i++) {
         const char *lookup = projection->watches[i].lookup;
@@ -289,6 +290,7 @@ void plan_free(struct plan *plan)
         free(projection->sweep_first);
         free(projection->sweep_after);
         free(projection->broken);
+        free(projection->keys_by_id);
     }
     free(plan->projections);
     free(plan->routes);

@@ -39,7 +39,8 @@ struct plan_projection {
     char *behind;      /* the condition: behind the id in one parameter per id column */
     char *sweep_first; /* the first PLAN_CHUNK whose date is in a stretch; NULL: no dates (see plan_sql.h) */
     char *sweep_after;
-    bool has_rivals; /* another projection's keys may look like this one's */
+    char *keys_by_id; /* parameters as select_by_id: only the columns of the key template, in its order */
+    bool has_rivals;  /* another projection's keys may look like this one's */
     /* per column of the key template: which id column it is, -1 for none; and its position in the source */
     int key_ids[MAX_KEY_COLUMNS];
     int key_columns[MAX_KEY_COLUMNS];

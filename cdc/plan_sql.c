@@ -237,3 +237,17 @@ char *plan_sql_sweep(const struct projection *projection, const struct relation 
     buf_printf(&sql, " LIMIT %d", PLAN_CHUNK);
     return buf_take(&sql);
 }
+
+char *plan_sql_keys_by_id(const struct projection *projection, const struct relation *source)
+{
+    char *rest = where_id_is_any(projection, source);
+    struct buf sql = BUF_NONE;
+
+    for (size_t i = 0; i < template_columns(projection->key); i++) {
+        buf_puts(&sql, i ? ", s." : "SELECT s.");
+        pg_put_identifier(&sql, template_column(projection->key, i));
+    }
+    buf_printf(&sql, " FROM %s s WHERE %s", source->qualified, rest);
+    free(rest);
+    return buf_take(&sql);
+}

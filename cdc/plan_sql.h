@@ -20,5 +20,7 @@ char *plan_sql_behind(const struct projection *projection, const struct relation
  * expire_at. */
 enum sweep_column { SWEEP_DATE, SWEEP_EXPIRE, SWEEP_ID };
 char *plan_sql_sweep(const struct projection *projection, const struct relation *source, bool after);
+/* Only the columns of the key template, in its order, by id. */
+char *plan_sql_keys_by_id(const struct projection *projection, const struct relation *source);
 
 #endif

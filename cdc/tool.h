@@ -57,7 +57,7 @@ struct verb {
 };
 
 extern const struct verb check_verb, install_verb, uninstall_verb, backfill_verb, status_verb, explain_verb,
-    init_verb, fleet_verb, quarantine_verb;
+    init_verb, fleet_verb, quarantine_verb, verify_verb;
 
 /* The configuration, or NULL after its mistakes were printed to stderr. */
 struct config *tool_config(const struct tool *tool);

@@ -1,5 +1,5 @@
 /* What is due now and then: cursors are saved, the changelog is tidied, the quarantine tried again, dates
- * that passed are told, a line is logged. See worker_private.h. */
+ * that passed are told, documents are verified, a line is logged. See worker_private.h. */
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -91,7 +91,9 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
         return -1;
     if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
         return -1;
-    return sweep_ms_left(worker->sweep, !resting) == 0 ? sweep_step(worker->sweep, err) : 0;
+    if (sweep_ms_left(worker->sweep, !resting) == 0 && sweep_step(worker->sweep, err) != 0)
+        return -1;
+    return checkup_ms_left(worker->checkup, !resting) == 0 ? checkup_step(worker->checkup, err) : 0;
 }
 
 int64_t worker_ms_to_next_chore(const struct worker *worker)
@@ -112,5 +114,7 @@ int64_t worker_ms_to_next_chore(const struct worker *worker)
         ms = least(ms, ms_left(worker->saved_at_ms, SAVE_EVERY_MS));
     if (worker->untidy)
         ms = least(ms, ms_left(worker->tidied_at_ms, tidy_every_ms(worker)));
+    if (checkup_ms_left(worker->checkup, false) >= 0)
+        ms = least(ms, checkup_ms_left(worker->checkup, false));
     return ms > 0 ? ms : 0;
 }

@@ -19,6 +19,8 @@ enum {
     SAFETY_POLL_MS = 30000, /* asleep, even if no notification comes */
 };
 
+struct checkup;
+
 struct worker {
     const struct worker_options *options;
     struct loop *loop;
@@ -30,9 +32,10 @@ struct worker {
     struct tasks *tasks;
     struct promoter *promoter;
     struct sweep *sweep;
-    struct retry *retrying; /* what is in quarantine */
-    struct broken *broken;  /* projections that are left out; outlives sessions */
-    struct timer *timer;    /* what waiting waits for */
+    struct retry *retrying;  /* what is in quarantine */
+    struct broken *broken;   /* projections that are left out; outlives sessions */
+    struct checkup *checkup; /* NULL with --once */
+    struct timer *timer;     /* what waiting waits for */
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */
     struct backoff retry;
@@ -104,5 +107,16 @@ int worker_own_all(struct worker *worker, struct err *err);
 int worker_follow_fleet(struct worker *worker, struct err *err);
 /* The last thing before the session ends: what is owned is given up, so that others go on at once. */
 int worker_leave(struct worker *worker, struct err *err);
+
+/* ---- the scheduled verify ----
+ *
+ * Every projection is compared every so often, by one worker of the fleet at a time, a chunk at a time
+ * between other work; while live changes wait (busy) that takes at most a fifth of the time. */
+struct checkup *checkup_new(struct session *session);
+void checkup_free(struct checkup *checkup); /* NULL-safe */
+/* How long until the next step; -1: never, as for NULL. */
+int64_t checkup_ms_left(const struct checkup *checkup, bool busy);
+/* 0, or -1 with err set: the session is lost. */
+int checkup_step(struct checkup *checkup, struct err *err);
 
 #endif

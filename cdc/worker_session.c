@@ -37,6 +37,7 @@ void worker_close(struct worker *worker)
     sweep_free(worker->sweep);
     retry_free(worker->retrying);
     broken_end(worker->broken);
+    checkup_free(worker->checkup);
     session_close(worker->session); /* tells the fleet's last question that it is over */
     fleet_free(worker->fleet);
     promoter_free(worker->promoter);
@@ -47,6 +48,7 @@ void worker_close(struct worker *worker)
     worker->promoter = NULL;
     worker->sweep = NULL;
     worker->retrying = NULL;
+    worker->checkup = NULL;
 }
 
 static void on_told(void *arg, const char *payload)
@@ -81,6 +83,7 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->promoter = promoter_new(session);
     worker->sweep = sweep_new(session);
     worker->retrying = retry_new(session);
+    worker->checkup = worker->options->once ? NULL : checkup_new(session);
     worker->has_run = true;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();

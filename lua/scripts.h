@@ -7,8 +7,10 @@
 /* documents */
 extern const struct script script_epoch;
 extern const struct script script_fleet;
+extern const struct script script_inspect;
 extern const struct script script_put;
 extern const struct script script_remove;
+extern const struct script script_repair;
 extern const struct script script_rows;
 extern const struct script script_rows_forget;
 extern const struct script script_rows_suspect;

@@ -145,6 +145,22 @@ CREATE TABLE IF NOT EXISTS pgusher.quarantine (
 );
 CREATE INDEX IF NOT EXISTS quarantine_due ON pgusher.quarantine (fleet, next_at);
 
+-- What the last comparison of a projection with Redis found; different counts whatever else is wrong with a hash, too.
+CREATE TABLE IF NOT EXISTS pgusher.verified (
+    fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
+    projection text NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    took_ms    bigint NOT NULL,
+    sampled    boolean NOT NULL,
+    compared   bigint NOT NULL,
+    missing    bigint NOT NULL,
+    ghosts     bigint NOT NULL,
+    different  bigint NOT NULL,
+    expiry     bigint NOT NULL,
+    repaired   bigint NOT NULL,
+    PRIMARY KEY (fleet, projection)
+) WITH (fillfactor = 50);
+
 -- What pgusher.upkeep saw, and when: it knows by these what has been visible to everybody for how long.
 CREATE TABLE IF NOT EXISTS pgusher.moment (
     at       timestamptz PRIMARY KEY,

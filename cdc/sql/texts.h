@@ -2,6 +2,7 @@
 #ifndef PGUSHER_CDC_SQL_TEXTS_H
 #define PGUSHER_CDC_SQL_TEXTS_H
 
+extern const char sql_applied[];
 extern const char sql_ask_backfill[];
 extern const char sql_begin_anew[];
 extern const char sql_capture_fleets[];
@@ -36,6 +37,7 @@ extern const char sql_steer_backfill[];
 extern const char sql_upgrade_1[];
 extern const char sql_upgrade_1_end[];
 extern const char sql_upkeep[];
+extern const char sql_verify_due[];
 extern const char sql_view_reads[];
 
 #endif

@@ -193,7 +193,7 @@ def test_worker_refuses_a_bad_configuration(tickets):
     ([], 64, []),
     (["--frobnicate"], 64, ["frobnicate"]),
     (["check", "surplus"], 64, ["surplus"]),
-    (["--help"], 0, ["check", "install", "uninstall", "backfill", "status"]),
+    (["--help"], 0, ["check", "install", "uninstall", "backfill", "verify", "status"]),
     (["--version"], 0, ["pgusher"]),
     (["check", "--offline"], 0, []),
     (["--offline", "check"], 0, []),

@@ -189,6 +189,22 @@ START_TEST(replicas_to_wait_for)
 }
 END_TEST
 
+START_TEST(how_often_to_verify)
+{
+    struct config *config = load_good("verify", "{\"every\": \"30 s\", \"sample\": 1000}");
+
+    ck_assert_int_eq(config->verify_every_ms, 30 * SECOND);
+    ck_assert_int_eq(config->verify_sample, 1000);
+    config_free(config);
+    config = load_good("verify", "{\"every\": \"1 h\"}");
+    ck_assert_int_eq(config->verify_sample, 0);
+    config_free(config);
+    config = load_good("redis_wait", "{}");
+    ck_assert_int_eq(config->verify_every_ms, 0);
+    config_free(config);
+}
+END_TEST
+
 /* What the file does not say stays as it is in the queue. */
 START_TEST(queues_say_only_what_is_written)
 {
@@ -380,7 +396,7 @@ END_TEST
 
 UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(many_rows), UNIT(example_watches),
           UNIT(limits_that_are_not_said), UNIT(limits_of_the_changelog), UNIT(the_canary), UNIT(sweep),
-          UNIT(replicas_to_wait_for), UNIT(queues_say_only_what_is_written),
+          UNIT(replicas_to_wait_for), UNIT(how_often_to_verify), UNIT(queues_say_only_what_is_written),
           UNIT(queues_that_only_a_projection_names), UNIT(a_watch_may_be_an_object_without_lookup),
           UNIT(limits_may_be_reached), UNIT(optional_settings_have_defaults),
           UNIT(empty_queue_list_is_no_queue), UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids),

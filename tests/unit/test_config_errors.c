@@ -64,6 +64,12 @@ static const struct {
     {"redis_wait", "{\"timeout\": \"0 ms\"}", "redis_wait.timeout", "between 1 ms and 60 s"},
     {"redis_wait", "{\"timeout\": \"61 s\"}", "redis_wait.timeout", "between 1 ms and 60 s"},
 
+    {"verify", "\"1 h\"", "verify", "must be an object"},
+    {"verify", "{\"sample\": 10}", "verify.every", "is missing"},
+    {"verify", "{\"every\": \"10 ms\"}", "verify.every", "between 1 s and 366 days"},
+    {"verify", "{\"every\": \"1 h\", \"sample\": 0}", "verify.sample", "1"},
+    {"verify", "{\"every\": \"1 h\", \"samples\": 5}", "verify.samples", "did you mean \"sample\"?"},
+
     {"projections", NULL, "projections", "missing"},
     {"projections", "{}", "projections", "at least one"},
     {"projections", "[]", "projections", "must be an object"},

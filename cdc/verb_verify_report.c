@@ -1,0 +1,232 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cdc/standing.h"
+#include "cdc/tool.h"
+#include "cdc/verb_verify.h"
+#include "common/mem.h"
+
+enum { SHOWN = 20 }; /* differences of a projection in plain output */
+
+struct sum {
+    int64_t documents;
+    int64_t drift;
+    int64_t mended;
+    int64_t waiting;
+    const char *why_waiting;
+};
+
+static struct sum sum_up(const struct verify_report *report)
+{
+    struct sum sum = {0};
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct verify_result *result = report->results[i];
+
+        sum.documents += result->documents;
+        sum.drift += result->drift;
+        sum.mended += result->mended;
+        sum.waiting += result->waiting;
+        if (result->why_waiting)
+            sum.why_waiting = result->why_waiting;
+    }
+    return sum;
+}
+
+static bool is_in_step(const struct sum *sum)
+{
+    return sum->drift == sum->mended && sum->waiting == 0;
+}
+
+/* 20000 as 20,000; in one of a few buffers that take turns. */
+static const char *grouped(int64_t number)
+{
+    static char texts[8][32];
+    static size_t turn;
+    char *text = texts[turn++ % 8], digits[24];
+    int len = snprintf(digits, sizeof(digits), "%lld", (long long)number), n = 0;
+
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            text[n++] = ',';
+        text[n++] = digits[i];
+    }
+    text[n] = '\0';
+    return text;
+}
+
+static void print_verdict(const struct sum *sum, bool complete)
+{
+    if (!complete)
+        printf("not complete: ");
+    if (!complete && sum->drift == 0)
+        printf("%s documents compared so far", grouped(sum->documents));
+    else if (sum->drift > sum->mended)
+        printf("drift: %s of %s documents", grouped(sum->drift), grouped(sum->documents));
+    else if (sum->waiting)
+        printf("not in step: %s of %s documents differ, but %s", grouped(sum->waiting),
+               grouped(sum->documents), sum->why_waiting);
+    else if (sum->drift)
+        printf("mended: %s of %s documents", grouped(sum->drift), grouped(sum->documents));
+    else
+        printf("in step: %s documents compared", grouped(sum->documents));
+    if (sum->drift > sum->mended && sum->mended)
+        printf(", %s of them mended", grouped(sum->mended));
+    putchar('\n');
+}
+
+static void print_count(const char *what, int64_t count)
+{
+    if (count)
+        printf(", %s %s", grouped(count), what);
+}
+
+static void print_result(const struct verify_result *result)
+{
+    size_t shown = result->listed < SHOWN ? result->listed : SHOWN;
+
+    if (result->former_key)
+        printf("%s, former key %s: %s keys", result->projection, result->former_key, grouped(result->keys));
+    else
+        printf("%s: %s%s documents compared, %s keys", result->projection,
+               result->sampled ? "a sample: " : "", grouped(result->documents), grouped(result->keys));
+    for (int i = DRIFT_NONE + 1; i < DRIFT_KINDS; i++)
+        print_count(drift_name(i), result->kinds[i]);
+    print_count("mended", result->mended);
+    print_count("in motion (changed too often to be judged)", result->in_motion);
+    print_count("that the SQL fails for (see pgusher quarantine)", result->unreadable);
+    print_count("waiting", result->waiting);
+    printf("%s%s\n", result->waiting ? ": " : "", result->waiting ? result->why_waiting : "");
+    for (size_t i = 0; i < shown; i++)
+        printf("  %s  %s: %s%s\n", result->list[i].key, drift_name(result->list[i].drift),
+               result->list[i].detail, result->list[i].mended ? " (mended)" : "");
+    if (result->drift > (int64_t)shown)
+        printf("  … and %s more%s\n", grouped(result->drift - (int64_t)shown),
+               result->listed > shown ? "; --json lists up to 1,000" : "");
+}
+
+static void print_plain(const struct verify_report *report, const struct sum *sum, bool complete)
+{
+    print_verdict(sum, complete);
+    for (size_t i = 0; i < report->count; i++)
+        print_result(report->results[i]);
+}
+
+/* ---- JSON ---- */
+
+/* What somebody wrote into Redis by hand may be no text. */
+static json_t *text_json(const char *text)
+{
+    json_t *string = json_string(text);
+    char *copy;
+
+    if (string)
+        return string;
+    copy = mem_strdup(text);
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    string = json_string(copy);
+    free(copy);
+    return string;
+}
+
+static json_t *differences_json(const struct verify_result *result)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < result->listed; i++) {
+        const struct verify_difference *difference = &result->list[i];
+
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:b}", "key", text_json(difference->key),
+                                              "kind", drift_name(difference->drift), "detail",
+                                              text_json(difference->detail), "mended", difference->mended));
+    }
+    return list;
+}
+
+static json_t *result_json(const struct verify_result *result)
+{
+    json_t *object = json_pack(
+        "{s:s, s:s?, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:I}", "projection", result->projection,
+        "former_key", result->former_key, "sampled", result->sampled, "documents",
+        (json_int_t)result->documents, "keys", (json_int_t)result->keys, "drift", (json_int_t)result->drift,
+        "mended", (json_int_t)result->mended, "in_motion", (json_int_t)result->in_motion, "unreadable",
+        (json_int_t)result->unreadable, "waiting", (json_int_t)result->waiting, "why_waiting",
+        result->why_waiting, "took_ms", (json_int_t)result->took_ms);
+
+    for (int i = DRIFT_NONE + 1; i < DRIFT_KINDS; i++)
+        json_object_set_new(object, drift_name(i), json_integer(result->kinds[i]));
+    json_object_set_new(object, "differences", differences_json(result));
+    return object;
+}
+
+static void print_json(const struct verify_report *report, const struct sum *sum, const struct err *err)
+{
+    json_t *projections = json_array(), *errors = json_array();
+    bool complete = err->status == ST_OK;
+    json_t *object;
+
+    for (size_t i = 0; i < report->count; i++)
+        json_array_append_new(projections, result_json(report->results[i]));
+    if (!complete)
+        json_array_append_new(errors, json_string(err->text));
+    object = json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o}", "in_step", complete && is_in_step(sum),
+                       "complete", complete, "documents", (json_int_t)sum->documents, "drift",
+                       (json_int_t)sum->drift, "mended", (json_int_t)sum->mended, "waiting",
+                       (json_int_t)sum->waiting, "projections", projections, "errors", errors);
+    if (report->last)
+        json_object_set(object, "last", report->last);
+    tool_print_json(object);
+}
+
+/* ---- earlier runs ---- */
+
+json_t *verify_report_last(struct session *session, struct err *err)
+{
+    const char *const params[] = {session->config->fleet};
+    struct pg_query query = {
+        .sql = "SELECT coalesce(json_agg(json_build_object('projection', projection, 'seconds_ago',"
+               " round(extract(epoch FROM now() - at))::bigint, 'documents', compared, 'drift',"
+               " missing + ghosts + different + expiry, 'mended', repaired) ORDER BY projection), '[]')"
+               " FROM pgusher.verified WHERE fleet = $1",
+        .params = params,
+        .nparams = 1};
+    struct pg_rows *rows = NULL;
+    json_t *last;
+
+    if (pg_run(session->pg, &query, &rows, err) != 0)
+        return NULL;
+    last = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    pg_rows_free(rows);
+    return last;
+}
+
+static void print_last(const json_t *last)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (last, i, item)
+        printf("last time, %lld s ago: %s: %s documents compared, %s drift, %s mended\n",
+               standing_integer(item, "seconds_ago"), standing_text(item, "projection"),
+               grouped(standing_integer(item, "documents")), grouped(standing_integer(item, "drift")),
+               grouped(standing_integer(item, "mended")));
+}
+
+/* ---- all of it ---- */
+
+enum exit_code verify_report_print(const struct verify_report *report, bool json, const struct err *err)
+{
+    struct sum sum = sum_up(report);
+
+    if (json)
+        print_json(report, &sum, err);
+    else if (report->count)
+        print_plain(report, &sum, err->status == ST_OK);
+    else
+        print_last(report->last);
+    if (err->status != ST_OK)
+        return tool_fail(err);
+    return is_in_step(&sum) ? EX_DONE : EX_NOT_SO;
+}
