@@ -56,6 +56,18 @@ static void read_version(struct reading *reading, const char *snapshot)
                 (long long)session->epoch, snapshot);
 }
 
+const char *const *reader_refused_id(const struct reader *reader)
+{
+    return reader->refused_id;
+}
+
+static void refuse(struct reader *reader, const struct plan_projection *projection, const char *const *id,
+                   const char *key, const char *error)
+{
+    reader->refused_id = id;
+    reader->handlers.refused(reader->arg, projection, key, error);
+}
+
 static const char *key_fault(const struct reader *reader, const struct plan_projection *projection,
                              bool survives, const struct buf *key)
 {
@@ -72,18 +84,6 @@ const char *reader_key_fault(const struct reader *reader, const struct plan_proj
                              const char *const *id, const struct buf *key)
 {
     return key_fault(reader, projection, plan_key_survives(projection, id), key);
-}
-
-const char *const *reader_refused_id(const struct reader *reader)
-{
-    return reader->refused_id;
-}
-
-static void refuse(struct reader *reader, const struct plan_projection *projection, const char *const *id,
-                   const char *key, const char *error)
-{
-    reader->refused_id = id;
-    reader->handlers.refused(reader->arg, projection, key, error);
 }
 
 /* Whether an id was seen before, which it is from now on. */
@@ -217,7 +217,7 @@ static int tell_complete(const struct reading *reading, struct err *err)
 {
     const struct reader *reader = reading->reader;
 
-    if (!reading->keys || !reader->handlers.complete)
+    if (!reading->keys || !reader->handlers.complete || !reading->asked)
         return 0;
     return reader->handlers.complete(reader->arg, reading->projection, reading->ids, reading->first,
                                      reading->asked, reading->version, err);
@@ -241,8 +241,9 @@ static void tell_missing(const struct reading *reading)
                                      ids_get(reading->ids, reading->first + i), reading->version);
 }
 
+/* `why` is what the statement fails with, err anything else. */
 static int select_by_id(struct reader *reader, const struct plan_projection *projection,
-                        const struct ids *ids, size_t first, size_t count, struct err *err)
+                        const struct ids *ids, size_t first, size_t count, struct err *why, struct err *err)
 {
     struct reading reading = {.reader = reader,
                               .projection = projection,
@@ -260,7 +261,7 @@ static int select_by_id(struct reader *reader, const struct plan_projection *pro
     for (size_t i = 0; i < n; i++)
         arrays[i] = ids_array(ids, first, count, i);
     result = read_documents(&reading, projection->select_name, projection->select_by_id,
-                            (const char *const *)arrays, n, err);
+                            (const char *const *)arrays, n, why);
     if (result == 0) {
         tell_missing(&reading);
         result = tell_complete(&reading, err);
@@ -300,8 +301,8 @@ static int halve(struct reader *reader, const struct plan_projection *projection
 static bool is_of_rows(struct reader *reader, const struct plan_projection *projection, const struct err *why)
 {
     struct ids *none = ids_new(projection->config->nid);
-    struct err alone = ERR_NONE;
-    bool runs = why->status == ST_CONFIG && select_by_id(reader, projection, none, 0, 0, &alone) == 0;
+    struct err alone = ERR_NONE, other = ERR_NONE;
+    bool runs = why->status == ST_CONFIG && select_by_id(reader, projection, none, 0, 0, &alone, &other) == 0;
 
     ids_free(none);
     return why->status == ST_REFUSED || runs;
@@ -322,8 +323,10 @@ static int read_range(struct reader *reader, const struct plan_projection *proje
 {
     struct err why = ERR_NONE;
 
-    if (select_by_id(reader, projection, ids, first, count, &why) == 0)
+    if (select_by_id(reader, projection, ids, first, count, &why, err) == 0)
         return 0;
+    if (why.status == ST_OK)
+        return -1;
     if (is_of_rows(reader, projection, &why))
         return halve(reader, projection, ids, first, count, &why, err);
     return reader_fail(reader, projection, &why, err);
