@@ -2,7 +2,7 @@
 -- "fleets": [{…}]}. Cheap however long the changelog is: beyond 10,000 rows are estimated by their sequence numbers.
 --
 -- The cursors are saved now and then, so while a worker is awake the lag may be that much too high; a partition whose gate is
--- closed has applied everything. A partition is orphaned when nobody owns it. Canaries do not count.
+-- closed has applied everything, but what its worker should have woken up for by now. A partition is orphaned when nobody owns it. Canaries do not count.
 WITH mine AS (
     SELECT l.classid::bigint AS class, l.objid::bigint >> 10 AS number, (l.objid::bigint & 1023)::smallint AS part,
            l.objid::bigint AS object, l.pid
@@ -30,15 +30,15 @@ WITH mine AS (
               FROM pgusher.backfill b WHERE b.fleet = f.name) AS backfills
       FROM pgusher.meta m, pgusher.fleet f
 ), groups AS ( -- partitions at one place are looked at together
-    SELECT k.fleet, min(k.part) AS leader, array_agg(k.part) AS parts
+    SELECT k.fleet, min(k.part) AS leader, array_agg(k.part) AS parts, k.part = ANY (f.closed) AS closed
       FROM pgusher.cursor k JOIN fleets f ON f.name = k.fleet
-     WHERE k.part <> ALL (f.closed)
-     GROUP BY k.fleet, k.done::text, k.upto::text, k.at_xid::text, k.at_seq
+     GROUP BY k.fleet, k.done::text, k.upto::text, k.at_xid::text, k.at_seq, k.part = ANY (f.closed)
 ), waiting AS (
     SELECT g.fleet, g.leader, c.part, c.part = ANY (g.parts) AS counts, count(*) AS changes, min(c.at) AS oldest,
            sum(count(*)) OVER (PARTITION BY g.fleet, g.leader) AS looked_at
       FROM groups g JOIN pgusher.cursor k ON k.fleet = g.fleet AND k.part = g.leader,
            pgusher.behind(k, 10000) c
+     WHERE NOT g.closed OR c.at < clock_timestamp() - interval '3 s'
      GROUP BY g.fleet, g.leader, g.parts, c.part
 ), group_lags AS (
     SELECT w.fleet, w.leader, w.looked_at = 10000 AS is_estimate, sum(w.changes) FILTER (WHERE w.counts) AS changes,
