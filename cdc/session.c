@@ -131,9 +131,9 @@ static void log_warnings(const struct problems *problems)
 }
 
 /* The first broken projection is the error, the others are logged. */
-static int check_plan(const struct plan *plan, bool partial, struct err *err)
+static int check_plan(const struct plan *plan, size_t whole, struct err *err)
 {
-    if (partial && plan_count_whole(plan))
+    if (plan_count_whole(plan) >= whole)
         return 0;
     for (size_t i = 0; i < plan->nprojections; i++) {
         const char *broken = plan->projections[i].broken;
@@ -146,7 +146,8 @@ static int check_plan(const struct plan *plan, bool partial, struct err *err)
     return err->status == ST_OK ? 0 : -1;
 }
 
-static int load_plan(struct session *session, bool partial, struct err *err)
+/* At least so many projections must not be broken. */
+static int load_plan(struct session *session, size_t whole, struct err *err)
 {
     struct problems problems = {0};
     struct catalog *catalog = catalog_load(session->pg, session->config, err);
@@ -157,7 +158,7 @@ static int load_plan(struct session *session, bool partial, struct err *err)
     log_warnings(&problems);
     problems_free(&problems);
     if (plan_load_routes(session->plan, catalog, session->pg, err) != 0 ||
-        check_plan(session->plan, partial, err) != 0) {
+        check_plan(session->plan, whole, err) != 0) {
         plan_free(session->plan);
         session->plan = NULL;
     }
@@ -224,21 +225,18 @@ static int listen_to_changes(struct session *session, const char *application, s
     return result;
 }
 
-static int prepare_pg(struct session *session, const char *application, bool partial, struct err *err)
+int session_prepare_pg(struct session *session, const char *application, size_t whole, struct err *err)
 {
     if (session_connect_pg(session, application, err) != 0 || resume_load(session, err) != 0)
         return -1;
-    return load_plan(session, partial, err);
-}
-
-int session_prepare_pg(struct session *session, const char *application, struct err *err)
-{
-    return prepare_pg(session, application, false, err);
+    return load_plan(session, whole, err);
 }
 
 static int prepare(struct session *session, const struct session_opener *opener, struct err *err)
 {
-    if (prepare_pg(session, opener->application, opener->partial, err) != 0 ||
+    size_t whole = opener->partial ? 1 : session->config->nprojections;
+
+    if (session_prepare_pg(session, opener->application, whole, err) != 0 ||
         session_connect_redis(session, err) != 0 || resume_settle(session, opener->is_worker, err) != 0 ||
         configure_queues(session, err) != 0)
         return -1;

@@ -102,8 +102,9 @@ bool session_is_current(struct session *session);
 /* The parts of session_open, for programs that want less. 0, or -1 with err set. */
 int session_connect_pg(struct session *session, const char *application, struct err *err);
 int session_connect_redis(struct session *session, struct err *err);
-/* Connects to PostgreSQL only, finds the fleet and makes the plan. 0, or -1 with err set. */
-int session_prepare_pg(struct session *session, const char *application, struct err *err);
+/* Connects to PostgreSQL only, finds the fleet and makes the plan, of which at least so many projections must
+ * be whole. 0, or -1 with err set. */
+int session_prepare_pg(struct session *session, const char *application, size_t whole, struct err *err);
 
 /* LISTENs, and finds out whether anything is heard: session->deaf. 0, or -1 with err set. */
 int session_listen(struct session *session, struct err *err);

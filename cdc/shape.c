@@ -38,11 +38,12 @@ static json_t *columns(const struct relation *source)
 
 char *shape_text(const struct projection *projection, const struct relation *source)
 {
-    json_t *shape = json_pack("{s:s, s:s, s:o, s:s?, s:I, s:o, s:o}", "source", projection->source, "key",
-                              projection->key_text, "id", names(projection->id, projection->nid), "expire_at",
-                              projection->expire_at, "expire_grace_ms",
-                              (json_int_t)(projection->expire_at ? projection->expire_grace_ms : 0), "queues",
-                              names(projection->queues, projection->nqueues), "columns", columns(source));
+    json_t *shape =
+        json_pack("{s:s, s:s, s:s, s:o, s:s?, s:I, s:o, s:o}", "source", projection->source, "key",
+                  projection->key_text, "rows", projection->many_rows ? "many" : "one", "id",
+                  names(projection->id, projection->nid), "expire_at", projection->expire_at,
+                  "expire_grace_ms", (json_int_t)(projection->expire_at ? projection->expire_grace_ms : 0),
+                  "queues", names(projection->queues, projection->nqueues), "columns", columns(source));
     char *text = json_dumps(shape, JSON_COMPACT | JSON_SORT_KEYS);
 
     json_decref(shape);
@@ -245,6 +246,7 @@ void shape_compare(const char *before, const char *now, struct shape_change *ret
     *ret_change = (struct shape_change){0};
     compare_text(old_shape, new_shape, "source", "the source", &documents);
     compare_text(old_shape, new_shape, "key", "the key", &documents);
+    compare_text(old_shape, new_shape, "rows", "rows", &documents);
     compare_id(old_shape, new_shape, &documents);
     compare_text(old_shape, new_shape, "expire_at", "expire_at", &documents);
     compare_grace(old_shape, new_shape, &documents);

@@ -131,7 +131,7 @@ static enum exit_code run(struct backfill *backfill)
     struct err err = ERR_NONE;
 
     backfill->session = tool_session(backfill->loop, backfill->config);
-    if (session_prepare_pg(backfill->session, "pgusher backfill", &err) != 0)
+    if (session_prepare_pg(backfill->session, "pgusher backfill", backfill->config->nprojections, &err) != 0)
         return tool_fail(&err);
     if (*backfill->filter && backfill_check_filter(backfill, &err) != 0) {
         enum exit_code code = tool_fail(&err);

@@ -91,7 +91,7 @@ static int connect_pg(struct story *story, struct err *err)
 {
     struct session *session = story->session;
 
-    if (session_prepare_pg(session, "pgusher explain", err) != 0)
+    if (session_prepare_pg(session, "pgusher explain", 0, err) != 0)
         return -1;
     while (session->plan->projections[story->projection].config != story->config)
         story->projection++;

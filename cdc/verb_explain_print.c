@@ -278,6 +278,17 @@ static void print_backfills(const json_t *facts)
     }
 }
 
+static void print_verified(const json_t *facts)
+{
+    const json_t *last = json_object_get(facts, "verified");
+
+    if (!json_is_object(last))
+        return;
+    label("verified");
+    printf("the projection, last at %s%s\n", explain_member(last, "at"),
+           json_is_true(json_object_get(last, "sampled")) ? ", by a sample" : "");
+}
+
 static void print_texts(const json_t *texts, FILE *stream, const char *before)
 {
     const json_t *text;
@@ -320,6 +331,7 @@ void explain_print(const json_t *facts)
     print_documents(facts, json_object_get(facts, "documents"));
     print_changes(facts);
     print_backfills(facts);
+    print_verified(facts);
     print_texts(json_object_get(facts, "notes"), stdout, "  note         ");
     fflush(stdout);
     print_texts(json_object_get(facts, "errors"), stderr, "pgusher: ");

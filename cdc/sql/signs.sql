@@ -152,26 +152,21 @@ $function$;
 CREATE OR REPLACE FUNCTION pgusher.projections(name text) RETURNS json
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    verified jsonb := '{}';
 BEGIN
-    IF to_regclass('pgusher.verified') IS NOT NULL THEN
-        EXECUTE 'SELECT coalesce(jsonb_object_agg(v.projection, to_jsonb(v) - ''{fleet,projection,at}''::text[]'
-                '          || jsonb_build_object(''seconds_ago'', pgusher.seconds_since(v.at))), ''{}'')'
-                '  FROM pgusher.verified v WHERE v.fleet = $1'
-           INTO verified USING name;
-    END IF;
     RETURN (
         SELECT coalesce(json_agg(json_build_object(
                    'projection', k.projection,
                    'quarantined', (SELECT count(*) FROM pgusher.quarantine q WHERE q.fleet = $1 AND q.projection = k.projection),
                    'broken_seconds_ago', pgusher.seconds_since(p.broken_at), 'error', p.error,
-                   'stale', to_jsonb(p)->>'stale', 'stale_seconds_ago', pgusher.seconds_since((to_jsonb(p)->>'stale_at')::timestamptz),
-                   'swept_seconds_ago', pgusher.seconds_since(p.swept_to), 'verified', verified->k.projection) ORDER BY k.projection), '[]')
+                   'stale', p.stale, 'stale_seconds_ago', pgusher.seconds_since(p.stale_at),
+                   'swept_seconds_ago', pgusher.seconds_since(p.swept_to),
+                   'verified', to_jsonb(v) - '{fleet,projection,at}'::text[]
+                               || jsonb_build_object('seconds_ago', pgusher.seconds_since(v.at))) ORDER BY k.projection), '[]')
           FROM (SELECT q.projection FROM pgusher.quarantine q WHERE q.fleet = $1
                 UNION SELECT p.name FROM pgusher.projection p WHERE p.fleet = $1
-                UNION SELECT v FROM jsonb_object_keys(verified) v) k
-          LEFT JOIN pgusher.projection p ON p.fleet = $1 AND p.name = k.projection);
+                UNION SELECT v.projection FROM pgusher.verified v WHERE v.fleet = $1) k
+          LEFT JOIN pgusher.projection p ON p.fleet = $1 AND p.name = k.projection
+          LEFT JOIN pgusher.verified v ON v.fleet = $1 AND v.projection = k.projection);
 END
 $function$;
 

@@ -132,11 +132,16 @@ def test_quarantine(tickets):
 
 
 def test_a_source_that_cannot_be_read(resting):
+    resting.db.sql("ALTER VIEW event_card RENAME COLUMN starts_at TO begins_at")
+    verdict(resting, "event", "1", code=1, state="broken", words=["nothing of projection event can be read", "starts_at"])
+    verdict(resting, "ticket", "1", code=0, state="in_step")
+
+
+def test_a_row_that_cannot_be_built(resting):
     resting.db.sql("CREATE FUNCTION broken() RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT 1 FROM nowhere); END'")
     resting.db.sql("CREATE OR REPLACE VIEW event_card AS SELECT id, name, starts_at, name AS venue, name AS city, id::bigint AS open,"
                    " broken() AS cheapest FROM event")
-    verdict(resting, "event", "1", code=1, state="broken", words=["nothing of projection event can be read", "nowhere"])
-    verdict(resting, "ticket", "1", code=0, state="in_step")
+    verdict(resting, "event", "1", code=1, state="unbuildable", words=["cannot be built", "nowhere"])
 
 
 def test_backfill_under_way(resting):

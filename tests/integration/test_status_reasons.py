@@ -121,11 +121,7 @@ def test_who_does_which_backfill(crowd):
 
 
 def test_the_last_verify_and_a_former_shape(crowd):
-    crowd.db.sql("""CREATE TABLE IF NOT EXISTS pgusher.verified (
-                        fleet text, projection text, at timestamptz DEFAULT now(), took_ms bigint, sampled boolean, compared bigint,
-                        missing bigint, ghosts bigint, different bigint, expiry bigint, repaired bigint);
-                    ALTER TABLE pgusher.projection ADD COLUMN IF NOT EXISTS stale text, ADD COLUMN IF NOT EXISTS stale_at timestamptz;
-                    INSERT INTO pgusher.verified (fleet, projection, took_ms, sampled, compared, missing, ghosts, different, expiry, repaired)
+    crowd.db.sql("""INSERT INTO pgusher.verified (fleet, projection, took_ms, sampled, compared, missing, ghosts, different, expiry, repaired)
                     VALUES ('default', 'event', 5, true, 1000, 1, 2, 3, 4, 10)""")
     crowd.pgusher("status").must(0, "verified", "by a sample: 1,000 compared, in step")
     crowd.db.sql("UPDATE pgusher.verified SET repaired = 0")

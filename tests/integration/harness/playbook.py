@@ -5,7 +5,10 @@ numbers; spaces between words may be more or fewer.
 """
 import os
 import re
+import shutil
 import subprocess
+
+from psycopg2.extensions import parse_dsn
 
 from .programs import BUILD, ROOT, SLOWER
 
@@ -48,6 +51,10 @@ def sections(page):
 
 
 def environment(box):
-    """As an operator's shell: the programs on the PATH, the configuration by its variable."""
-    connection = box.db.environment()
-    return {**os.environ, **connection, "PATH": f"{BUILD}:{os.environ['PATH']}", "PGUSHER_CONFIG": box.path}
+    """As an operator's shell: the programs on the PATH, which find configuration and servers by themselves."""
+    tools = os.path.join(box.folder, "tools")
+    os.makedirs(tools, exist_ok=True)
+    with open(os.path.join(tools, "redis-cli"), "w", opener=lambda path, flags: os.open(path, flags, 0o755)) as file:
+        file.write(f'#!/bin/sh\nexec {shutil.which("redis-cli")} -s {box.redis.socket} "$@"\n')
+    postgres = {f"PG{name.upper().replace('DBNAME', 'DATABASE')}": value for name, value in parse_dsn(box.db.conninfo()).items()}
+    return {**os.environ, **postgres, "PATH": f"{tools}:{BUILD}:{os.environ['PATH']}", "PGUSHER_CONFIG": box.path}
