@@ -14,9 +14,11 @@ enum {
 
 struct promoter {
     struct session *session;
+    struct loop *loop;
     struct timer *timer;
     int64_t pause_ms;
     size_t outstanding;
+    bool idle;  /* nothing is outstanding */
     bool moved; /* this time */
     bool left;
 };
@@ -43,6 +45,7 @@ static void on_promoted(void *arg, const struct rreply *reply, const struct err 
     }
     if (--promoter->outstanding > 0)
         return;
+    promoter->idle = true;
     promoter->pause_ms = next_pause(promoter);
     timer_start(promoter->timer, promoter->pause_ms);
 }
@@ -54,6 +57,7 @@ static void promote(void *arg)
 
     promoter->moved = promoter->left = false;
     promoter->outstanding = config->nqueues;
+    promoter->idle = config->nqueues == 0;
     for (size_t i = 0; i < config->nqueues; i++)
         script_send(enqueue_promote_new(config->queues[i].name), promoter->session->rconn, on_promoted,
                     promoter);
@@ -64,6 +68,7 @@ struct promoter *promoter_new(struct session *session)
     struct promoter *promoter = mem_zalloc(sizeof(*promoter));
 
     promoter->session = session;
+    promoter->loop = session->loop;
     promoter->pause_ms = FIRST_MS;
     promoter->timer = timer_new(session->loop, promote, promoter);
     promote(promoter);
@@ -74,6 +79,7 @@ void promoter_free(struct promoter *promoter)
 {
     if (!promoter)
         return;
+    loop_run_until(promoter->loop, &promoter->idle);
     timer_free(promoter->timer);
     free(promoter);
 }
