@@ -57,7 +57,7 @@ PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check bench fault asan install uninstall clean lint format help
+.PHONY: all unit deps demo check bench fault models asan install uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -129,6 +129,10 @@ check: deps ## all tests
 
 fault: deps all ## every failure under live traffic, with a table of what came of it (ROWS='Redis and not Cluster' selects; half an hour)
 	@PGUSHER_BUILD=$(abspath $(B)) timeout $(or $(FAULT_SECONDS),3600) /usr/bin/python3 -m pytest -q tests/fault $(if $(ROWS),-k '$(ROWS)')
+
+models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
+	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
+	@PGUSHER_BUILD=$(abspath $(B)) tests/queue_model/run.sh
 
 bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick); writes tests/bench/RESULTS.md
 	@PGUSHER_BUILD=$(abspath $(B)) tests/bench/run.sh $(BENCH)

@@ -36,11 +36,12 @@ run_unit() {
     done
 }
 
-# Each tests/NAME/run.sh speaks TAP. They take one core for minutes, while most other tests wait for something.
+# Each tests/NAME/run.sh speaks TAP. They take one core for minutes, while most other tests wait for something; `make models` runs
+# them in full.
 start_models() { # start_models NAME...
     mkdir "$log.models"
     # shellcheck disable=SC2016 # expanded by sh, once per model
-    printf '%s\n' "$@" | MODELS=$log.models setsid xargs -n 1 sh -c '
+    printf '%s\n' "$@" | HISTORIES=100 MUTANTS=3 MODELS=$log.models setsid xargs -n 1 sh -c '
         nice "tests/$1/run.sh" >"$MODELS/$1" 2>&1' sh &
     models=$!
 }

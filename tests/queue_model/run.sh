@@ -3,6 +3,7 @@
 # time in the model's hands; then mutants of the scripts, each of which the same histories must notice. Prints TAP.
 #
 #     tests/queue_model/run.sh              everything
+#     MUTANTS=3 tests/queue_model/run.sh    one mutant in three
 #     SEED=12345 tests/queue_model/run.sh   one history again
 #     HISTORIES=50 STEPS=500 MUTANTS=no tests/queue_model/run.sh
 set -eu
@@ -68,8 +69,8 @@ start_redis() {
 run_all() {
     QUEUE_MODEL_SCRIPTS=$MODEL_BUILD/lua "$MODEL_BUILD/model" "unix://$work/redis.sock" "${HISTORIES:-300}" "${STEPS:-2000}" ||
         [ $? = 1 ] || echo "not ok 0 the model ran to its end"
-    if [ "${MUTANTS:-yes}" = yes ] && [ -z "${SEED:-}" ]; then
-        tests/queue_model/mutants.sh "unix://$work/redis.sock" "$work" || echo "not ok 0 all mutants were tried"
+    if [ "${MUTANTS:-1}" != no ] && [ -z "${SEED:-}" ]; then
+        tests/queue_model/mutants.sh "unix://$work/redis.sock" "$work" "${MUTANTS:-1}" || echo "not ok 0 all mutants were tried"
     fi
 }
 
