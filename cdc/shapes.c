@@ -108,10 +108,11 @@ static char *words_of(const char *stale)
 
 static char *compose_stale(const char *name, const char *documents, const char *stale)
 {
-    char *earlier = words_of(stale), *text;
+    char *earlier, *text;
 
     if (!documents)
         return NULL;
+    earlier = words_of(stale);
     if (earlier && strstr(earlier, documents))
         text = mem_printf("%s; run: pgusher backfill %s", earlier, name);
     else
