@@ -8,11 +8,12 @@
 
 #include "cdc/tool.h"
 #include "common/log.h"
+#include "common/problems.h"
 #include "common/version.h"
 
 static const struct verb *const verbs[] = {
-    &init_verb,    &check_verb,    &install_verb,    &uninstall_verb, &status_verb,
-    &explain_verb, &backfill_verb, &verify_verb, &quarantine_verb, &fleet_verb,
+    &init_verb,    &check_verb,    &install_verb, &uninstall_verb,  &status_verb,
+    &explain_verb, &backfill_verb, &verify_verb,  &quarantine_verb, &fleet_verb,
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
@@ -84,8 +85,8 @@ static enum exit_code unknown_verb(const char *name)
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i]->name;
     near = suggest(name, names, VERBS);
-    fprintf(stderr, "pgusher: unknown verb \"%s\"%s%s%s\n", name, near ? "; did you mean \"" : "",
-            near ? near : "", near ? "\"?" : "");
+    tool_say("unknown verb \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
+             near ? "\"?" : "");
     return bad_usage(NULL);
 }
 
@@ -94,11 +95,11 @@ static bool accepts(const struct verb *verb, const struct tool *tool)
 {
     for (size_t i = 0; i < CHOICES; i++)
         if (tool->given & choices[i].flag & ~verb->flags) {
-            fprintf(stderr, "pgusher: %s does not take \"--%s\"\n", verb->name, choices[i].name);
+            tool_say("%s does not take \"--%s\"", verb->name, choices[i].name);
             return false;
         }
     if (tool->nargs && !(verb->flags & FLAG_ARGS)) {
-        fprintf(stderr, "pgusher: %s does not take \"%s\"\n", verb->name, tool->args[0]);
+        tool_say("%s does not take \"%s\"", verb->name, tool->args[0]);
         return false;
     }
     return true;
@@ -116,7 +117,7 @@ static enum exit_code run_verb(struct tool *tool, char **args, int nargs, bool h
         return EX_DONE;
     }
     if (nargs == 0) {
-        fputs("pgusher: what shall be done? A verb is missing.\n", stderr);
+        tool_say("what shall be done? A verb is missing.");
         return bad_usage(NULL);
     }
     if (!verb)
@@ -150,7 +151,7 @@ static int read_number(const char *name, const char *text, int64_t *ret_number)
     *ret_number = strtoll(text, &end, 10);
     if (errno == 0 && end != text && *end == '\0' && *ret_number >= 1)
         return 0;
-    fprintf(stderr, "pgusher: --%s wants a whole number of at least 1, not \"%s\"\n", name, text);
+    tool_say("--%s wants a whole number of at least 1, not \"%s\"", name, text);
     return -1;
 }
 
@@ -167,30 +168,74 @@ static int take_choice(struct tool *tool, const struct choice *choice, const cha
     return 0;
 }
 
+/* The word of an option that there is not, or that stands there alone, or with a value. */
+static void say_wrong(int value, const char *word, const struct option *options)
+{
+    const char *names[CHOICES + 4], *near;
+
+    for (size_t i = 0; options[i].name; i++)
+        names[i] = options[i].name;
+    near = strncmp(word, "--", 2) == 0 ? suggest(word + 2, names, CHOICES + 4) : NULL;
+    if (value == ':')
+        tool_say("%s wants a value", word);
+    else if (optopt >= OPT_CHOICE)
+        tool_say("%s: this option takes no value", word);
+    else if (optopt >= '0' && optopt <= '9')
+        tool_say("%s is no option; a value that begins with - stands after --, as in: pgusher explain ticket "
+                 "-- %s",
+                 word, word);
+    else if (optopt)
+        tool_say("unknown option -%c", optopt);
+    else
+        tool_say("unknown option %s%s%s%s", word, near ? "; did you mean --" : "", near ? near : "",
+                 near ? "?" : "");
+}
+
+static int take_option(struct tool *tool, int option, const char *value, bool *help)
+{
+    if (option >= OPT_CHOICE && option < OPT_FLEET)
+        return take_choice(tool, &choices[option - OPT_CHOICE], value);
+    *help |= option == OPT_HELP;
+    if (option == OPT_FLEET)
+        tool->fleet = value;
+    if (option == 'c') {
+        tool->config_file = value;
+        tool->config_given = true;
+    }
+    return 0;
+}
+
+static enum exit_code run(struct tool *tool, int argc, char **argv)
+{
+    struct option options[CHOICES + 5];
+    bool help = false, wrong = false;
+    int option;
+
+    list_options(options);
+    while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
+        if (option == OPT_VERSION) {
+            puts("pgusher " PGUSHER_VERSION);
+            return EX_DONE;
+        }
+        if (option == '?' || option == ':')
+            say_wrong(option, argv[optind - 1], options);
+        if (option == '?' || option == ':' || take_option(tool, option, optarg, &help) != 0)
+            wrong = true;
+    }
+    if (wrong)
+        return bad_usage(optind < argc ? find_verb(argv[optind]) : NULL);
+    return run_verb(tool, argv + optind, argc - optind, help);
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool = {.config_file = config_default_file()};
-    struct option options[CHOICES + 5];
-    bool help = false;
-    int option;
+    enum exit_code code;
 
     log_init("pgusher");
     log_set_level(LOG_LEVEL_WARN);
-    list_options(options);
-    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (option == 'c') {
-            tool.config_file = optarg;
-            tool.config_given = true;
-        } else if (option == OPT_FLEET) {
-            tool.fleet = optarg;
-        } else if (option == OPT_HELP) {
-            help = true;
-        } else if (option == OPT_VERSION) {
-            puts("pgusher " PGUSHER_VERSION);
-            return EX_DONE;
-        } else if (option < OPT_CHOICE || take_choice(&tool, &choices[option - OPT_CHOICE], optarg) != 0) {
-            return (int)bad_usage(NULL);
-        }
-    }
-    return (int)run_verb(&tool, argv + optind, argc - optind, help);
+    code = run(&tool, argc, argv);
+    if (tool.json)
+        tool_end_json();
+    return (int)code;
 }

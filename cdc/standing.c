@@ -1,6 +1,21 @@
 #include "cdc/standing.h"
 
+#include <string.h>
+
 #include "cdc/sql/texts.h"
+
+void standing_explain(struct err *err)
+{
+    static const char *const absent[] = {"42P01", "42703", "42883", "3F000"}; /* a table, a column … */
+
+    for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+        if (err->status == ST_CONFIG && strstr(err->text, absent[i])) {
+            err_clear(err);
+            err_set(err, ST_CONFIG,
+                    "pgusher is not installed in this database, or an older version of it is; run: pgusher "
+                    "install");
+        }
+}
 
 json_t *standing_ask(struct session *session, struct err *err)
 {
@@ -9,12 +24,7 @@ json_t *standing_ask(struct session *session, struct err *err)
     json_t *standing;
 
     if (pg_run(session->pg, &query, &rows, err) != 0) {
-        if (err->status == ST_CONFIG) {
-            err_clear(err);
-            err_set(
-                err, ST_CONFIG,
-                "pgusher is not installed in this database, or by an older version; run: pgusher install");
-        }
+        standing_explain(err);
         return NULL;
     }
     standing = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);

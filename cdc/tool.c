@@ -1,19 +1,56 @@
 #include "cdc/tool.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/problems.h"
+#include "queue/tool_text.h"
+
+static json_t *said;     /* what went wrong */
+static bool has_printed; /* an object, to stdout */
+
+/* Takes the text. */
+static void keep_said(char *text)
+{
+    json_t *string = json_string(text);
+
+    if (!string) { /* an argument that is no UTF-8 is quoted in it */
+        char *escaped = text_escaped(text, strlen(text));
+
+        string = json_string(escaped);
+        free(escaped);
+    }
+    if (!said)
+        said = json_array();
+    json_array_append_new(said, string);
+    free(text);
+}
+
+void tool_say(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = mem_vprintf(format, args);
+    va_end(args);
+    fprintf(stderr, "pgusher: %s\n", text);
+    keep_said(text);
+}
 
 void tool_print_problems(const char *file, const struct problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->list[i];
+        char *text = mem_printf("%s%s%s", problem->place, problem->place[0] ? ": " : "", problem->text);
 
-        fprintf(stderr, "%s: %s%s%s%s\n", file, problem->level == PROBLEM_WARNING ? "warning: " : "",
-                problem->place, problem->place[0] ? ": " : "", problem->text);
+        fprintf(stderr, "%s: %s%s\n", file, problem->level == PROBLEM_WARNING ? "warning: " : "", text);
+        if (problem->level == PROBLEM_ERROR)
+            keep_said(mem_printf("%s: %s", file, text));
+        free(text);
     }
 }
 
@@ -29,7 +66,7 @@ struct config *tool_config(const struct tool *tool)
 
 enum exit_code tool_fail(const struct err *err)
 {
-    fprintf(stderr, "pgusher: %s\n", err->text);
+    tool_say("%s", err->text);
     return status_exit_code(err->status);
 }
 
@@ -46,8 +83,8 @@ bool tool_names_projections(const struct tool *tool, const struct config *config
         if (config_projection(config, tool->args[i]))
             continue;
         near = suggest(tool->args[i], names, config->nprojections);
-        fprintf(stderr, "pgusher: %s has no projection \"%s\"%s%s%s\n", config->file, tool->args[i],
-                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        tool_say("%s has no projection \"%s\"%s%s%s", config->file, tool->args[i],
+                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         all = false;
     }
     free(names);
@@ -76,6 +113,15 @@ void tool_print_json(json_t *object)
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     puts(text);
+    has_printed = true;
     free(text);
     json_decref(object);
+}
+
+void tool_end_json(void)
+{
+    if (!has_printed && said)
+        tool_print_json(json_pack("{s:O}", "errors", said));
+    json_decref(said);
+    said = NULL;
 }

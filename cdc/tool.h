@@ -61,7 +61,9 @@ extern const struct verb check_verb, install_verb, uninstall_verb, backfill_verb
 
 /* The configuration, or NULL after its mistakes were printed to stderr. */
 struct config *tool_config(const struct tool *tool);
-/* Prints the error to stderr and gives the exit code of its class. */
+/* "pgusher: …", a line on stderr. */
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says the error and gives the exit code of its class. */
 enum exit_code tool_fail(const struct err *err);
 void tool_print_problems(const char *file, const struct problems *problems);
 /* Whether all arguments are names of projections; says which is not. */
@@ -75,5 +77,8 @@ struct session *tool_session(struct loop *loop, const struct config *config);
 
 /* Prints the object as JSON, one line, and frees it. */
 void tool_print_json(json_t *object);
+/* The end, with --json: who failed before it printed an object prints {"errors": [what was said]}, so that
+ * whoever parses the output always has one. */
+void tool_end_json(void);
 
 #endif

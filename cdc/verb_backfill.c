@@ -56,7 +56,8 @@ static bool check_arguments(const struct tool *tool, const struct config *config
 
     if (!wrong)
         return tool_names_projections(tool, config);
-    fprintf(stderr, "pgusher: backfill: %s\nTry: pgusher backfill --help\n", wrong);
+    tool_say("backfill: %s", wrong);
+    fputs("Try: pgusher backfill --help\n", stderr);
     return false;
 }
 

@@ -215,6 +215,18 @@ static bool take_key(struct story *story, const char *text)
     return fits;
 }
 
+static void say_what_id(const struct projection *config, size_t given)
+{
+    struct buf names = BUF_NONE;
+
+    for (size_t i = 0; i < config->nid; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", config->id[i]);
+    tool_say("explain %s wants %zu value%s (%s) or the key (%s), not %zu", config->name, config->nid,
+             config->nid == 1 ? "" : "s", names.data, config->key_text, given);
+    fputs("Try: pgusher explain --help\n", stderr);
+    buf_free(&names);
+}
+
 static bool take_id(struct story *story, const struct tool *tool)
 {
     const struct projection *config = story->config;
@@ -226,11 +238,7 @@ static bool take_id(struct story *story, const struct tool *tool)
         ids_add(story->id, (const char *const *)tool->args + 1);
         return true;
     }
-    fprintf(stderr, "pgusher: explain %s wants %zu value%s (", config->name, config->nid,
-            config->nid == 1 ? "" : "s");
-    for (size_t i = 0; i < config->nid; i++)
-        fprintf(stderr, "%s%s", i ? ", " : "", config->id[i]);
-    fprintf(stderr, ") or the key (%s), not %zu\nTry: pgusher explain --help\n", config->key_text, given);
+    say_what_id(config, given);
     return false;
 }
 
@@ -239,9 +247,8 @@ static bool find_projection(const struct tool *tool, struct config *config, stru
     struct tool name = *tool;
 
     if (tool->nargs == 0) {
-        fputs(
-            "pgusher: explain which document? Name its projection and its id\nTry: pgusher explain --help\n",
-            stderr);
+        tool_say("explain which document? Name its projection and its id");
+        fputs("Try: pgusher explain --help\n", stderr);
         return false;
     }
     name.nargs = 1;

@@ -95,9 +95,9 @@ static const json_t *find_fleet(const json_t *fleets, const char *name, struct e
     }
     near = suggest(name, names, json_array_size(fleets));
     if (!found)
-        err_set(err, ST_REFUSED, "there is no fleet \"%s\"%s%s%s; there are: %s", name,
-                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "",
-                all.len ? all.data : "none");
+        err_set(err, ST_REFUSED, "there is no fleet \"%s\"; there are: %s%s%s%s", name,
+                all.len ? all.data : "none", near ? "; did you mean \"" : "", near ? near : "",
+                near ? "\"?" : "");
     free(names);
     buf_free(&all);
     return found;
@@ -181,7 +181,8 @@ static enum exit_code run(const struct tool *tool, job_fn *job)
 
 static enum exit_code bad_usage(const char *what, const char *detail)
 {
-    fprintf(stderr, "pgusher: fleet %s%s\nTry: pgusher fleet --help\n", what, detail);
+    tool_say("fleet %s%s", what, detail);
+    fputs("Try: pgusher fleet --help\n", stderr);
     return EX_BAD_USAGE;
 }
 
@@ -189,8 +190,11 @@ static enum exit_code unknown_job(const char *job)
 {
     const char *near = suggest(job, (const char *const[]){"list", "drop"}, 2);
 
-    fprintf(stderr, "pgusher: fleet what? \"%s\" is neither list nor drop%s%s%s\n", job,
-            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    if (!*job)
+        tool_say("fleet what? Say list or drop");
+    else
+        tool_say("fleet what? \"%s\" is neither list nor drop%s%s%s", job, near ? "; did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
     fputs("Try: pgusher fleet --help\n", stderr);
     return EX_BAD_USAGE;
 }

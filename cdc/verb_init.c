@@ -144,7 +144,7 @@ static bool make_cards(struct job *job, const struct list *wanted)
         const char *reason = why_not(table);
 
         if (reason) {
-            fprintf(stderr, "pgusher: table %s %s\n", table ? table->name : "", reason);
+            tool_say("table %s %s", table ? table->name : "", reason);
             all = false;
         } else {
             init_card_make(&job->cards[job->ncards++], &job->catalog, table, &job->names);
@@ -223,10 +223,8 @@ static bool is_free(const char *file)
 {
     if (access(file, F_OK) != 0)
         return true;
-    fprintf(stderr,
-            "pgusher: %s is there already and is not overwritten; move it away, go to another folder, or use "
-            "--print\n",
-            file);
+    tool_say("%s is there already and is not overwritten; move it away, go to another folder, or use --print",
+             file);
     return false;
 }
 
@@ -246,7 +244,7 @@ static bool write_file(const char *file, const char *text, mode_t mode)
     if (fd >= 0 && close(fd) != 0)
         written = false;
     if (!written)
-        fprintf(stderr, "pgusher: %s cannot be written: %s\n", file, strerror(errno));
+        tool_say("%s cannot be written: %s", file, strerror(errno));
     if (!written && fd >= 0)
         unlink(file); /* half of it */
     return written;
@@ -340,7 +338,8 @@ static enum exit_code init_run(const struct tool *tool)
     enum exit_code code = EX_NOT_SO;
 
     if (tool->nargs == 0) {
-        fputs("pgusher: of which tables? Try: pgusher init --help\n", stderr);
+        tool_say("init: of which tables?");
+        fputs("Try: pgusher init --help\n", stderr);
         return EX_BAD_USAGE;
     }
     name_files(&job);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/sql/texts.h"
+#include "cdc/tool.h"
 #include "cdc/verb_init.h"
 #include "common/mem.h"
 #include "common/problems.h"
@@ -116,13 +117,11 @@ static void say_unknown(const char *name, const struct list *tables)
     const char *near = suggest(name, (const char *const *)tables->items, tables->count);
 
     if (near)
-        fprintf(stderr, "pgusher: there is no table \"%s\"; did you mean \"%s\"?\n", name, near);
+        tool_say("there is no table \"%s\"; did you mean \"%s\"?", name, near);
     else
-        fprintf(
-            stderr,
-            "pgusher: there is no table \"%s\" (names are exact, upper and lower case differ; where it is "
-            "not on the search_path, its schema is written before a dot)\n",
-            name);
+        tool_say("there is no table \"%s\" (names are exact, upper and lower case differ; where it is not on "
+                 "the search_path, its schema is written before a dot)",
+                 name);
 }
 
 /* Whether documents can be made of the table; otherwise says why not. */
@@ -134,14 +133,13 @@ static bool is_usable(const struct pg_rows *found, int row, const struct list *t
     if (!pg_rows_get(found, row, FIND_OID, NULL))
         say_unknown(name, tables);
     else if (!strchr("rp", pg_rows_get(found, row, FIND_KIND, NULL)[0]))
-        fprintf(stderr,
-                "pgusher: \"%s\" is not a table; name the tables it reads, and use it as \"source\" where it "
-                "fits better than the view that is made\n",
-                name);
+        tool_say("\"%s\" is not a table; name the tables it reads, and use it as \"source\" where it fits "
+                 "better than the view that is made",
+                 name);
     else if (is_true(found, row, FIND_SYSTEM))
-        fprintf(stderr, "pgusher: \"%s\" is a table of the system\n", name);
+        tool_say("\"%s\" is a table of the system", name);
     else if (parent)
-        fprintf(stderr, "pgusher: \"%s\" is a partition; name the whole table: %s\n", name, parent);
+        tool_say("\"%s\" is a partition; name the whole table: %s", name, parent);
     else
         return true;
     return false;

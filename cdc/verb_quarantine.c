@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/standing.h"
 #include "cdc/tool.h"
 #include "common/mem.h"
 #include "common/problems.h"
@@ -66,8 +67,8 @@ static int ask(struct job *job, const char *sql, const char *more, struct pg_row
     int result = pg_run(job->session->pg, &query, ret_rows, err);
 
     free(id);
-    if (result != 0 && err->status == ST_CONFIG)
-        err_context(err, "is this version of pgusher installed in this database? run: pgusher install");
+    if (result != 0)
+        standing_explain(err);
     return result;
 }
 
@@ -87,8 +88,10 @@ static int check_projection(struct job *job, struct err *err)
 
     if (known)
         return 0;
-    if (pg_run(job->session->pg, &query, &rows, err) != 0)
+    if (pg_run(job->session->pg, &query, &rows, err) != 0) {
+        standing_explain(err);
         return -1;
+    }
     names = mem_alloc(sizeof(*names) * job->config->nprojections);
     for (size_t i = 0; i < job->config->nprojections; i++)
         names[i] = job->config->projections[i].name;
@@ -96,7 +99,7 @@ static int check_projection(struct job *job, struct err *err)
         known = known || strcmp(pg_rows_get(rows, row, 0, NULL), job->projection) == 0;
     near = suggest(job->projection, names, job->config->nprojections);
     if (!known)
-        err_set(err, ST_REFUSED, "there is no projection \"%s\"%s%s%s, nor anything of it in quarantine",
+        err_set(err, ST_REFUSED, "there is no projection \"%s\", nor anything of it in quarantine%s%s%s",
                 job->projection, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     free(names);
     pg_rows_free(rows);
@@ -107,8 +110,7 @@ static int check_projection(struct job *job, struct err *err)
 static void note_none(struct job *job)
 {
     if (job->nid)
-        fprintf(stderr, "pgusher: projection %s has nothing in quarantine with this id or key\n",
-                job->projection);
+        tool_say("projection %s has nothing in quarantine with this id or key", job->projection);
     else if (!job->tool->json)
         printf("nothing%s%s is in quarantine\n", job->projection ? " of projection " : "",
                job->projection ? job->projection : "");
@@ -285,8 +287,11 @@ static enum exit_code unknown_job(const char *word)
 {
     const char *near = suggest(word, (const char *const[]){"list", "retry", "drop"}, 3);
 
-    fprintf(stderr, "pgusher: quarantine what? \"%s\" is neither list nor retry nor drop%s%s%s\n", word,
-            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    if (!*word)
+        tool_say("quarantine what? Say list, retry or drop");
+    else
+        tool_say("quarantine what? \"%s\" is neither list nor retry nor drop%s%s%s", word,
+                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     fputs("Try: pgusher quarantine --help\n", stderr);
     return EX_BAD_USAGE;
 }
@@ -300,8 +305,8 @@ static enum exit_code quarantine_run(const struct tool *tool)
     if (strcmp(word, "retry") != 0 && strcmp(word, "drop") != 0)
         return unknown_job(word);
     if (tool->json) {
-        fprintf(stderr, "pgusher: quarantine %s does not take --json\nTry: pgusher quarantine --help\n",
-                word);
+        tool_say("quarantine %s does not take --json", word);
+        fputs("Try: pgusher quarantine --help\n", stderr);
         return EX_BAD_USAGE;
     }
     return run(tool, strcmp(word, "retry") == 0 ? retry : drop);

@@ -1,0 +1,53 @@
+"""The command line of pgusher: what every verb has in common. No server is needed."""
+import json
+import re
+import shlex
+
+import pytest
+
+from harness.programs import run_program
+
+USAGE = run_program("pgusher", "--help").out
+VERBS = re.findall(r"^  (\w+) +\S", USAGE, re.MULTILINE)
+AWAY = {"postgres": "host=/nowhere dbname=box_office", "redis": "unix:///nowhere/redis.sock",
+        "projections": {"event": {"source": "event_card", "id": "id", "key": "event:{id}", "watch": {"event": "id"}}}}
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "pgusher.json"
+    file.write_text(json.dumps(AWAY))
+    return str(file)
+
+
+def test_each_verb_has_an_example_of_its_own():
+    assert len(VERBS) == 10
+    for verb in VERBS:
+        usage = run_program("pgusher", verb, "--help").must(0, f"usage: pgusher {verb}").out
+        example = shlex.split(re.search(r"^Example: (.*)$", usage, re.MULTILINE).group(1))
+        assert example[0] == "pgusher" and verb in example
+        assert max(map(len, usage.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], ["verb is missing"]), (["chekc"], ["chekc", 'did you mean "check"']), (["status", "--wach"], ["--wach", "did you mean --watch?", "pgusher status --help"]),
+    (["verify", "--sampel=5"], ["--sampel", "did you mean --sample?"]), (["verify", "--sample"], ["--sample wants a value"]),
+    (["verify", "--sample", "many"], ["--sample", "whole number", "many"]), (["status", "--watch=5"], ["--watch", "takes no value"]),
+    (["-x", "status"], ["unknown option -x"]), (["explain", "event", "-5"], ["-5", "pgusher explain ticket -- -5"]),
+    (["status", "--rate", "5"], ["status does not take", "--rate"]), (["status", "event"], ["status does not take", "event"])])
+def test_wrong_arguments_are_named(arguments, words):
+    result = run_program("pgusher", *arguments).must(64, *words)
+    assert result.out == "" and result.err.startswith("pgusher: ")
+    told = json.loads(run_program("pgusher", "--json", *arguments).must(64).out)["errors"]
+    assert result.err.startswith(f"pgusher: {told[0]}\n")
+
+
+@pytest.mark.parametrize("arguments", [
+    ["check"], ["status"], ["explain", "event", "5"], ["verify"], ["backfill"], ["backfill", "--dry-run"], ["backfill", "--pause"],
+    ["quarantine", "list"], ["fleet", "list"], ["init", "--postgres", AWAY["postgres"], "event"]], ids=" ".join)
+def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
+    away = run_program("pgusher", "-c", config, *arguments, "--json").must(69)
+    assert "/nowhere" in json.dumps(json.loads(away.out))
+    if arguments[0] != "init":
+        bad = run_program("pgusher", "-c", str(tmp_path / "none.json"), *arguments, "--json").must(78)
+        assert "none.json" in json.dumps(json.loads(bad.out))
