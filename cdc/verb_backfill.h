@@ -20,7 +20,8 @@ struct backfill {
 struct asked {
     char *projection;
     char *asked_at;
-    char *error; /* why it fails; NULL */
+    char *error;       /* why it fails; NULL */
+    int64_t failed_ms; /* when that was seen first */
     int64_t documents;
     int64_t total; /* -1: not known */
     int64_t keys;  /* that were compared, before the documents; -1: that is over */

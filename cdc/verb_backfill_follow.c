@@ -13,6 +13,9 @@
 
 enum { LOOK_EVERY_MS = 100, PULSE_MS = 1000, ALONE_AFTER_LOOKS = 50 };
 
+/* A worker that meets a changed source fails once, then reads it anew and goes on. */
+enum { BEAR_MS = 1000 };
+
 struct follow {
     struct backfill *backfill;
     struct asked_list *asked;
@@ -46,6 +49,14 @@ static void take_pause(struct asked *asked, bool paused)
     asked->paused = paused;
 }
 
+static void take_fault(struct asked *asked, const char *fault)
+{
+    if (!asked->error)
+        asked->failed_ms = clock_mono_ms();
+    free(asked->error);
+    asked->error = fault ? mem_strdup(fault) : NULL;
+}
+
 static void take_row(struct asked *asked, const struct pg_rows *rows, int row)
 {
     const char *phase = pg_rows_get(rows, row, PHASE, NULL), *fault = pg_rows_get(rows, row, FAULT, NULL);
@@ -63,15 +74,15 @@ static void take_row(struct asked *asked, const struct pg_rows *rows, int row)
     asked->documents = asked->keys >= 0 ? 0 : documents;
     asked->total = atoll(pg_rows_get(rows, row, TOTAL, NULL));
     take_pause(asked, pg_rows_get(rows, row, PAUSED, NULL)[0] == 't');
-    if (fault)
-        mem_replace(&asked->error, fault);
-    asked->over = asked->cancelled || asked->error;
+    take_fault(asked, fault);
+    asked->over = asked->cancelled || (fault && clock_mono_ms() - asked->failed_ms >= BEAR_MS);
 }
 
 /* Behind a transaction pooler nothing is heard. */
 static void end_unheard(struct asked *asked)
 {
     asked->over = true;
+    take_fault(asked, NULL);
     if (asked->total > asked->documents)
         asked->documents = asked->total;
 }
@@ -124,6 +135,7 @@ static void take_end(struct follow *follow, const char *text)
         if (strcmp(asked->asked_at, text + asked_at) != 0)
             continue;
         asked->over = true;
+        take_fault(asked, NULL);
         asked->keys = -1;
         asked->documents = documents;
         asked->cancelled = strcmp(how, "cancelled") == 0;

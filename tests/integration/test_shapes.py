@@ -83,6 +83,10 @@ def test_a_column_that_the_source_gained_and_lost_again(running):
     assert "column venue_id was removed: documents written before have it still" in stale(running, "ticket")
     backfill(running)
     assert stale(running, "ticket") is None
+    running.until_asleep()
+    running.db.sql(WIDER)
+    backfill(running, "ticket")
+    assert running.hash("ticket:2")["venue_id"], "asked for before any worker noticed the change"
     running.in_step()
 
 
