@@ -1,11 +1,14 @@
 """The command line of pgusher: what every verb has in common. No server is needed."""
 import json
+import os
 import re
 import shlex
 
 import pytest
 
 from harness.programs import run_program
+
+SOURCE = os.path.join(os.path.dirname(__file__), "..", "..")
 
 USAGE = run_program("pgusher", "--help").out
 VERBS = re.findall(r"^  (\w+) +\S", USAGE, re.MULTILINE)
@@ -51,3 +54,14 @@ def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
     if arguments[0] != "init":
         bad = run_program("pgusher", "-c", str(tmp_path / "none.json"), *arguments, "--json").must(78)
         assert "none.json" in json.dumps(json.loads(bad.out))
+
+
+def test_the_readme_knows_every_key_of_the_configuration():
+    with open(os.path.join(SOURCE, "cdc/config.c")) as file:
+        tables = re.findall(r"char \*const (root|projection)_keys\[\] = {(.*?)NULL}", file.read(), re.DOTALL)
+    with open(os.path.join(SOURCE, "README.md")) as file:
+        rows = [line.split("|")[1] for line in file if line.startswith("| `")]
+    told = set(re.findall(r"[.`](\w+)", " ".join(rows)))
+    for _, keys in tables:
+        assert set(re.findall(r'"(\w+)"', keys)) - {"projections"} <= told
+    assert len(tables) == 2
