@@ -1,10 +1,12 @@
 /* pgusher: the operator's command line. */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cdc/tool.h"
 #include "common/log.h"
@@ -227,6 +229,22 @@ static enum exit_code run(struct tool *tool, int argc, char **argv)
     return run_verb(tool, argv + optind, argc - optind, help);
 }
 
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* A result that was not written is none; but who closed the pipe has read what he wanted. */
+static enum exit_code finish_output(enum exit_code code)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || reader_is_gone())
+        return code;
+    tool_say("cannot write the output");
+    return code == EX_DONE ? EX_NOT_SO : code;
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool = {.config_file = config_default_file()};
@@ -237,5 +255,5 @@ int main(int argc, char **argv)
     code = run(&tool, argc, argv);
     if (tool.json)
         tool_end_json();
-    return (int)code;
+    return (int)finish_output(code);
 }

@@ -3,10 +3,11 @@ import json
 import os
 import re
 import shlex
+import subprocess
 
 import pytest
 
-from harness.programs import run_program
+from harness.programs import path, run_program
 
 SOURCE = os.path.join(os.path.dirname(__file__), "..", "..")
 
@@ -54,6 +55,18 @@ def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
     if arguments[0] != "init":
         bad = run_program("pgusher", "-c", str(tmp_path / "none.json"), *arguments, "--json").must(78)
         assert "none.json" in json.dumps(json.loads(bad.out))
+
+
+def test_output_that_cannot_be_written(config):
+    for arguments in (["--help"], ["-c", config, "check", "--offline"], ["-c", config, "status", "--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([path("pgusher"), *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode in (1, 69) and done.stderr.endswith("pgusher: cannot write the output\n")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([path("pgusher"), "-c", config, "status", "--json"], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 69 and "cannot write" not in done.stderr, "who closed a pipe has read enough"
 
 
 def test_the_readme_knows_every_key_of_the_configuration():
