@@ -8,6 +8,8 @@
 #include "cdc/resume.h"
 #include "cdc/tool.h"
 #include "common/mem.h"
+#include "common/utf8.h"
+#include "queue/tool_text.h"
 
 enum { LOOKS = 3, LOOK_AGAIN_MS = 200 }; /* before a difference is said to be one that nothing explains */
 
@@ -227,11 +229,27 @@ static void say_what_id(const struct projection *config, size_t given)
     buf_free(&names);
 }
 
+/* Otherwise no row has it. */
+static bool is_text(const char *value)
+{
+    char *shown;
+
+    if (utf8_valid_length(value, strlen(value)) == strlen(value))
+        return true;
+    shown = text_escaped(value, strlen(value));
+    tool_say("explain: \"%s\" is not UTF-8, so nothing in PostgreSQL is called that", shown);
+    free(shown);
+    return false;
+}
+
 static bool take_id(struct story *story, const struct tool *tool)
 {
     const struct projection *config = story->config;
     size_t given = (size_t)tool->nargs - 1;
 
+    for (size_t i = 1; i <= given; i++)
+        if (!is_text(tool->args[i]))
+            return false;
     if (given == 1 && take_key(story, tool->args[1]))
         return true;
     if (given == config->nid) {

@@ -63,7 +63,7 @@ static bool postgres_is_away(struct trial *trial)
     if (!trial->pg)
         return false;
     return decide(trial, "postgresql_away",
-                  mem_printf("unknown: PostgreSQL cannot be asked; in Redis there is %s",
+                  mem_printf("unknown: nothing is known from PostgreSQL; in Redis there is %s",
                              has_hash(trial)       ? "a hash"
                              : fact(trial, "type") ? "a key that is no hash"
                                                    : "no hash"));
@@ -123,6 +123,16 @@ static bool is_broken(struct trial *trial)
         return false;
     return decide(trial, "broken",
                   mem_printf("nothing of projection %s can be read: %s", name_of(trial), error));
+}
+
+static bool is_no_id(struct trial *trial)
+{
+    const char *why = explain_member(trial->facts, "no_id");
+
+    if (!*why)
+        return false;
+    return decide(trial, "no_id",
+                  mem_printf("no document of projection %s has such an id: %s", name_of(trial), why));
 }
 
 static bool cannot_be_built(struct trial *trial)
@@ -275,8 +285,8 @@ static bool has_drifted(struct trial *trial)
 /* ---- all ---- */
 
 static judge_fn *const judges[] = {
-    redis_is_away, postgres_is_away, is_in_step, cannot_be_built, is_past,         is_absent,
-    is_broken,     is_changing,      is_stale,   is_quarantined,  is_being_filled, has_drifted,
+    redis_is_away, postgres_is_away, is_in_step, is_no_id,       cannot_be_built, is_past,     is_absent,
+    is_broken,     is_changing,      is_stale,   is_quarantined, is_being_filled, has_drifted,
 };
 
 bool explain_is_well(const char *state)

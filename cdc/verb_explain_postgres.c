@@ -57,6 +57,49 @@ static void on_refused(void *arg, const struct plan_projection *projection, cons
     json_object_set_new(explain_subject(arg, key)->facts, "error", json_string(error));
 }
 
+static bool is_bad_value(const struct err *why)
+{
+    static const char *const states[] = {"22P02", "22003", "22007", "22008"};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (why->status == ST_REFUSED && strstr(why->text, states[i]))
+            return true;
+    return false;
+}
+
+/* Whether PostgreSQL takes the values as an id at all: parameters are read before anything is done. */
+static bool is_an_id(struct story *story, struct err *why)
+{
+    const struct plan_projection *plan = &story->session->plan->projections[story->projection];
+    char *sql = plan->broken ? NULL : mem_printf("SELECT 1 FROM (%s) s LIMIT 0", plan->keys_by_id);
+    char *arrays[MAX_ID_COLUMNS];
+    struct pg_query query = {
+        .sql = sql, .params = (const char *const *)arrays, .nparams = (int)story->config->nid};
+
+    for (size_t i = 0; i < story->config->nid; i++)
+        arrays[i] = ids_array(story->id, 0, 1, i);
+    if (sql)
+        pg_run(story->session->pg, &query, NULL, why);
+    for (size_t i = 0; i < story->config->nid; i++)
+        free(arrays[i]);
+    free(sql);
+    if (is_bad_value(why))
+        return false;
+    if (why->status != ST_LOST)
+        err_clear(why); /* reading the row meets it again */
+    return true;
+}
+
+static void note_no_id(struct story *story, const char *why)
+{
+    struct buf key = BUF_NONE;
+
+    explain_key(story, &key);
+    json_object_set_new(explain_subject(story, story->key ? story->key : key.data)->facts, "no_id",
+                        json_string(why));
+    buf_free(&key);
+}
+
 /* That the source cannot be read at all is a fact, too. */
 static int read_row(struct story *story, struct err *err)
 {
@@ -64,10 +107,14 @@ static int read_row(struct story *story, struct err *err)
         .document = on_document, .missing = on_missing, .refused = on_refused};
     struct reader *reader = reader_new(story->session, &handlers, story);
     struct err why = ERR_NONE;
-    int result = reader_ids(reader, story->projection, story->id, &why);
+    int result = 0;
 
+    if (!is_an_id(story, &why))
+        note_no_id(story, why.text);
+    else if (why.status == ST_OK)
+        result = reader_ids(reader, story->projection, story->id, &why);
     reader_free(reader);
-    if (result == 0)
+    if (result == 0 && why.status != ST_LOST)
         return 0;
     if (why.status == ST_LOST) {
         err_copy(err, &why);

@@ -48,6 +48,10 @@ def test_in_step(tickets):
 
 def test_nothing_to_do(resting):
     verdict(resting, "event", "4711", code=0, state="absent", words=["no such row, and no hash"])
+    assert lines(resting, "event", "--", "-5", code=0)[0].startswith("no such row")
+    for value in ("abc", "it's", "", "99999999999999999999"):
+        verdict(resting, "event", value, code=1, state="no_id", words=["no document of projection event", f'"{value}"'])
+    resting.pgusher("explain", "event", "\udcff").must(64, "not UTF-8")
     resting.db.sql("UPDATE event SET starts_at = now() - interval '11 days' WHERE id = 1; DELETE FROM event WHERE id = 2")
     resting.once()
     verdict(resting, "event", "1", code=0, state="past", words=["removed: its date passed on 20"])
