@@ -257,15 +257,23 @@ static void judge_fleet(struct judge *judge)
         judge_projection(judge, projection);
 }
 
-static char *lag_text(const json_t *fleet)
+/* What needs a person may be just that it is not in step. */
+static const char *text_without_lag(const json_t *fleet, bool needs_person)
+{
+    bool fills = json_array_size(json_object_get(fleet, "backfills")) > 0;
+
+    if (needs_person)
+        return fills ? "no change waits, backfills are under way" : "no change waits";
+    return fills ? "in step but for what backfills write" : "in step";
+}
+
+static char *lag_text(const json_t *fleet, bool needs_person)
 {
     int64_t age_ms = status_ms(fleet, "lag_seconds");
     long long changes = standing_integer(fleet, "lag_changes");
 
     if (changes == 0)
-        return mem_strdup(json_array_size(json_object_get(fleet, "backfills"))
-                              ? "in step but for what backfills write"
-                              : "in step");
+        return mem_strdup(text_without_lag(fleet, needs_person));
     return mem_printf("behind by %s%s change%s, the oldest %s",
                       json_is_true(json_object_get(fleet, "lag_is_estimate")) ? "about " : "",
                       human_count(changes).text, changes == 1 ? "" : "s",
@@ -275,7 +283,7 @@ static char *lag_text(const json_t *fleet)
 /* "needs a person" when there is a reason of its own, besides where it is. */
 static void give_verdict(json_t *fleet, bool needs_person)
 {
-    char *lag = lag_text(fleet);
+    char *lag = lag_text(fleet, needs_person);
     json_t *verdict = needs_person ? json_sprintf("needs a person; %s", lag) : json_string(lag);
 
     json_object_set_new(fleet, "verdict", verdict);

@@ -73,6 +73,7 @@ def test_postgres_is_down(tickets, form):
 
 def test_redis_is_down(tickets):
     tickets.install()
+    assert "in step" not in tickets.pgusher("status").must(1, "needs a person; no change waits").text, "nothing was filled yet"
     tickets.redis.stop()
     tickets.pgusher("status").must(69, "redis")
 
