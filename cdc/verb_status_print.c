@@ -235,6 +235,9 @@ static void print_verified(const json_t *verified)
            human_count(standing_integer(verified, "compared")).text);
     if (status_drift(verified))
         printf("%s differ", human_count(status_drift(verified)).text);
+    else if (standing_integer(verified, "waiting"))
+        printf("%s differed and waited to be written",
+               human_count(standing_integer(verified, "waiting")).text);
     else
         printf("in step");
 }

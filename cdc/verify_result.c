@@ -31,13 +31,13 @@ void verify_result_clear(struct verify_result *result)
 static const char *const save_sql =
     "INSERT INTO pgusher.verified AS v (fleet, projection, took_ms, sampled, compared, missing, ghosts, "
     "different,"
-    " expiry, repaired) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    " expiry, repaired, waiting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     " ON CONFLICT (fleet, projection) DO UPDATE SET at = now(), took_ms = EXCLUDED.took_ms,"
     " sampled = EXCLUDED.sampled, compared = EXCLUDED.compared, missing = EXCLUDED.missing,"
     " ghosts = EXCLUDED.ghosts, different = EXCLUDED.different, expiry = EXCLUDED.expiry,"
-    " repaired = EXCLUDED.repaired";
+    " repaired = EXCLUDED.repaired, waiting = EXCLUDED.waiting";
 
-enum { NUMBERS = 7 };
+enum { NUMBERS = 8 };
 
 int verify_save(struct session *session, const struct verify_result *result, struct err *err)
 {
@@ -48,7 +48,8 @@ int verify_save(struct session *session, const struct verify_result *result, str
                                      kinds[DRIFT_GHOST],
                                      kinds[DRIFT_DIFFERENT] + kinds[DRIFT_TYPE] + kinds[DRIFT_VERSION],
                                      kinds[DRIFT_EXPIRY],
-                                     result->mended};
+                                     result->mended,
+                                     result->waiting};
     char numbers[NUMBERS][24];
     const char *const params[] = {session->config->fleet,
                                   result->projection,
@@ -59,8 +60,9 @@ int verify_save(struct session *session, const struct verify_result *result, str
                                   numbers[3],
                                   numbers[4],
                                   numbers[5],
-                                  numbers[6]};
-    struct pg_query query = {.sql = save_sql, .params = params, .nparams = 10};
+                                  numbers[6],
+                                  numbers[7]};
+    struct pg_query query = {.sql = save_sql, .params = params, .nparams = 11};
 
     for (size_t i = 0; i < NUMBERS; i++)
         snprintf(numbers[i], sizeof(numbers[i]), "%lld", (long long)values[i]);

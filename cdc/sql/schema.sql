@@ -145,7 +145,8 @@ CREATE TABLE IF NOT EXISTS pgusher.quarantine (
 );
 CREATE INDEX IF NOT EXISTS quarantine_due ON pgusher.quarantine (fleet, next_at);
 
--- What the last comparison of a projection with Redis found; different counts whatever else is wrong with a hash, too.
+-- What the last comparison of a projection with Redis found; different counts whatever else is wrong with a hash, too;
+-- waiting, what differed while changes or a backfill waited for a worker.
 CREATE TABLE IF NOT EXISTS pgusher.verified (
     fleet      text NOT NULL REFERENCES pgusher.fleet ON DELETE CASCADE,
     projection text NOT NULL,
@@ -158,6 +159,7 @@ CREATE TABLE IF NOT EXISTS pgusher.verified (
     different  bigint NOT NULL,
     expiry     bigint NOT NULL,
     repaired   bigint NOT NULL,
+    waiting    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (fleet, projection)
 ) WITH (fillfactor = 50);
 

@@ -163,8 +163,11 @@ def test_nobody_applies_the_changes(tickets):
     assert verify(tickets, "--repair", code=1)["mended"] == 1
     plain = tickets.pgusher("verify").must(1).out.splitlines()
     assert plain[0].startswith("not in step: 4 of 36 documents differ, but changes wait and nobody applies them")
+    told = tickets.pgusher("status").must(1, "9 compared, 1 differed and waited to be written", "27 compared, 3 differed and waited").text
+    assert "compared, in step" not in told
     tickets.once()
     assert tickets.pgusher("verify").must(0).out.startswith("in step: 36 documents compared\n")
+    tickets.pgusher("status").must(1, "9 compared, in step")
 
 
 def test_keys_that_look_like_documents(tickets):
