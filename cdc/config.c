@@ -285,8 +285,8 @@ static void read_fleet(const struct jnode *root, const char *fleet, struct confi
     /* It is part of an application_name, which PostgreSQL cuts at 63 bytes. */
     if (strlen(config->fleet) > MAX_FLEET_NAME || strlen(config->fleet) == 0 ||
         strspn(config->fleet, FLEET_CHARACTERS) != strlen(config->fleet))
-        jconf_problem(&node, "the name of a fleet has 1 to %d of the characters A-Z a-z 0-9 _ . -",
-                      MAX_FLEET_NAME);
+        jconf_problem(&node, "%sthe name of a fleet has 1 to %d of the characters A-Z a-z 0-9 _ . -",
+                      fleet ? "(given by --fleet) " : "", MAX_FLEET_NAME);
 }
 
 struct config *config_load(const char *file, const char *fleet, struct problems *problems)

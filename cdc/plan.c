@@ -109,10 +109,10 @@ static void check_source(const struct projection *projection, const struct catal
         if (projection->expire_at)
             check_expire(projection, source, problems);
         if (!source->can_select)
-            problems_add(
-                problems, PROBLEM_ERROR, place,
-                "no privilege to read %s; as its owner: GRANT SELECT ON %s TO the role of \"postgres\"",
-                source->qualified, source->qualified);
+            problems_add(problems, PROBLEM_ERROR, place,
+                         "no privilege to read %s; as its owner: GRANT SELECT ON %s TO the role that "
+                         "\"postgres\" in the configuration connects as",
+                         source->qualified, source->qualified);
     }
     free(place);
     free(id_place);

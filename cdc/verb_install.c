@@ -11,15 +11,22 @@ struct job {
     struct loop *loop;
     struct config *config;
     struct session *session;
+    bool had_config;
 };
+
+static enum exit_code outcome(const struct job *job, const struct err *err)
+{
+    if (err->status != ST_OK)
+        return tool_fail(err);
+    return job->had_config ? EX_DONE : EX_BAD_CONFIG;
+}
 
 static int job_open(struct job *job, const struct tool *tool, struct err *err)
 {
     job->config = tool_config(tool);
-    if (!job->config) {
-        err_set(err, ST_CONFIG, "the configuration has errors");
+    if (!job->config) /* it has told what is wrong */
         return -1;
-    }
+    job->had_config = true;
     job->loop = loop_new();
     job->session = tool_session(job->loop, job->config);
     return session_connect_pg(job->session, "pgusher install", err);
@@ -80,7 +87,7 @@ static enum exit_code install_run(const struct tool *tool)
                tables, changed, changed ? "changed" : "to change (all stand already)");
     free(script);
     job_close(&job);
-    return err.status == ST_OK ? EX_DONE : tool_fail(&err);
+    return outcome(&job, &err);
 }
 
 static enum exit_code uninstall_run(const struct tool *tool)
@@ -100,7 +107,7 @@ static enum exit_code uninstall_run(const struct tool *tool)
         puts("uninstalled: the schema pgusher and its triggers are gone");
     free(script);
     job_close(&job);
-    return err.status == ST_OK ? EX_DONE : tool_fail(&err);
+    return outcome(&job, &err);
 }
 
 const struct verb install_verb = {

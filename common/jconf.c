@@ -19,13 +19,16 @@ json_t *jconf_load(const char *file, struct problems *problems)
         problems_add(problems, PROBLEM_ERROR, "", "cannot read it: %s", strerror(errno));
         return NULL;
     }
+    errno = 0;
     document = json_loadf(stream, JSON_REJECT_DUPLICATES, &error);
-    fclose(stream);
-    if (!document) {
+    if (ferror(stream)) /* a folder, say */
+        problems_add(problems, PROBLEM_ERROR, "", "cannot read it: %s", strerror(errno));
+    else if (!document)
         problems_add(problems, PROBLEM_ERROR, "", "line %d, column %d: %s", error.line, error.column,
                      error.text);
+    fclose(stream);
+    if (!document)
         return NULL;
-    }
     if (!json_is_object(document)) {
         problems_add(problems, PROBLEM_ERROR, "", "must be a JSON object { … }");
         json_decref(document);

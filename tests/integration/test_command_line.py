@@ -57,6 +57,14 @@ def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
         assert "none.json" in json.dumps(json.loads(bad.out))
 
 
+def test_what_is_wrong_is_told_once_and_where_it_stands(config, tmp_path):
+    for arguments, told in [(["-c", str(tmp_path), "check"], f"{tmp_path}: cannot read it: Is a directory\n"),
+                            (["-c", "/none.json", "install"], "/none.json: cannot read it: No such file or directory\n"),
+                            (["-c", config, "--fleet", "a b", "check"], f"{config}: fleet: (given by --fleet) the name of a fleet ")]:
+        result = run_program("pgusher", *arguments).must(78)
+        assert result.err.startswith(told) and result.err.count("\n") == 1
+
+
 def test_output_that_cannot_be_written(config):
     for arguments in (["--help"], ["-c", config, "check", "--offline"], ["-c", config, "status", "--json"]):
         with open("/dev/full", "w") as full:
