@@ -21,10 +21,9 @@ static const char usage[] =
     "      --log-level L   error, warn, info (default) or debug\n"
     "      --help, --version\n"
     "\n"
-    "Exit codes: 0 stopped as told, 1 with --once while another worker of the fleet is at work, 64 usage, 69 "
-    "PostgreSQL or Redis unavailable (only with --once; "
-    "otherwise it\n"
-    "waits for them), 78 bad configuration.\n"
+    "Exit codes: 0 stopped as told, 1 with --once while another worker of the fleet is at work, 64 usage,\n"
+    "69 PostgreSQL or Redis unavailable (only with --once; otherwise it waits for them), 78 bad "
+    "configuration.\n"
     "\n"
     "Example: pgusherd -c /etc/pgusher/pgusher.json --once\n";
 

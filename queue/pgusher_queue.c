@@ -68,10 +68,11 @@ static const struct verb {
      "usage: pgusher-queue peek QUEUE [-n N] [--delayed | --later] [--json]\n\n"
      "Shows the items that are to leave the queue next (default: 10), an item a line; with --delayed those "
      "whose\n"
-     "next attempt falls due first, with --later those that wait until nothing else does. Changes nothing. "
-     "Control characters, and bytes that are no UTF-8, are "
-     "shown as\n"
-     "\\x0a, \\ as \\\\; in JSON, bytes that are no UTF-8 become U+FFFD.\n\n"
+     "next attempt falls due first, with --later those that wait until nothing else does. Changes nothing.\n"
+     "Control characters, and bytes that are no UTF-8, are shown as \\x0a, \\ as \\\\; in JSON, bytes that "
+     "are "
+     "no UTF-8\n"
+     "become U+FFFD.\n\n"
      "Example: pgusher-queue peek '{search}' -n 100\n"},
     {"push", verb_push, QUEUE_AND_ITEMS, JSON | OPTION_BIT(OPTION_LATER),
      "usage: pgusher-queue push QUEUE ITEM… | - [--later] [--json]\n\n"

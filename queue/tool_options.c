@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/problems.h"
 #include "queue/tool_say.h"
 
 enum {
@@ -176,6 +177,17 @@ static void long_options(struct option *ret_options)
     *ret_options = (struct option){NULL, 0, NULL, 0};
 }
 
+static void say_unknown(const char *word)
+{
+    const char *names[OPTION_COUNT], *near;
+
+    for (int i = 0; i < OPTION_COUNT; i++)
+        names[i] = rows[i].name;
+    near = suggest(word, names, OPTION_COUNT);
+    tool_say("unknown option %s%s%s%s", word, near ? "; did you mean " : "", near ? near : "",
+             near ? "?" : "");
+}
+
 static void say_wrong(int value, const char *word)
 {
     if (value == ':')
@@ -185,7 +197,7 @@ static void say_wrong(int value, const char *word)
     else if (optopt)
         tool_say("unknown option -%c", optopt);
     else
-        tool_say("unknown option %s", word);
+        say_unknown(word);
 }
 
 int tool_options_parse(int argc, char **argv, struct tool *tool)

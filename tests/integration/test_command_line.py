@@ -57,6 +57,14 @@ def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
         assert "none.json" in json.dumps(json.loads(bad.out))
 
 
+def test_the_other_programs():
+    run_program("pgusher-queue", "peek", "q", "--delayd").must(64, "unknown option --delayd", "did you mean --delayed?")
+    usages = [run_program("pgusherd", "--help").out, run_program("pgusher-queue", "--help").out]
+    usages += [run_program("pgusher-queue", verb, "--help").out for verb in re.findall(r"^  (\w+)", usages[1], re.MULTILINE)]
+    assert len(usages) == 14 and all("\nExample: " in usage for usage in usages)
+    assert max(len(line) for usage in usages for line in usage.splitlines()) <= 120
+
+
 def test_what_is_wrong_is_told_once_and_where_it_stands(config, tmp_path):
     for arguments, told in [(["-c", str(tmp_path), "check"], f"{tmp_path}: cannot read it: Is a directory\n"),
                             (["-c", "/none.json", "install"], "/none.json: cannot read it: No such file or directory\n"),
