@@ -4,12 +4,23 @@
 #include <string.h>
 
 #include "cdc/verb_explain.h"
+#include "queue/tool_text.h"
 
 enum { WIDTH = 60 }; /* of a value; what is longer is cut */
 
 static void label(const char *text)
 {
     printf("  %-12s ", text);
+}
+
+/* Keys and verdicts are whole, but never move the cursor of a terminal. */
+static void put_whole(const json_t *object, const char *name)
+{
+    const char *text = explain_member(object, name);
+    char *shown = text_escaped(text, strlen(text));
+
+    fputs(shown, stdout);
+    free(shown);
 }
 
 /* On one line, and not longer than a line. */
@@ -315,11 +326,14 @@ static void print_documents(const json_t *facts, const json_t *documents)
     size_t i;
 
     json_array_foreach (documents, i, document) {
-        if (alone)
-            printf("%s, of projection %s\n", explain_member(document, "key"),
-                   explain_member(facts, "projection"));
-        else
-            printf("%s: %s\n", explain_member(document, "key"), explain_member(document, "verdict"));
+        put_whole(document, "key");
+        if (alone) {
+            printf(", of projection %s\n", explain_member(facts, "projection"));
+        } else {
+            fputs(": ", stdout);
+            put_whole(document, "verdict");
+            putchar('\n');
+        }
         if (alone || !explain_is_well(explain_member(document, "state")))
             print_details(document);
     }
@@ -327,7 +341,8 @@ static void print_documents(const json_t *facts, const json_t *documents)
 
 void explain_print(const json_t *facts)
 {
-    printf("%s\n\n", explain_member(facts, "verdict"));
+    put_whole(facts, "verdict");
+    fputs("\n\n", stdout);
     print_documents(facts, json_object_get(facts, "documents"));
     print_changes(facts);
     print_backfills(facts);

@@ -248,8 +248,10 @@ static void print_projections(const json_t *fleet)
     size_t i;
 
     json_array_foreach (json_object_get(fleet, "projections"), i, projection) {
-        printf("  projection   %s from %s: ", standing_text(projection, "projection"),
-               status_text(projection, "source", "a view of its own"));
+        const char *source = standing_text(projection, "source"); /* NULL: of a fleet with another file */
+
+        printf("  projection   %s%s%s: ", standing_text(projection, "projection"), source ? " from " : "",
+               source ? source : "");
         if (status_ms(projection, "broken_seconds_ago") >= 0)
             printf("broken since %s, ", human_ms(status_ms(projection, "broken_seconds_ago")).text);
         printf("%s in quarantine", human_count(standing_integer(projection, "quarantined")).text);

@@ -1,10 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cdc/standing.h"
 #include "cdc/tool.h"
 #include "cdc/verb_verify.h"
-#include "common/mem.h"
+#include "queue/tool_text.h"
 
 enum { SHOWN = 20 }; /* differences of a projection in plain output */
 
@@ -81,6 +82,17 @@ static void print_count(const char *what, int64_t count)
         printf(", %s %s", grouped(count), what);
 }
 
+static void print_difference(const struct verify_difference *difference)
+{
+    char *key = text_escaped(difference->key, strlen(difference->key));
+    char *detail = text_escaped(difference->detail, strlen(difference->detail));
+
+    printf("  %s  %s: %s%s\n", key, drift_name(difference->drift), detail,
+           difference->mended ? " (mended)" : "");
+    free(key);
+    free(detail);
+}
+
 static void print_result(const struct verify_result *result)
 {
     size_t shown = result->listed < SHOWN ? result->listed : SHOWN;
@@ -98,8 +110,7 @@ static void print_result(const struct verify_result *result)
     print_count("waiting", result->waiting);
     printf("%s%s\n", result->waiting ? ": " : "", result->waiting ? result->why_waiting : "");
     for (size_t i = 0; i < shown; i++)
-        printf("  %s  %s: %s%s\n", result->list[i].key, drift_name(result->list[i].drift),
-               result->list[i].detail, result->list[i].mended ? " (mended)" : "");
+        print_difference(&result->list[i]);
     if (result->drift > (int64_t)shown)
         printf("  … and %s more%s\n", grouped(result->drift - (int64_t)shown),
                result->listed > shown ? "; --json lists up to 1,000" : "");
@@ -114,23 +125,6 @@ static void print_plain(const struct verify_report *report, const struct sum *su
 
 /* ---- JSON ---- */
 
-/* What somebody wrote into Redis by hand may be no text. */
-static json_t *text_json(const char *text)
-{
-    json_t *string = json_string(text);
-    char *copy;
-
-    if (string)
-        return string;
-    copy = mem_strdup(text);
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    string = json_string(copy);
-    free(copy);
-    return string;
-}
-
 static json_t *differences_json(const struct verify_result *result)
 {
     json_t *list = json_array();
@@ -138,9 +132,11 @@ static json_t *differences_json(const struct verify_result *result)
     for (size_t i = 0; i < result->listed; i++) {
         const struct verify_difference *difference = &result->list[i];
 
-        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:b}", "key", text_json(difference->key),
-                                              "kind", drift_name(difference->drift), "detail",
-                                              text_json(difference->detail), "mended", difference->mended));
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:b}", "key",
+                                              text_json(difference->key, strlen(difference->key)), "kind",
+                                              drift_name(difference->drift), "detail",
+                                              text_json(difference->detail, strlen(difference->detail)),
+                                              "mended", difference->mended));
     }
     return list;
 }

@@ -183,6 +183,10 @@ def test_keys_that_look_like_documents(tickets):
     tickets.drain()
     expected = {"ticket:007": "ghost", "ticket:abc": "ghost", "event:1:2": "ghost", "event:9": "different"}
     assert found(verify(tickets, code=1)) == expected
+    client.hset("event:9", "name", "\x1b[31m\n")
+    for arguments in (["verify"], ["explain", "event", "9"]):
+        assert "\x1b" not in tickets.pgusher(*arguments).must(1, "event:9", "[31m").out, "it moves no terminal's cursor"
+    tickets.pgusher("explain", "ticket", "abc").must(1, "drift: there is a hash, but no row; run: pgusher verify ticket --repair")
     assert found(verify(tickets, "--repair")) == expected
     assert client.exists(*expected) == 1 and client.exists("ticket:lock", "event:77", "ticket:77") == 3
     assert sorted(tickets.drain()) == sorted(expected)
