@@ -41,6 +41,8 @@ enum resume_verdict resume_judge(const struct resume_facts *facts);
 
 /* Reads what PostgreSQL says of the fleet. 0, or -1 with err set. */
 int resume_load(struct session *session, struct err *err);
+/* Adds to an error that the role may not use what pgusher installed who knows which right it is. */
+void resume_explain_rights(struct err *err);
 /* Settles the epoch and the dataset. Only a worker begins a dataset for new contents of Redis; for others
  * session->dataset stays NULL then. 0, or -1 with err set. */
 int resume_settle(struct session *session, bool is_worker, struct err *err);

@@ -1,4 +1,5 @@
 /* What both servers say of the past, and the epoch. See resume.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,17 @@ enum resume_verdict resume_judge(const struct resume_facts *facts)
     return RESUME_GO_ON;
 }
 
+void resume_explain_rights(struct err *err)
+{
+    char text[sizeof(err->text)];
+
+    if (err->status != ST_CONFIG || !strstr(err->text, "42501"))
+        return;
+    snprintf(text, sizeof(text), "%.700s; pgusher check names the GRANT", err->text);
+    err_clear(err);
+    err_set(err, ST_CONFIG, "%s", text);
+}
+
 static void not_installed(const struct session *session, struct err *err)
 {
     err_clear(err);
@@ -65,6 +77,7 @@ static struct pg_rows *ask_pg(struct session *session, struct err *err)
             not_installed(session, err);
         else if (err->status == ST_CONFIG && strstr(err->text, "column"))
             err_context(err, "schema pgusher is of another version; run: pgusher install");
+        resume_explain_rights(err);
         return NULL;
     }
     if (pg_rows_count(rows) == 0) {

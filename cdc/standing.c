@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cdc/resume.h"
 #include "cdc/sql/texts.h"
 
 void standing_explain(struct err *err)
@@ -15,6 +16,7 @@ void standing_explain(struct err *err)
                     "pgusher is not installed in this database, or an older version of it is; run: pgusher "
                     "install");
         }
+    resume_explain_rights(err);
 }
 
 json_t *standing_ask(struct session *session, struct err *err)

@@ -149,6 +149,8 @@ def test_rights_of_the_role(kept):
     kept.install()
     kept.db.sql("DROP TRIGGER pgusher_update ON venue")
     kept.use(ticketing.projections(), postgres=kept.db.conninfo(role))
+    for verb in (["status"], ["verify"], ["quarantine", "list"]):
+        kept.pgusher(*verb).must(78, "permission denied for schema pgusher", "pgusher check names the GRANT")
     for line in problems(kept, 78):
         assert "error postgres: " in line and "USAGE" in line
         kept.db.sql(re.search("GRANT .*;", line)[0])
