@@ -361,9 +361,11 @@ static enum exit_code finish_output(enum exit_code code)
 int main(int argc, char **argv)
 {
     struct tool tool;
+    enum exit_code code;
 
     log_init("pgusher-queue");
-    if (tool_options_parse(argc, argv, &tool) != 0)
-        return (int)bad_usage(NULL);
-    return (int)finish_output(run(&tool));
+    code = tool_options_parse(argc, argv, &tool) == 0 ? run(&tool) : bad_usage(NULL);
+    if (tool_given(&tool, OPTION_JSON) && code != EX_DONE)
+        tool_end_json();
+    return (int)finish_output(code);
 }

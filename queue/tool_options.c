@@ -203,7 +203,7 @@ static void say_wrong(int value, const char *word)
 int tool_options_parse(int argc, char **argv, struct tool *tool)
 {
     struct option options[OPTION_COUNT + 1];
-    int value;
+    int value, result = 0;
 
     *tool = (struct tool){
         .watch_ms = DEFAULT_WATCH_MS, .batch = DEFAULT_BATCH, .parallel = 1, .grace_ms = DEFAULT_GRACE_MS};
@@ -212,9 +212,9 @@ int tool_options_parse(int argc, char **argv, struct tool *tool)
         if (value == '?' || value == ':')
             say_wrong(value, argv[optind - 1]);
         if (value == '?' || value == ':' || read_value(option_of(value), argv, tool) != 0)
-            return -1;
+            result = -1;
     }
     tool->args = argv + optind;
     tool->nargs = argc - optind;
-    return 0;
+    return result;
 }

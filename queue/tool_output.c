@@ -8,8 +8,11 @@
 
 /* ---- JSON ---- */
 
+static bool has_json;
+
 static void print_compact(json_t *value)
 {
+    has_json = true;
     json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
     json_decref(value);
 }
@@ -18,6 +21,11 @@ void output_json(json_t *value)
 {
     print_compact(value);
     putchar('\n');
+}
+
+bool output_has_json(void)
+{
+    return has_json;
 }
 
 bool output_failed(void)
@@ -46,6 +54,7 @@ void output_list_end(struct output_list *list, enum exit_code code)
 {
     if (list->begun || is_answer(code))
         puts(list->begun ? "]" : "[]");
+    has_json |= is_answer(code);
 }
 
 /* ---- tables ---- */

@@ -14,6 +14,7 @@
 /* One line of JSON; takes the value. */
 void output_json(json_t *value);
 bool output_failed(void);
+bool output_has_json(void); /* something of JSON was printed */
 
 json_t *output_ms(int64_t ms); /* null below 0 */
 
@@ -23,7 +24,7 @@ struct output_list {
 };
 
 void output_list_add(struct output_list *list, json_t *element); /* takes it */
-/* Nothing at all is printed if the verb failed before the first element: no answer is not an empty one. */
+/* No list is printed if the verb failed before the first element: no answer is not an empty one. */
 void output_list_end(struct output_list *list, enum exit_code code);
 
 /* A table, aligned within each thousand rows. Numbers stand to the right. */

@@ -7,7 +7,18 @@
 
 #include "common/mem.h"
 #include "queue/handle.h"
+#include "queue/tool_output.h"
 #include "queue/tool_text.h"
+
+static json_t *said;
+
+void tool_end_json(void)
+{
+    if (said && !output_has_json())
+        output_json(json_pack("{s:O}", "errors", said));
+    json_decref(said);
+    said = NULL;
+}
 
 void tool_say(const char *format, ...)
 {
@@ -19,6 +30,9 @@ void tool_say(const char *format, ...)
     va_end(args);
     fflush(stdout);
     fprintf(stderr, "pgusher-queue: %s\n", text);
+    if (!said)
+        said = json_array();
+    json_array_append_new(said, text_json(text, strlen(text)));
     free(text);
 }
 

@@ -59,6 +59,9 @@ def test_json_is_one_object_whatever_fails(config, tmp_path, arguments):
 
 def test_the_other_programs():
     run_program("pgusher-queue", "peek", "q", "--delayd").must(64, "unknown option --delayd", "did you mean --delayed?")
+    for argv in (["peek", "q", "--delayd", "--json"], ["--json", "nope"], ["--json", "-c", "/none.json", "list"], ["--json", "-r", "foo://x", "stats", "q"]):
+        result = run_program("pgusher-queue", *argv).must((64, 78))
+        assert len(json.loads(result.out)["errors"]) == 1
     usages = [run_program("pgusherd", "--help").out, run_program("pgusher-queue", "--help").out]
     usages += [run_program("pgusher-queue", verb, "--help").out for verb in re.findall(r"^  (\w+)", usages[1], re.MULTILINE)]
     assert len(usages) == 14 and all("\nExample: " in usage for usage in usages)

@@ -199,7 +199,8 @@ def test_redis_is_down(queue, verb):
     queue.where = ["--redis", "unix:///nowhere/redis.sock"]
     for words in (verb, (*verb, "--json")):
         result = queue.run(*words).must(69, "/nowhere/redis.sock")
-        assert result.err.startswith("pgusher-queue: ") and result.out == ""
+        assert result.err.startswith("pgusher-queue: ")
+        assert json.loads(result.out) == {"errors": [result.err.removeprefix("pgusher-queue: ").strip()]} if "--json" in words else not result.out
 
 
 def test_nobody_listens_on_the_port(queue):
