@@ -100,8 +100,9 @@ static void print_result(const struct verify_result *result)
     if (result->former_key)
         printf("%s, former key %s: %s keys", result->projection, result->former_key, grouped(result->keys));
     else
-        printf("%s: %s%s documents compared, %s keys", result->projection,
-               result->sampled ? "a sample: " : "", grouped(result->documents), grouped(result->keys));
+        printf("%s: %s%s documents compared, %s keys%s", result->projection,
+               result->sampled ? "a sample: " : "", grouped(result->documents), grouped(result->keys),
+               result->sampled ? " picked (some more than once)" : "");
     for (int i = DRIFT_NONE + 1; i < DRIFT_KINDS; i++)
         print_count(drift_name(i), result->kinds[i]);
     print_count("mended", result->mended);
