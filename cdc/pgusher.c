@@ -1,4 +1,5 @@
 /* pgusher: the operator's command line. */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -170,6 +171,15 @@ static int take_choice(struct tool *tool, const struct choice *choice, const cha
     return 0;
 }
 
+/* getopt takes -55 for two options, and has passed the word only with the second. */
+static void say_negative(const char *word)
+{
+    if (word[0] == '-' && isdigit((unsigned char)word[1]))
+        tool_say("%s is no option; a value that begins with - stands after --, as in: pgusher explain ticket "
+                 "-- %s",
+                 word, word);
+}
+
 /* The word of an option that there is not, or that stands there alone, or with a value. */
 static void say_wrong(int value, const char *word, const struct option *options)
 {
@@ -182,10 +192,8 @@ static void say_wrong(int value, const char *word, const struct option *options)
         tool_say("%s wants a value", word);
     else if (optopt >= OPT_CHOICE)
         tool_say("%s: this option takes no value", word);
-    else if (optopt >= '0' && optopt <= '9')
-        tool_say("%s is no option; a value that begins with - stands after --, as in: pgusher explain ticket "
-                 "-- %s",
-                 word, word);
+    else if (optopt && isdigit(optopt))
+        say_negative(word);
     else if (optopt)
         tool_say("unknown option -%c", optopt);
     else

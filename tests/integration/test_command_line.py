@@ -37,11 +37,11 @@ def test_each_verb_has_an_example_of_its_own():
     ([], ["verb is missing"]), (["chekc"], ["chekc", 'did you mean "check"']), (["status", "--wach"], ["--wach", "did you mean --watch?", "pgusher status --help"]),
     (["verify", "--sampel=5"], ["--sampel", "did you mean --sample?"]), (["verify", "--sample"], ["--sample wants a value"]),
     (["verify", "--sample", "many"], ["--sample", "whole number", "many"]), (["status", "--watch=5"], ["--watch", "takes no value"]),
-    (["-x", "status"], ["unknown option -x"]), (["explain", "event", "-5"], ["-5", "pgusher explain ticket -- -5"]),
+    (["-x", "status"], ["unknown option -x"]), (["explain", "event", "-555"], ["-555 is no option", "pgusher explain ticket -- -555"]),
     (["status", "--rate", "5"], ["status does not take", "--rate"]), (["status", "event"], ["status does not take", "event"])])
 def test_wrong_arguments_are_named(arguments, words):
     result = run_program("pgusher", *arguments).must(64, *words)
-    assert result.out == "" and result.err.startswith("pgusher: ")
+    assert result.out == "" and result.err.startswith("pgusher: ") and result.err.count("\n") == 2
     told = json.loads(run_program("pgusher", "--json", *arguments).must(64).out)["errors"]
     assert result.err.startswith(f"pgusher: {told[0]}\n")
 
