@@ -172,13 +172,18 @@ static int apply_large_lookup(struct expansion *expansion, const struct lookup *
                               struct err *err)
 {
     struct pg_query close = {.sql = "CLOSE pgusher_lookup"};
+    struct err closing = ERR_NONE;
+    int result;
 
     if (run_lookup(expansion, lookup, "DECLARE pgusher_lookup NO SCROLL CURSOR WITH HOLD FOR @", NULL, NULL,
                    why) != 0)
         return -1;
-    if (apply_cursor(expansion, lookup->watch, err) != 0)
-        return -1;
-    return pg_run(expansion->session->pg, &close, NULL, err);
+    result = apply_cursor(expansion, lookup->watch, err);
+    /* Whatever came of it: the session may go on without this projection. */
+    if (pg_run(expansion->session->pg, &close, NULL, &closing) == 0)
+        return result;
+    err_copy(err, &closing);
+    return -1;
 }
 
 static int try_lookup(struct expansion *expansion, const struct lookup *lookup, struct err *why,

@@ -4,6 +4,7 @@ import time
 import pytest
 
 from harness import ticketing
+from harness.box import projection
 from harness.programs import SLOWER
 from harness.waiting import until
 
@@ -178,3 +179,17 @@ def test_table_that_is_not_captured_yet(tickets):
     comes_back(tickets)
     assert tickets.has("ticket:1", seats="1")
     the_other_goes_on(tickets, "after")
+
+
+def test_lookup_of_very_many_that_was_cut_short(box):
+    """Nothing is left in the session that would stand in the way of the next one."""
+    box.db.sql("""CREATE TABLE venue (id int PRIMARY KEY, name text); INSERT INTO venue VALUES (1, 'old');
+                  CREATE TABLE event (id int PRIMARY KEY, venue_id int); INSERT INTO event SELECT n, 1 FROM generate_series(1, 2100) n""")
+    by_venue = {"column": "id", "lookup": "SELECT id FROM event WHERE venue_id = ANY($1)"}
+    for name in ("first", "second"):
+        box.db.sql(f"CREATE VIEW {name} AS SELECT e.id, v.name FROM event e JOIN venue v ON v.id = e.venue_id")
+    box.ready({name: projection(name, {"event": "id", "venue": by_venue}) for name in ("first", "second")})
+    box.db.sql("DROP VIEW first; UPDATE venue SET name = 'new'")
+    box.until_has("second:2100", name="new")
+    box.until_caught_up()
+    assert [name for name, _ in broken(box)] == ["first"] and box.quarantined() == []
