@@ -75,6 +75,18 @@ static int64_t ms_left(int64_t since_ms, int64_t every_ms)
     return since_ms + every_ms - clock_mono_ms();
 }
 
+static int try_quarantined(struct worker *worker, struct err *err)
+{
+    struct err failed = ERR_NONE;
+
+    if (retry_ms_left(worker->retrying) != 0 || retry_step(worker->retrying, &failed) == 0)
+        return 0;
+    if (failed.status == ST_UNFIT)
+        return broken_take(worker->broken, retry_unfit(worker->retrying), &failed, err);
+    err_copy(err, &failed);
+    return -1;
+}
+
 int worker_do_chores(struct worker *worker, bool resting, struct err *err)
 {
     int64_t pg_every = resting ? SAVE_EVERY_MS : SAVE_IN_PG_EVERY_MS;
@@ -87,7 +99,7 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
         return -1;
     if (broken_ms_left(worker->broken) == 0 && broken_step(worker->broken, err) != 0)
         return -1;
-    if (retry_ms_left(worker->retrying) == 0 && retry_step(worker->retrying, err) != 0)
+    if (try_quarantined(worker, err) != 0)
         return -1;
     if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
         return -1;

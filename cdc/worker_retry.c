@@ -24,6 +24,7 @@ struct retry {
     bool look;       /* when the next is due is not known */
     int64_t due_ms;  /* monotonic; -1: nothing is there */
     int64_t next_ms; /* no step before this */
+    size_t unfit;
 };
 
 struct retry *retry_new(struct session *session)
@@ -166,8 +167,10 @@ static int try_all(struct retry *retry, const struct pg_rows *rows, struct err *
     struct batch *batch = batch_new(retry->session, (struct sink_queueing){.all = true});
     int result = 0;
 
-    for (size_t i = 0; i < retry->session->plan->nprojections && result == 0; i++)
+    for (size_t i = 0; i < retry->session->plan->nprojections && result == 0; i++) {
+        retry->unfit = i;
         result = try_projection(retry, batch, i, rows, err);
+    }
     if (result == 0)
         result = batch_finish(batch, err);
     batch_free(batch);
@@ -226,4 +229,9 @@ int retry_step(struct retry *retry, struct err *err)
     retry->next_ms = began + took + (BUSY_SHARE * took > PAUSE_MS ? BUSY_SHARE * took : PAUSE_MS);
     free(names);
     return result;
+}
+
+size_t retry_unfit(const struct retry *retry)
+{
+    return retry->unfit;
 }

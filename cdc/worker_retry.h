@@ -23,5 +23,7 @@ void retry_told(struct retry *retry, const char *payload);
 int64_t retry_ms_left(const struct retry *retry);
 /* Tries some of what is due. 0, or -1 with err set. */
 int retry_step(struct retry *retry, struct err *err);
+/* When it gave ST_UNFIT: the projection that cannot be read. */
+size_t retry_unfit(const struct retry *retry);
 
 #endif

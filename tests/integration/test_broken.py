@@ -193,3 +193,15 @@ def test_lookup_of_very_many_that_was_cut_short(box):
     box.until_has("second:2100", name="new")
     box.until_caught_up()
     assert [name for name, _ in broken(box)] == ["first"] and box.quarantined() == []
+
+
+def test_what_is_in_quarantine_when_it_breaks(running):
+    running.db.sql("INSERT INTO pgusher.quarantine (fleet, projection, key, error) VALUES ('default', 'ticket', 'ticket:1', 'tried')")
+    running.db.sql(BREAKS["unfilled"][0])
+    sessions = running.daemons[-1].said("connected to postgresql and redis")
+    running.pgusher("quarantine", "retry").must(0)
+    running.until(lambda: broken(running), 5, "the retry found it broken")
+    the_other_goes_on(running, "first")
+    assert running.daemons[-1].said("connected to postgresql and redis") == sessions, "nobody had to begin anew for it"
+    running.db.sql(BREAKS["unfilled"][1])
+    comes_back(running)
