@@ -16,8 +16,8 @@ static char *all_shapes(const struct plan *plan)
     struct buf text = BUF_NONE;
 
     for (size_t i = 0; i < plan->nprojections; i++)
-        if (plan->projections[i].shape)
-            buf_printf(&text, "%s %s\n", plan->projections[i].config->name, plan->projections[i].shape);
+        buf_printf(&text, "%s %s\n", plan->projections[i].config->name,
+                   plan->projections[i].shape ? plan->projections[i].shape : "broken");
     return buf_take(&text);
 }
 

@@ -205,3 +205,18 @@ def test_what_is_in_quarantine_when_it_breaks(running):
     assert running.daemons[-1].said("connected to postgresql and redis") == sessions, "nobody had to begin anew for it"
     running.db.sql(BREAKS["unfilled"][1])
     comes_back(running)
+
+
+def test_it_leaves_the_configuration(running):
+    """It is forgotten, whether its shape was ever known or not."""
+    running.stop()
+    running.db.sql("DROP VIEW ticket_card")
+    running.projections["never"] = {**running.projections["ticket"], "key": "never:{id}"}
+    running.use(running.projections, postgres=running.config["postgres"])
+    worker = running.start()
+    running.until(lambda: len(broken(running)) == 2, 5, "both are broken")
+    running.use(ticketing.event_only(), postgres=running.config["postgres"])
+    worker.reload()
+    worker.says("adopted")
+    running.until_asleep()
+    assert running.db.sql("SELECT name FROM pgusher.projection") == [("event",)]
