@@ -23,6 +23,7 @@ struct checkup {
     bool locked;
     int64_t next_ms;
     int64_t pause_ms; /* of that, because live changes wait */
+    const char *last; /* the projection that was begun last */
 };
 
 struct checkup *checkup_new(struct session *session)
@@ -30,6 +31,7 @@ struct checkup *checkup_new(struct session *session)
     struct checkup *checkup = mem_zalloc(sizeof(*checkup));
 
     checkup->session = session;
+    checkup->last = "";
     return checkup;
 }
 
@@ -77,16 +79,18 @@ static void begin(struct checkup *checkup, const char *projection)
     struct verify_options options = {.sample = checkup->session->config->verify_sample};
 
     for (size_t i = 0; i < plan->nprojections && !checkup->verify; i++)
-        if (strcmp(plan->projections[i].config->name, projection) == 0)
+        if (strcmp(plan->projections[i].config->name, projection) == 0) {
             checkup->verify = verify_new(checkup->session, i, &options);
+            checkup->last = plan->projections[i].config->name;
+        }
 }
 
 /* *ret_ms: until one is due; 0: it was begun. */
 static int begin_due(struct checkup *checkup, int64_t *ret_ms, struct err *err)
 {
     char *names = plan_whole_names(checkup->session->plan), every[24];
-    const char *const params[] = {checkup->session->config->fleet, names, every};
-    struct pg_query query = {.sql = sql_verify_due, .params = params, .nparams = 3};
+    const char *const params[] = {checkup->session->config->fleet, names, every, checkup->last};
+    struct pg_query query = {.sql = sql_verify_due, .params = params, .nparams = 4};
     struct pg_rows *rows = NULL;
     int result;
 
