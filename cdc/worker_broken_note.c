@@ -23,14 +23,17 @@ static const char *const mended_sql =
     " FROM noted";
 
 /* A run that has begun may have passed the documents in question already, so it is begun anew; whoever is at
- * it will find that its row is another one. One that has not will read what is committed now. */
+ * it will find that its row is another one. One that has not will read what is committed now. The pause was
+ * asked for what it was before. */
 static const char *const make_up_sql =
     "INSERT INTO pgusher.backfill AS b (fleet, projection, reason, repair, phase, asked_at, moved_at)"
     " SELECT $1, n, 'the projection was broken', true, 'keys', t, t"
     "   FROM unnest($2::text[]) n, clock_timestamp() t"
     " ON CONFLICT (fleet, projection, filter) DO UPDATE"
-    " SET reason = EXCLUDED.reason, repair = true, phase = 'keys', position = NULL, documents = 0, total = NULL,"
-    "     error = NULL, next_at = NULL, asked_at = EXCLUDED.asked_at, moved_at = EXCLUDED.moved_at"
+    " SET reason = EXCLUDED.reason, repair = true, phase = 'keys', position = NULL, documents = 0, total = "
+    "NULL,"
+    "     paused = false, error = NULL, next_at = NULL, asked_at = EXCLUDED.asked_at, moved_at = "
+    "EXCLUDED.moved_at"
     " WHERE b.moved_at > b.asked_at OR NOT b.repair OR b.phase = 'cancelled'";
 
 static int run(struct session *session, const char *sql, const char *names, const char *error,

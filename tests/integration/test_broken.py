@@ -104,7 +104,7 @@ def test_changes_skipped_while_a_backfill_runs(running):
     running.db.sql("UPDATE ticket SET price = 2 WHERE id = 1")
     running.until_caught_up()
     assert running.db.sql(asked) == [before], "one that has not begun will see it"
-    running.db.sql("UPDATE pgusher.backfill SET moved_at = now(), phase = 'rows', position = '{7}', documents = 7")
+    running.db.sql("UPDATE pgusher.backfill SET moved_at = now(), phase = 'rows', position = '{7}', documents = 7, paused = true")
     running.db.sql("UPDATE ticket SET price = 3 WHERE id = 1")
     running.until_caught_up()
     after = running.db.sql(asked)[0]
