@@ -80,54 +80,6 @@ static int compare_entries(struct verify *verify, struct err *err)
     return result;
 }
 
-static int add_ids(struct ids *ids, const struct plan_projection *plan, const struct pg_query *query,
-                   struct pg *pg, struct err *err)
-{
-    struct pg_rows *rows = NULL;
-
-    if (pg_run(pg, query, &rows, err) != 0)
-        return -1;
-    for (int row = 0; row < pg_rows_count(rows); row++) {
-        const char *values[MAX_ID_COLUMNS];
-
-        for (size_t i = 0; i < plan->config->nid; i++)
-            values[i] = pg_rows_get(rows, row, (int)i, NULL);
-        ids_add(ids, values);
-    }
-    pg_rows_free(rows);
-    return 0;
-}
-
-static int pick_rows(struct verify *verify, struct err *err)
-{
-    const struct plan_projection *plan = verify_plan(verify);
-    char *sql = mem_printf("SELECT %s%s WHERE (%s) IS NOT NULL ORDER BY pg_catalog.random() LIMIT %lld",
-                           plan->id_list, plan->from, plan->id_list, (long long)verify->options.sample);
-    struct pg_query query = {.sql = sql};
-    int result;
-
-    verify->sample = ids_new(plan->config->nid);
-    result = add_ids(verify->sample, plan, &query, verify->session->pg, err);
-    free(sql);
-    return result;
-}
-
-static int read_sample(struct verify *verify, bool *ret_last, struct err *err)
-{
-    struct ids *ids = ids_new(verify_plan(verify)->config->nid);
-    size_t end;
-    int result = verify->sample ? 0 : pick_rows(verify, err);
-
-    end = result == 0 ? ids_count(verify->sample) : 0;
-    for (size_t i = 0; i < READER_IDS && verify->sampled < end; i++)
-        ids_add(ids, ids_get(verify->sample, verify->sampled++));
-    if (result == 0)
-        result = reader_ids(verify->reader, verify->projection, ids, err);
-    *ret_last = verify->sampled == end;
-    ids_free(ids);
-    return result;
-}
-
 static int read_all(struct verify *verify, bool *ret_last, struct err *err)
 {
     static const struct plan_stretch chunk = {.filter = "", .limit = PLAN_CHUNK};
@@ -146,7 +98,7 @@ static int step_rows(struct verify *verify, struct err *err)
     verify->nentries = 0;
     ids_clear(verify->keys);
     arena_reset(verify->arena);
-    if ((verify->options.sample ? read_sample : read_all)(verify, &last, err) != 0 ||
+    if ((verify->options.sample ? verify_read_sample : read_all)(verify, &last, err) != 0 ||
         compare_entries(verify, err) != 0)
         return -1;
     if (last)
@@ -183,7 +135,7 @@ void verify_free(struct verify *verify)
     suspects_free(verify->suspects);
     reader_free(verify->reader);
     key_walk_free(verify->walk);
-    ids_free(verify->sample);
+    verify_forget_sample(verify);
     ids_free(verify->keys);
     ids_free(verify->ids);
     arena_free(verify->arena);

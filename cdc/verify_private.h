@@ -31,9 +31,8 @@ struct verify {
     struct entry *entries;
     size_t nentries;
     size_t capacity;
-    char **position;    /* of the rows */
-    struct ids *sample; /* ids that were picked; NULL: all rows */
-    size_t sampled;
+    char **position; /* of the rows */
+    struct sample *sample;
     struct key_walk *walk;
     struct ids *keys; /* of a chunk, one column */
     struct ids *ids;  /* to which they are turned back */
@@ -44,6 +43,10 @@ static inline const struct plan_projection *verify_plan(const struct verify *ver
 {
     return &verify->session->plan->projections[verify->projection];
 }
+
+/* As reading all rows: nothing is told before all ids were walked through. 0, or -1 with err set. */
+int verify_read_sample(struct verify *verify, bool *ret_last, struct err *err);
+void verify_forget_sample(struct verify *verify);
 
 /* Some keys more; the phase moves on after the last ones. 0, or -1 with err set. */
 int verify_step_keys(struct verify *verify, struct err *err);
