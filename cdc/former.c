@@ -54,22 +54,6 @@ struct walk {
     struct ids *ghosts; /* of them */
 };
 
-/* Whether this key is of the form of any projection. */
-static bool has_owner(const struct plan *plan, const char *key, size_t len)
-{
-    for (size_t i = 0; i < plan->nprojections; i++) {
-        const struct plan_projection *projection = &plan->projections[i];
-        char *id[MAX_ID_COLUMNS];
-
-        if (plan_invert_key(projection, key, len, id) != 0)
-            continue;
-        for (size_t j = 0; j < projection->config->nid; j++)
-            free(id[j]);
-        return true;
-    }
-    return false;
-}
-
 static bool fits(const struct key_template *template, const char *key, size_t len)
 {
     size_t count = template_columns(template);
@@ -80,6 +64,16 @@ static bool fits(const struct key_template *template, const char *key, size_t le
         free(values[i]);
     free(values);
     return is_one;
+}
+
+/* Whether this key is of the form of any projection: also of one that is broken, of which no more is known.
+ */
+static bool has_owner(const struct plan *plan, const char *key, size_t len)
+{
+    for (size_t i = 0; i < plan->nprojections; i++)
+        if (fits(plan->projections[i].config->key, key, len))
+            return true;
+    return false;
 }
 
 static void take_key(void *arg, const char *key, size_t len)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import locales, ticketing
+from harness.box import projection
 from harness.redis_cluster import RedisCluster
 from harness.traffic import EVENTS
 from harness.waiting import until
@@ -227,6 +228,11 @@ def test_former_keys(tickets):
     expected = {"evt:1": "ghost", "evt:2": "ghost", "gone:1:2": "ghost"}
     assert found(verify(tickets, code=1)) == expected
     assert found(verify(tickets, "ticket")) == {}
+    client.hset("evt:7:8", mapping={"name": "another's, which is broken", "_v": 1, "_d": "x"})
+    tickets.use({**ticketing.projections(), "pair": projection("nothing", {"event": ["id", "venue_id"]}, id=["a", "b"], key="evt:{a}:{b}")})
+    assert "evt:7:8" not in tickets.pgusher("verify").must(78, "evt:1", "evt:2").out
+    tickets.use(ticketing.projections())
+    client.delete("evt:7:8")
     assert found(verify(tickets, "--repair")) == expected
     assert not client.exists(*expected) and client.exists("evt:3")
     assert tickets.db.value("SELECT count(*) FROM pgusher.former") == 0
