@@ -101,7 +101,7 @@ END
 $function$;
 
 -- Why a fleet is too far behind; NULL: it is not. A change is old when it was visible long ago: one that commits
--- late is news. Rows are counted by seq, among what began after `done`.
+-- late is news, and a canary is no change. Rows are counted by seq, among what began after `done`.
 CREATE OR REPLACE FUNCTION pgusher.too_far_behind(fleet pgusher.fleet) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -112,7 +112,7 @@ BEGIN
     IF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
                   AND CASE WHEN NOT pgusher.covers(k.done, past) THEN EXISTS (
                       SELECT FROM pgusher.unapplied(k) c
-                       WHERE c.xid < pg_snapshot_xmax(past) AND pg_visible_in_snapshot(c.xid, past)) END) THEN
+                       WHERE c.xid < pg_snapshot_xmax(past) AND pg_visible_in_snapshot(c.xid, past) AND c.capture > 0) END) THEN
         RETURN 'a change has waited for longer than max_lag.age, ' || fleet.max_lag_age;
     -- The first test is but one probe of the index.
     ELSIF EXISTS (SELECT FROM pgusher.cursor k WHERE k.fleet = fleet.name
