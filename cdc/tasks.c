@@ -27,7 +27,7 @@ struct tasks {
     int64_t next_ms;    /* when to go on while live changes come */
     int64_t yielded_ms;
     char *call; /* the payload that says there are new ones */
-    size_t unfit;
+    struct task *unfit;
 };
 
 struct tasks *tasks_new(struct session *session, const struct tasks_scope *scope)
@@ -280,19 +280,18 @@ static int choose_limit(const struct tasks *tasks, const struct task *task)
     return limit;
 }
 
-/* For a reason of the projection's own. */
-static void put_off(struct tasks *tasks, struct task *task, const struct err *why)
+size_t tasks_unfit(const struct tasks *tasks)
+{
+    return tasks->unfit->projection;
+}
+
+void tasks_put_off(struct tasks *tasks, const struct err *why)
 {
     struct err failed = ERR_NONE;
 
-    tasks->unfit = task->projection;
-    if (task_put_off(tasks->session, task, why, &failed) != 0 || put_down(tasks, task, &failed) != 0)
+    if (task_put_off(tasks->session, tasks->unfit, why, &failed) != 0 ||
+        put_down(tasks, tasks->unfit, &failed) != 0)
         session_lose(tasks->session, &failed);
-}
-
-size_t tasks_unfit(const struct tasks *tasks)
-{
-    return tasks->unfit;
 }
 
 int tasks_step(struct tasks *tasks, struct err *err)
@@ -309,8 +308,8 @@ int tasks_step(struct tasks *tasks, struct err *err)
     result = task_step(tasks->session, task, choose_limit(tasks, task), &over, err);
     if (result == 0 && over)
         result = put_down(tasks, task, err);
-    else if (result != 0 && err->status == ST_UNFIT)
-        put_off(tasks, task, err);
+    else if (result != 0)
+        tasks->unfit = task;
     now = clock_mono_ms();
     tasks->next_ms = now + YIELD_SHARE * (now - began);
     return result;

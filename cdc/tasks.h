@@ -32,7 +32,9 @@ bool tasks_are_needed(const struct tasks *tasks);
 int64_t tasks_ms_left(const struct tasks *tasks);
 /* Makes one step: looks for a task, or does some documents of one at hand. 0, or -1 with err set. */
 int tasks_step(struct tasks *tasks, struct err *err);
-/* When it gave ST_UNFIT: the projection that cannot be read. Its task is put off, others may go on. */
+/* When it gave ST_UNFIT: the projection that cannot be read, maybe for its plan is of another day. */
 size_t tasks_unfit(const struct tasks *tasks);
+/* Then, unless the session is begun anew: its task is tried again later, others may go on. */
+void tasks_put_off(struct tasks *tasks, const struct err *why);
 
 #endif

@@ -220,10 +220,15 @@ static int work(struct follow *follow, struct err *err)
         beside_look(session);
         follow->pulse_ms = now;
     }
-    if (left == 0)
-        return tasks_step(follow->tasks, err);
-    session_wait(session, &follow->told, left < 0 ? LOOK_EVERY_MS : least(left, LOOK_EVERY_MS));
-    return 0;
+    if (left != 0) {
+        session_wait(session, &follow->told, left < 0 ? LOOK_EVERY_MS : least(left, LOOK_EVERY_MS));
+        return 0;
+    }
+    if (tasks_step(follow->tasks, err) == 0)
+        return 0;
+    if (err->status == ST_UNFIT)
+        tasks_put_off(follow->tasks, err);
+    return -1;
 }
 
 static int step(struct follow *follow, struct err *err)

@@ -112,6 +112,15 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
 
 /* ---- steps ---- */
 
+/* With a new plan it is taken up again at once. */
+static int take_unfit_task(struct worker *worker, const struct err *why, struct err *err)
+{
+    if (broken_take_task(worker->broken, tasks_unfit(worker->tasks), why, err) != 0)
+        return -1;
+    tasks_put_off(worker->tasks, why);
+    return 0;
+}
+
 /* A piece of a backfill, when it is time for one. */
 static int backfill(struct worker *worker, struct err *err)
 {
@@ -120,7 +129,7 @@ static int backfill(struct worker *worker, struct err *err)
     if (tasks_ms_left(worker->tasks) != 0 || tasks_step(worker->tasks, &failed) == 0)
         return 0;
     if (failed.status == ST_UNFIT)
-        return broken_take_task(worker->broken, tasks_unfit(worker->tasks), &failed, err);
+        return take_unfit_task(worker, &failed, err);
     err_copy(err, &failed);
     return -1;
 }

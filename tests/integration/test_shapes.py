@@ -160,3 +160,12 @@ def test_a_worker_with_the_old_configuration_does_not_answer_back(running):
         running.until(lambda before=before: all(map(int.__gt__, sessions(), before)), 20, "sessions opened anew")
         running.until(running.asleep, 20, "both rest")
     assert (warnings(old), warnings(other)) == (1, 1)
+
+
+def test_backfill_after_each_of_several_changes_of_the_source(running):
+    """No live change says that the plan is stale."""
+    for column in ("venue_id", "starts_at AS again"):
+        running.db.sql(running.db.value("""SELECT format('CREATE OR REPLACE VIEW ticket_card AS SELECT c.*, (SELECT ' || %s || ' FROM event e WHERE e.id = c.event_id)
+                                                          FROM (%%s) c', rtrim(pg_get_viewdef('ticket_card'::regclass), ';'))""", "e." + column))
+        backfill(running, "ticket")
+    assert {"venue_id", "again"} <= set(running.hash("ticket:2"))
