@@ -115,7 +115,7 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
 /* With a new plan it is taken up again at once. */
 static int take_unfit_task(struct worker *worker, const struct err *why, struct err *err)
 {
-    if (broken_take_task(worker->broken, tasks_unfit(worker->tasks), why, err) != 0)
+    if (broken_take_chore(worker->broken, tasks_unfit(worker->tasks), why, err) != 0)
         return -1;
     tasks_put_off(worker->tasks, why);
     return 0;
@@ -184,7 +184,7 @@ static int end_once(struct worker *worker, struct err *err)
     int64_t left = tasks_ms_left(worker->tasks);
 
     if (sweep_ms_left(worker->sweep, false) == 0)
-        return sweep_step(worker->sweep, err);
+        return worker_sweep(worker, err);
     worker->stopping = left < 0 || left > ONCE_WAIT_MS;
     if (worker->stopping)
         return 0;

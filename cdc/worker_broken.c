@@ -15,9 +15,9 @@ enum { PROBE_FIRST_MS = 1000, PROBE_LAST_MS = 60000 };
 /* What is known of a projection that ever failed, by its name: it outlives sessions and configurations. */
 struct ailment {
     char *name;
-    char *said;       /* the reason that was logged last */
-    bool stale;       /* it failed though nothing is wrong with it, so the plan was read anew … */
-    char *task_shape; /* … or a backfill of it did, with a plan of this shape */
+    char *said;        /* the reason that was logged last */
+    bool stale;        /* it failed though nothing is wrong with it, so the plan was read anew … */
+    char *chore_shape; /* … or a chore did, with a plan of this shape */
     struct backoff backoff;
     int64_t probed_ms; /* monotonic: when it was found broken last … */
     int64_t probe_ms;  /* … and when to look again */
@@ -48,7 +48,7 @@ void broken_free(struct broken *broken)
     for (size_t i = 0; i < broken->count; i++) {
         free(broken->list[i].name);
         free(broken->list[i].said);
-        free(broken->list[i].task_shape);
+        free(broken->list[i].chore_shape);
     }
     free(broken->list);
     free(broken->call);
@@ -152,7 +152,7 @@ int broken_take(struct broken *broken, size_t projection, const struct err *why,
     return -1;
 }
 
-int broken_take_task(struct broken *broken, size_t projection, const struct err *why, struct err *err)
+int broken_take_chore(struct broken *broken, size_t projection, const struct err *why, struct err *err)
 {
     struct ailment *ailment = ailment_of(broken, projection);
     const char *shape = projection_of(broken, projection)->shape;
@@ -165,9 +165,9 @@ int broken_take_task(struct broken *broken, size_t projection, const struct err 
         return -1;
     if (!fits)
         return leave_out(broken, projection, &found, err);
-    if (ailment->task_shape && strcmp(ailment->task_shape, shape) == 0)
+    if (ailment->chore_shape && strcmp(ailment->chore_shape, shape) == 0)
         return 0; /* the plan that was read anew for it is no better */
-    mem_replace(&ailment->task_shape, shape);
+    mem_replace(&ailment->chore_shape, shape);
     err_copy(err, why);
     return -1;
 }

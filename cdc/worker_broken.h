@@ -36,8 +36,9 @@ void broken_look_again(struct broken *broken);
 /* The SQL of this projection failed because of `why` (ST_UNFIT). 0: it is broken, and is left out from now
  * on. -1 with err set: the session must be begun anew. */
 int broken_take(struct broken *broken, size_t projection, const struct err *why, struct err *err);
-/* The same of a backfill, which is put off then: if it fails though the projection fits, that is its own. */
-int broken_take_task(struct broken *broken, size_t projection, const struct err *why, struct err *err);
+/* The same of what is not a change (a backfill, which is put off then, the sweep, …): if it fails though the
+ * projection fits, and with a plan that was read anew, that is its own. */
+int broken_take_chore(struct broken *broken, size_t projection, const struct err *why, struct err *err);
 /* The page is in Redis: takes in what it was to each projection, before it counts as applied. As broken_take.
  */
 int broken_take_page(struct broken *broken, const struct expand_result *results, struct err *err);

@@ -75,6 +75,7 @@ static int64_t ms_left(int64_t since_ms, int64_t every_ms)
     return since_ms + every_ms - clock_mono_ms();
 }
 
+/* As a change does, it reads documents by their ids. */
 static int try_quarantined(struct worker *worker, struct err *err)
 {
     struct err failed = ERR_NONE;
@@ -85,6 +86,33 @@ static int try_quarantined(struct worker *worker, struct err *err)
         return broken_take(worker->broken, retry_unfit(worker->retrying), &failed, err);
     err_copy(err, &failed);
     return -1;
+}
+
+/* A projection that cannot be read is looked into; the others go on. */
+static int take_failure(struct worker *worker, size_t projection, const struct err *failed, struct err *err)
+{
+    if (failed->status == ST_UNFIT)
+        return broken_take_chore(worker->broken, projection, failed, err);
+    err_copy(err, failed);
+    return -1;
+}
+
+int worker_sweep(struct worker *worker, struct err *err)
+{
+    struct err failed = ERR_NONE;
+
+    if (sweep_step(worker->sweep, &failed) == 0)
+        return 0;
+    return take_failure(worker, sweep_unfit(worker->sweep), &failed, err);
+}
+
+static int verify(struct worker *worker, struct err *err)
+{
+    struct err failed = ERR_NONE;
+
+    if (checkup_step(worker->checkup, &failed) == 0)
+        return 0;
+    return take_failure(worker, checkup_unfit(worker->checkup), &failed, err);
 }
 
 int worker_do_chores(struct worker *worker, bool resting, struct err *err)
@@ -103,9 +131,9 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err)
         return -1;
     if (worker->untidy && ms_left(worker->tidied_at_ms, tidy_every_ms(worker)) <= 0 && tidy(worker, err) != 0)
         return -1;
-    if (sweep_ms_left(worker->sweep, !resting) == 0 && sweep_step(worker->sweep, err) != 0)
+    if (sweep_ms_left(worker->sweep, !resting) == 0 && worker_sweep(worker, err) != 0)
         return -1;
-    return checkup_ms_left(worker->checkup, !resting) == 0 ? checkup_step(worker->checkup, err) : 0;
+    return checkup_ms_left(worker->checkup, !resting) == 0 ? verify(worker, err) : 0;
 }
 
 int64_t worker_ms_to_next_chore(const struct worker *worker)

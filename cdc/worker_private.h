@@ -76,6 +76,8 @@ static inline int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* What is due of the sweep. 0, or -1 with err set. */
+int worker_sweep(struct worker *worker, struct err *err);
 /* What is due of the chores. While resting cursors are saved in PostgreSQL sooner. 0, or -1 with err set. */
 int worker_do_chores(struct worker *worker, bool resting, struct err *err);
 int64_t worker_ms_to_next_chore(const struct worker *worker);
@@ -116,7 +118,9 @@ struct checkup *checkup_new(struct session *session);
 void checkup_free(struct checkup *checkup); /* NULL-safe */
 /* How long until the next step; -1: never, as for NULL. */
 int64_t checkup_ms_left(const struct checkup *checkup, bool busy);
-/* 0, or -1 with err set: the session is lost. */
+/* 0, or -1 with err set: the session is lost, or (ST_UNFIT) the verify was given up because the projection
+ * could not be read. */
 int checkup_step(struct checkup *checkup, struct err *err);
+size_t checkup_unfit(const struct checkup *checkup);
 
 #endif

@@ -38,6 +38,7 @@ struct sweep {
     int64_t upto_ms; /* of this round */
     int64_t began_ms;
     int64_t next_ms;
+    size_t unfit;
 };
 
 struct sweep *sweep_new(struct session *session)
@@ -317,10 +318,9 @@ static int sweep_some(struct sweep *sweep, struct swept *swept, struct err *err)
     err_clear(&swept->failed);
     result = take(sweep, swept, rows, &why);
     pg_rows_free(rows);
-    if (result != 0 && why.status == ST_UNFIT) {
+    if (result != 0 && why.status == ST_UNFIT)
         pass_over(sweep, swept, &why);
-        return 0;
-    }
+    sweep->unfit = swept->projection;
     err_copy(err, &why);
     return result;
 }
@@ -369,6 +369,7 @@ static int begin_round(struct sweep *sweep, struct err *err)
 int sweep_step(struct sweep *sweep, struct err *err)
 {
     int64_t began = clock_mono_ms(), now;
+    int result;
 
     if (!sweep->mine && claim(sweep, err) != 0)
         return -1;
@@ -376,10 +377,14 @@ int sweep_step(struct sweep *sweep, struct err *err)
         return 0;
     if (sweep->at == sweep->count && begin_round(sweep, err) != 0)
         return -1;
-    if (sweep_some(sweep, &sweep->list[sweep->at], err) != 0)
-        return -1;
+    result = sweep_some(sweep, &sweep->list[sweep->at], err);
     now = clock_mono_ms();
     sweep->next_ms = sweep->at == sweep->count ? sweep->began_ms + sweep->session->config->sweep_ms
                                                : now + BUSY_SHARE * (now - began);
-    return 0;
+    return result;
+}
+
+size_t sweep_unfit(const struct sweep *sweep)
+{
+    return sweep->unfit;
 }

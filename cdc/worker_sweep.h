@@ -9,7 +9,7 @@
  * have been told. So what passed while no worker lived, or while one died, is told by the next. What the
  * fleet never swept begins a look-back ago.
  *
- * A source whose dates cannot be read is passed over, and said once.
+ * A source whose dates cannot be read is passed over until the next round, and said once.
  */
 #ifndef PGUSHER_WORKER_SWEEP_H
 #define PGUSHER_WORKER_SWEEP_H
@@ -26,5 +26,7 @@ void sweep_free(struct sweep *sweep); /* NULL-safe */
 int64_t sweep_ms_left(const struct sweep *sweep, bool busy);
 /* Makes one step: at most PLAN_CHUNK documents. 0, or -1 with err set. */
 int sweep_step(struct sweep *sweep, struct err *err);
+/* When it gave ST_UNFIT: the projection that was passed over, maybe for its plan is of another day. */
+size_t sweep_unfit(const struct sweep *sweep);
 
 #endif

@@ -24,6 +24,7 @@ struct checkup {
     int64_t next_ms;
     int64_t pause_ms; /* of that, because live changes wait */
     const char *last; /* the projection that was begun last */
+    size_t unfit;
 };
 
 struct checkup *checkup_new(struct session *session)
@@ -82,6 +83,7 @@ static void begin(struct checkup *checkup, const char *projection)
         if (strcmp(plan->projections[i].config->name, projection) == 0) {
             checkup->verify = verify_new(checkup->session, i, &options);
             checkup->last = plan->projections[i].config->name;
+            checkup->unfit = i;
         }
 }
 
@@ -152,15 +154,16 @@ static void end(struct checkup *checkup)
 }
 
 /* What the SQL of one projection fails for is no reason to stop the others. */
-static int give_up(struct checkup *checkup, struct err *err)
+static int give_up(struct checkup *checkup, const struct err *why, struct err *err)
 {
-    if (checkup->session->lost || err->status == ST_LOST)
-        return -1;
-    log_warn("verify is given up for now: %s", err->text);
-    err_clear(err);
     end(checkup);
     checkup->next_ms = clock_mono_ms() + checkup->session->config->verify_every_ms;
-    return lock(checkup, false, err);
+    if (lock(checkup, false, err) != 0)
+        return -1;
+    log_warn("verify is given up for now: %s", why->text);
+    if (why->status == ST_UNFIT)
+        err_copy(err, why);
+    return why->status == ST_UNFIT ? -1 : 0;
 }
 
 static int go_on(struct checkup *checkup, struct err *err)
@@ -181,8 +184,19 @@ static int go_on(struct checkup *checkup, struct err *err)
 int checkup_step(struct checkup *checkup, struct err *err)
 {
     int64_t began = clock_mono_ms();
-    int result = checkup->verify ? go_on(checkup, err) : look(checkup, err);
+    struct err why = ERR_NONE;
+    int result = checkup->verify ? go_on(checkup, &why) : look(checkup, &why);
 
     checkup->pause_ms = BUSY_SHARE * (clock_mono_ms() - began);
-    return result == 0 ? 0 : give_up(checkup, err);
+    if (result == 0)
+        return 0;
+    if (!checkup->session->lost && why.status != ST_LOST)
+        return give_up(checkup, &why, err);
+    err_copy(err, &why);
+    return -1;
+}
+
+size_t checkup_unfit(const struct checkup *checkup)
+{
+    return checkup->unfit;
 }
