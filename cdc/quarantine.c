@@ -2,12 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "common/arena.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 
 enum { PROJECTION, KEY, WATCH, ID, ERROR, COLUMNS };
+
+/* A longer key is cut, and told from others by its hash: rows of an index hold some 2,700 bytes. */
+enum { KEY_BYTES = 1024, CUT_BYTES = 1000 };
 
 /* Columns of equal length, as array parameters want them; an empty text stands for NULL. */
 struct entries {
@@ -78,6 +83,21 @@ static const char *keep(struct quarantine *quarantine, const char *text)
     return text ? arena_copy(quarantine->arena, text, strlen(text) + 1) : "";
 }
 
+static const char *keep_key(struct quarantine *quarantine, const char *key)
+{
+    size_t len = strlen(key);
+    const char *kept;
+    char *cut;
+
+    if (len <= KEY_BYTES)
+        return keep(quarantine, key);
+    cut = mem_printf("%.*s… %016llx", (int)utf8_valid_length(key, CUT_BYTES), key,
+                     (unsigned long long)XXH3_64bits(key, len));
+    kept = keep(quarantine, cut);
+    free(cut);
+    return kept;
+}
+
 static void add(struct quarantine *quarantine, struct entries *entries, const struct quarantine_entry *entry,
                 const char *error)
 {
@@ -87,7 +107,8 @@ static void add(struct quarantine *quarantine, struct entries *entries, const st
     for (size_t i = 0; i < COLUMNS; i++) {
         capacity = entries->capacity;
         entries->columns[i] = mem_grow(entries->columns[i], entries->count, &capacity, sizeof(char *));
-        entries->columns[i][entries->count] = keep(quarantine, values[i]);
+        entries->columns[i][entries->count] =
+            i == KEY ? keep_key(quarantine, values[i]) : keep(quarantine, values[i]);
     }
     entries->capacity = capacity;
     entries->count++;
@@ -145,6 +166,7 @@ static int run(struct quarantine *quarantine, const char *sql, const struct entr
     return result;
 }
 
+/* As they are kept. */
 static bool is_refused(const struct quarantine *quarantine, const char *projection, const char *key)
 {
     const struct entries *refused = &quarantine->refused;

@@ -17,7 +17,7 @@ struct quarantine;
 /* What is in quarantine under this key. */
 struct quarantine_entry {
     const char *projection;
-    const char *key;   /* the document's; of a lookup "watch TABLE COLUMN=VALUE…" */
+    const char *key;   /* the document's; of a lookup "watch TABLE COLUMN=VALUE…"; a very long one is cut */
     const char *watch; /* the table whose lookup it is; NULL: a document */
     const char *id;    /* array literal: the document's id, or the values of the watch's columns */
 };

@@ -143,10 +143,16 @@ def test_lookup_that_failed_is_tried_again(box):
                   CREATE VIEW item_card AS SELECT i.id, i.note, t.name FROM item i JOIN tag t ON t.item = i.id::text""")
     by_tag = {"column": "name", "lookup": "SELECT item::int FROM tag WHERE name = ANY ($1)"}
     box.ready({"item": projection("item_card", {"item": "id", "tag": by_tag}, key="i:{id}")})
-    box.db.sql("INSERT INTO tag VALUES ('a', '1'), ('b', 'none')")
+    box.db.sql("CREATE TABLE long AS SELECT string_agg(md5(n::text), '') AS name FROM generate_series(1, 300) n")
+    box.db.sql("INSERT INTO tag VALUES ('a', '1'), ('b', 'none'); ALTER TABLE tag DROP CONSTRAINT tag_pkey")
     box.until_has("i:1", name="a")
     box.until(lambda: rows(box), 5, "the lookup is in quarantine")
     assert {key: (row["watch"], row["id"]) for key, row in rows(box).items()} == {"watch tag name=b": ("tag", ["b"])}
+    box.db.sql("INSERT INTO tag SELECT name, 'none' FROM long")
+    box.until_caught_up()
+    box.until(lambda: len(rows(box)) == 2, 5, "what no index row holds is there, too")
+    box.db.sql("DELETE FROM tag WHERE length(name) > 1")
+    box.until(lambda: len(rows(box)) == 1, 15, "and leaves")
     box.db.sql("ALTER TABLE tag DISABLE TRIGGER ALL; UPDATE tag SET item = '2' WHERE name = 'b'; ALTER TABLE tag ENABLE TRIGGER ALL")
     box.until_has("i:2", seconds=15, name="b")
     box.until(lambda: not box.quarantined(), 5, box.quarantined)
