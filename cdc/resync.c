@@ -6,6 +6,7 @@
 
 #include "cdc/batch.h"
 #include "cdc/key_walk.h"
+#include "cdc/possible.h"
 #include "cdc/rows_index.h"
 #include "cdc/snapshot.h"
 #include "common/mem.h"
@@ -51,6 +52,7 @@ struct resync_keys {
     bool tombstones; /* the second walk */
     struct key_walk *walk;
     struct ids *names; /* found in a step */
+    struct ids *own;   /* of them, those that may be of a row */
     int64_t seen;
     int64_t
         since; /* with many rows: what was yielded from here on need not be looked at again; 0: not known */
@@ -77,6 +79,7 @@ struct resync_keys *resync_keys_new(struct session *session, size_t projection, 
     keys->projection = projection;
     keys->queue_all = queue_all;
     keys->names = ids_new(1);
+    keys->own = ids_new(1);
     begin_walk(keys, false);
     return keys;
 }
@@ -87,6 +90,7 @@ void resync_keys_free(struct resync_keys *keys)
         return;
     key_walk_free(keys->walk);
     ids_free(keys->names);
+    ids_free(keys->own);
     free(keys);
 }
 
@@ -108,6 +112,45 @@ static void add_key(void *arg, const char *name, size_t name_len)
         strncmp(key, ROWS_INDEX_HEAD, strlen(ROWS_INDEX_HEAD)) != 0 && !plan_key_rival(plans, plan, key, len))
         ids_add(keys->names, (const char *const[]){key});
     free(key);
+}
+
+static bool are_possible(const struct resync_keys *keys, size_t first, size_t count)
+{
+    const struct plan_projection *plan = &keys->session->plan->projections[keys->projection];
+    struct ids *ids = ids_new(plan->config->nid);
+    struct err why = ERR_NONE;
+    bool possible = true;
+    char *id[MAX_ID_COLUMNS];
+
+    for (size_t i = first; i < first + count; i++) {
+        const char *key = ids_get(keys->names, i)[0];
+
+        if (plan_invert_key(plan, key, strlen(key), id) != 0)
+            continue;
+        ids_add(ids, (const char *const *)id);
+        for (size_t j = 0; j < plan->config->nid; j++)
+            free(id[j]);
+    }
+    if (possible_ids(keys->session, plan, ids, &possible, &why) != 0)
+        possible = true; /* what is wrong is found by who reads them */
+    ids_free(ids);
+    return possible;
+}
+
+/* A key of which no row can be is another program's: left alone, for whoever reads it would only quarantine
+ * it.
+ */
+static void find_own(struct resync_keys *keys, size_t first, size_t count)
+{
+    if (count == 0)
+        return;
+    if (are_possible(keys, first, count)) {
+        for (size_t i = first; i < first + count; i++)
+            ids_add(keys->own, ids_get(keys->names, i));
+    } else if (count > 1) {
+        find_own(keys, first, count / 2);
+        find_own(keys, first + count / 2, count - count / 2);
+    }
 }
 
 /* A version that is newer than whatever was read before: a transaction ends in between. */
@@ -132,10 +175,12 @@ static int apply_keys(struct resync_keys *keys, struct err *err)
     int result = 0;
 
     keys->seen += (int64_t)ids_count(keys->names);
+    ids_clear(keys->own);
+    find_own(keys, 0, ids_count(keys->names));
     if (!keys->since && keys->session->plan->projections[keys->projection].config->many_rows)
         result = begin_versions(keys, err);
     if (result == 0)
-        result = batch_apply_keys(batch, keys->projection, keys->names, keys->since, err);
+        result = batch_apply_keys(batch, keys->projection, keys->own, keys->since, err);
     if (result == 0)
         result = batch_finish(batch, err);
     batch_free(batch);

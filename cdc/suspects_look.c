@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/possible.h"
 #include "cdc/suspects_private.h"
 #include "common/mem.h"
 
@@ -120,30 +121,16 @@ int suspects_inspect(struct suspects *suspects, struct err *err)
     return result;
 }
 
-/* Whether a row could have this id: its values are of the types of the columns. Nothing but these is looked
- * at. */
 static int is_possible(struct suspects *suspects, const struct suspect *suspect, bool *ret_possible,
                        struct err *err)
 {
-    const struct plan_projection *plan = suspects_plan(suspects);
-    char *sql = mem_printf("SELECT FROM (%s) s LIMIT 0", plan->keys_by_id);
-    struct ids *ids = ids_new(plan->config->nid);
-    char *arrays[MAX_ID_COLUMNS];
-    struct pg_query query = {
-        .sql = sql, .params = (const char *const *)arrays, .nparams = (int)plan->config->nid};
-    struct err why = ERR_NONE;
+    struct ids *ids = ids_new(suspects_plan(suspects)->config->nid);
+    int result;
 
     ids_add(ids, suspect->id);
-    for (size_t i = 0; i < plan->config->nid; i++)
-        arrays[i] = ids_array(ids, 0, 1, i);
-    *ret_possible = pg_run(suspects->session->pg, &query, NULL, &why) == 0;
-    if (why.status != ST_REFUSED)
-        err_copy(err, &why);
-    for (size_t i = 0; i < plan->config->nid; i++)
-        free(arrays[i]);
+    result = possible_ids(suspects->session, suspects_plan(suspects), ids, ret_possible, err);
     ids_free(ids);
-    free(sql);
-    return err->status == ST_OK ? 0 : -1;
+    return result;
 }
 
 /* After the reader told what it found. */

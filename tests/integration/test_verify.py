@@ -191,7 +191,14 @@ def test_keys_that_look_like_documents(tickets):
     assert found(verify(tickets, "--repair")) == expected
     assert client.exists(*expected) == 1 and client.exists("ticket:lock", "event:77", "ticket:77") == 3
     assert sorted(tickets.drain()) == sorted(expected)
-    assert tickets.quarantined() == []
+    client.delete("event:77", "ticket:77", "event:1", "ticket:1")
+    client.hset("event:1000", mapping={"_v": 1, "_d": "x"})
+    tickets.db.sql("""INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase)
+                      SELECT 'default', p, 'test', true, 'keys' FROM unnest('{event,ticket}'::text[]) p;
+                      SELECT pg_notify('pgusher', 'tasks 0')""")
+    tickets.until_asleep()
+    assert client.exists("event:1", "ticket:1", "ticket:lock") == 3 and not client.exists("event:1000")
+    assert tickets.quarantined() == [], "nor does a backfill take them for documents"
 
 
 def test_dates_and_rows_that_fail(tickets):
