@@ -1,5 +1,5 @@
-/* What the other workers must know of broken projections: rows of pgusher.projection and pgusher.backfill. All
- * give 0, or -1 with err set; the others are told. */
+/* What the other workers must know of broken projections: rows of pgusher.projection and pgusher.backfill.
+ * All give 0, or -1 with err set; the others are told. */
 #ifndef PGUSHER_WORKER_BROKEN_NOTE_H
 #define PGUSHER_WORKER_BROKEN_NOTE_H
 
