@@ -29,6 +29,8 @@ static const struct {
      "expire_at is now ends, and was not set", NULL, NULL},
     {SHAPE("\"expire_at\":\"ends\",", ""), SHAPE("\"expire_at\":\"ends\",\"expire_grace_ms\":5000,", ""),
      "expire_grace is now 5 s, and was 0 s", NULL, NULL},
+    {SHAPE("\"rows\":\"one\",", ""), SHAPE("\"rows\":\"many\",", ""), "rows is now many, and was one", NULL,
+     NULL},
     {PLAIN, SHAPE("", ",\"a\":\"text\""), "column a was added: documents written before lack it", NULL, NULL},
     {SHAPE("", ",\"a\":\"text\",\"b\":\"date\""), PLAIN,
      "columns a, b were removed: documents written before have them still", NULL, NULL},
@@ -91,7 +93,7 @@ START_TEST(of_a_source)
 
     ck_assert_str_eq(text, "{\"columns\":{\"id\":\"integer\",\"name\":\"text\",\"price\":\"numeric(10,2)\"},"
                            "\"expire_at\":null,\"expire_grace_ms\":0,\"id\":[\"id\"],\"key\":\"e:{id}\","
-                           "\"queues\":[\"{s}\"],\"source\":\"card\"}");
+                           "\"queues\":[\"{s}\"],\"rows\":\"one\",\"source\":\"card\"}");
     free(text);
 }
 END_TEST
