@@ -14,6 +14,7 @@ enum {
     YIELD_MS = 3000,      /* after a live change steps are short for so long … */
     SHORT_STEP_MS = 4,    /* … about so short … */
     YIELD_SHARE = 4,      /* … with a pause between them this many times as long as the last step took */
+    REPAIR_SHARE = 1,     /* … when the cache is not right before it is done */
 };
 
 struct tasks {
@@ -299,18 +300,19 @@ int tasks_step(struct tasks *tasks, struct err *err)
     int64_t began = clock_mono_ms(), at = look_due(tasks), now;
     struct task *task = next_due(tasks);
     bool over = false;
-    int result;
+    int result, share;
 
     if (at >= 0 && at <= began)
         return look(tasks, err);
     if (!task || task->due_ms > began)
         return 0;
+    share = task->repair ? REPAIR_SHARE : YIELD_SHARE;
     result = task_step(tasks->session, task, choose_limit(tasks, task), &over, err);
     if (result == 0 && over)
         result = put_down(tasks, task, err);
     else if (result != 0)
         tasks->unfit = task;
     now = clock_mono_ms();
-    tasks->next_ms = now + YIELD_SHARE * (now - began);
+    tasks->next_ms = now + share * (now - began);
     return result;
 }

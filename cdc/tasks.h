@@ -23,7 +23,8 @@ void tasks_free(struct tasks *tasks); /* NULL-safe */
 void tasks_look_again(struct tasks *tasks);
 /* A payload that the session was told. */
 void tasks_told(struct tasks *tasks, const char *payload);
-/* Live changes came just now: for some seconds steps are short, and take at most a fifth of the time. */
+/* Live changes came just now: for some seconds steps are short, and take at most a fifth of the time, or a
+ * half where the cache is not right before they are done. */
 void tasks_yield(struct tasks *tasks);
 
 /* Whether there may be one without which the cache is not right. */

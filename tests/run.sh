@@ -76,13 +76,13 @@ run_pytest() { # run_pytest NAME ARGUMENT...
     tally_pytest "${PIPESTATUS[0]}"
 }
 
-# Most tests wait for something, so several at a time take little longer than one: three files each, by whoever is free.
+# Most tests wait for something, so several at a time take little longer than one: two files each, by whoever is free.
 run_integration() {
     local part
     echo "== integration"
     mkdir "$log.parts"
     # shellcheck disable=SC2016 # expanded by sh, once per part
-    printf '%s\n' tests/integration/test_*.py | PARTS=$log.parts setsid xargs -P 3 -n 3 sh -c '
+    printf '%s\n' tests/integration/test_*.py | PARTS=$log.parts setsid xargs -P 4 -n 2 sh -c '
         /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" >"$PARTS/$$" 2>&1
         echo $? >"$PARTS/$$.status"' sh &
     background=$!

@@ -76,7 +76,15 @@ def test_a_crash_of_postgres_gives_transaction_numbers_again(workspace, own_clus
         db.sql("UPDATE event SET name = 'flushed'")
         box.in_step()
         flushed = db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        box.until(lambda: done_xmax(box) > flushed + 2, 8, lambda: f"cursor beyond {flushed}: {done_xmax(box)}")
+        lazy = db.connect(autocommit=True).cursor()
+        lazy.execute("SET synchronous_commit = off")
+        for number in range(30):
+            lazy.execute("UPDATE event SET memo = %s WHERE id = 1", (str(number),))
+
+        def passed():
+            lazy.execute("NOTIFY pgusher, '0'")
+            return done_xmax(box) > flushed + 30
+        box.until(passed, 8, lambda: f"cursor beyond {flushed}: {done_xmax(box)}", every=0.1)
         worker.process.send_signal(signal.SIGSTOP)
         own_cluster.crash()
         own_cluster.start()

@@ -100,9 +100,9 @@ def test_both_sides_notice_a_network_that_is_gone(island, box, at_rest):
     holder = None if at_rest else hold_up(box)
     island.cut()
     cut = time.monotonic()
-    worker.says("trying again", seconds=8)
-    box.until(lambda: box.db.value(f"SELECT count(*) = 0 {WORKERS}"), 8, "PostgreSQL has ended the session")
-    assert time.monotonic() - cut < 8 * SLOWER
+    worker.says("trying again", seconds=12)
+    box.until(lambda: box.db.value(f"SELECT count(*) = 0 {WORKERS}"), 12, "PostgreSQL has ended the session")
+    assert time.monotonic() - cut < 12 * SLOWER
     if holder:
         holder.close()
     island.connect()
