@@ -150,6 +150,8 @@ void loop_on_signal(struct loop *loop, int signo, signal_fn *fn, void *arg)
     sig->next = loop->signals;
     loop->signals = sig;
     ev_signal_init(&sig->watcher, on_signal, signo);
+    ev_set_priority(&sig->watcher,
+                    EV_MAXPRI); /* before what else came at the same time, as the end of a child */
     ev_signal_start(loop->ev, &sig->watcher);
 }
 
