@@ -190,10 +190,10 @@ def test_redis_hangs_for_a_while(tickets):
     tickets.ready(ticketing.projections())
     tickets.redis.process.send_signal(signal.SIGSTOP)
     tickets.db.sql("UPDATE event SET name = 'after'")
-    until(lambda: not tickets.asleep())
+    until(lambda: not tickets.asleep(), 25)  # the worker may be waiting for Redis already, for ten seconds
     tickets.redis.process.send_signal(signal.SIGCONT)
-    tickets.until_has("event:9", name="after")
-    tickets.in_step()
+    tickets.until_has("event:9", seconds=20, name="after")
+    tickets.in_step(40)
 
 
 def test_log_lines_are_logfmt(tickets):
