@@ -122,14 +122,11 @@ static int remove_ghosts(struct walk *walk, struct err *err)
     struct projection gone = {.name = walk->former->projection};
     struct plan_projection unknown = {.config = &gone};
     const struct plan *plan = walk->session->plan;
-    const struct plan_projection *owner = &unknown;
+    int64_t known = plan_find(plan, walk->former->projection);
+    const struct plan_projection *owner = known < 0 ? &unknown : &plan->projections[known];
     const char **keys = key_list(walk->ghosts);
-    int result;
+    int result = mend_remove(walk->session, owner, keys, ids_count(walk->ghosts), err);
 
-    for (size_t i = 0; i < plan->nprojections; i++)
-        if (strcmp(plan->projections[i].config->name, walk->former->projection) == 0)
-            owner = &plan->projections[i];
-    result = mend_remove(walk->session, owner, keys, ids_count(walk->ghosts), err);
     free(keys);
     return result;
 }

@@ -313,6 +313,14 @@ static char *names_array(const struct plan *plan, bool also_broken)
     return array;
 }
 
+int64_t plan_find(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->nprojections; i++)
+        if (strcmp(plan->projections[i].config->name, name) == 0)
+            return (int64_t)i;
+    return -1;
+}
+
 char *plan_projection_names(const struct plan *plan)
 {
     return names_array(plan, true);

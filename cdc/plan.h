@@ -80,6 +80,8 @@ char *plan_sql_ids(const struct plan_projection *projection, const struct plan_s
 /* `what` ("count(*)") of all ids with a row for which the filter is true. */
 char *plan_sql_all(const struct plan_projection *projection, const char *what, const char *filter);
 
+/* The projection of this name; -1: there is none. */
+int64_t plan_find(const struct plan *plan, const char *name);
 /* The projections' names as an array literal; the caller frees. */
 char *plan_projection_names(const struct plan *plan);
 

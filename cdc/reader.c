@@ -235,7 +235,7 @@ static void tell_missing(const struct reading *reading)
 {
     const struct reader *reader = reading->reader;
 
-    for (size_t i = 0; i < reading->asked; i++)
+    for (size_t i = 0; reader->handlers.missing && i < reading->asked; i++)
         if (!reading->seen[i])
             reader->handlers.missing(reader->arg, reading->projection,
                                      ids_get(reading->ids, reading->first + i), reading->version);

@@ -23,7 +23,7 @@ struct reader_handlers {
     /* The document is the reader's, and valid only now. */
     void (*document)(void *arg, const struct plan_projection *projection, const struct document *document,
                      int64_t version);
-    /* There is no row with this id. */
+    /* There is no row with this id. May be NULL. */
     void (*missing)(void *arg, const struct plan_projection *projection, const char *const *id,
                     int64_t version);
     /* The document with this key cannot be built, or its key is not its own. */

@@ -26,15 +26,6 @@ static const struct plan_projection *plan_of(const struct session *session, cons
 
 /* ---- taking one ---- */
 
-static size_t find_projection(const struct plan *plan, const char *name)
-{
-    size_t i = 0;
-
-    while (strcmp(plan->projections[i].config->name, name) != 0)
-        i++;
-    return i;
-}
-
 static char **parse_position(const struct plan_projection *plan, const char *array)
 {
     char **position;
@@ -67,7 +58,7 @@ struct task *task_take(struct session *session, const struct pg_rows *rows, int 
     const char *phase = pg_rows_get(rows, row, TASK_PHASE, NULL);
 
     task->name = mem_strdup(pg_rows_get(rows, row, TASK_PROJECTION, NULL));
-    task->projection = find_projection(session->plan, task->name);
+    task->projection = (size_t)plan_find(session->plan, task->name); /* it was claimed by the plan's names */
     task->filter = mem_strdup(pg_rows_get(rows, row, TASK_FILTER, NULL));
     task->asked_at = mem_strdup(pg_rows_get(rows, row, TASK_ASKED_AT, NULL));
     task->lock = mem_strdup(pg_rows_get(rows, row, TASK_LOCK, NULL));

@@ -28,15 +28,6 @@ static void on_document(void *arg, const struct plan_projection *projection, con
     sample->bytes += (int64_t)(document->key.len + document->fields.len);
 }
 
-static void on_missing(void *arg, const struct plan_projection *projection, const char *const *id,
-                       int64_t version)
-{
-    (void)arg;
-    (void)projection;
-    (void)id;
-    (void)version;
-}
-
 static void on_refused(void *arg, const struct plan_projection *projection, const char *key,
                        const char *error)
 {
@@ -48,8 +39,7 @@ static void on_refused(void *arg, const struct plan_projection *projection, cons
     sample->refused++;
 }
 
-static const struct reader_handlers handlers = {
-    .document = on_document, .missing = on_missing, .refused = on_refused};
+static const struct reader_handlers handlers = {.document = on_document, .refused = on_refused};
 
 static int take_sample(const struct backfill *backfill, size_t projection, struct sample *sample,
                        struct err *err)

@@ -350,7 +350,7 @@ static int ask_refused(const struct backfill *backfill, const struct asked_list 
 
 static void count_total(const struct backfill *backfill, struct asked *asked)
 {
-    const struct plan *plan = backfill->session->plan;
+    int64_t projection = plan_find(backfill->session->plan, asked->projection);
     char text[24];
     const char *const params[] = {backfill->config->fleet, asked->projection, backfill->filter,
                                   asked->asked_at, text};
@@ -360,9 +360,8 @@ static void count_total(const struct backfill *backfill, struct asked *asked)
                              .nparams = 5};
     struct err ignored = ERR_NONE;
 
-    for (size_t i = 0; i < plan->nprojections && asked->total < 0; i++)
-        if (strcmp(plan->projections[i].config->name, asked->projection) == 0)
-            asked->total = backfill_count(backfill->session, i, backfill->filter);
+    if (projection >= 0 && asked->total < 0)
+        asked->total = backfill_count(backfill->session, (size_t)projection, backfill->filter);
     snprintf(text, sizeof(text), "%lld", (long long)asked->total);
     if (asked->total >= 0)
         pg_run(backfill->session->pg, &query, NULL, &ignored);

@@ -164,12 +164,9 @@ static bool breaks_more(const struct plan *new, const struct plan *old)
     bool more = false;
 
     for (size_t i = 0; i < new->nprojections; i++) {
-        bool known = false;
+        int64_t before = plan_find(old, new->projections[i].config->name);
 
-        for (size_t j = 0; j < old->nprojections; j++)
-            known |= old->projections[j].broken &&
-                     strcmp(old->projections[j].config->name, new->projections[i].config->name) == 0;
-        if (!new->projections[i].broken || known)
+        if (!new->projections[i].broken || (before >= 0 && old->projections[before].broken))
             continue;
         log_error("reload: the new configuration is refused, the old configuration stays in force: %s",
                   new->projections[i].broken);

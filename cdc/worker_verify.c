@@ -78,13 +78,13 @@ static void begin(struct checkup *checkup, const char *projection)
 {
     const struct plan *plan = checkup->session->plan;
     struct verify_options options = {.sample = checkup->session->config->verify_sample};
+    int64_t found = plan_find(plan, projection);
 
-    for (size_t i = 0; i < plan->nprojections && !checkup->verify; i++)
-        if (strcmp(plan->projections[i].config->name, projection) == 0) {
-            checkup->verify = verify_new(checkup->session, i, &options);
-            checkup->last = plan->projections[i].config->name;
-            checkup->unfit = i;
-        }
+    if (found < 0 || checkup->verify)
+        return;
+    checkup->unfit = (size_t)found;
+    checkup->verify = verify_new(checkup->session, checkup->unfit, &options);
+    checkup->last = plan->projections[found].config->name;
 }
 
 /* *ret_ms: until one is due; 0: it was begun. */

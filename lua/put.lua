@@ -18,8 +18,8 @@
 --        never fails one document because of another.
 
 local tombstone_ttl = ARGV[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--@include parts/time.lua
+
 local CHUNK = 3000 -- field and value words per HSET; unpack fails above 7,999
 
 local function write(key, gone, version, expire_at, digest, first, n)

@@ -13,8 +13,9 @@
 -- Never  lowers a version, forgets a key, or lets the index end earlier than it was to; never touches a key that is
 --        not a hash.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--@include parts/time.lua
+--@include parts/each_id.lua
+
 local CHUNK = 1000 -- keys and versions per HSET; unpack fails above 7,999
 
 -- Leaves in `yielded` the keys that the index must learn; returns those that are left over.
@@ -70,15 +71,4 @@ local function settle(index, version, expire_at, first, n)
   return left
 end
 
-local replies = {}
-local at = 1
-for i = 1, #KEYS do
-  local n = tonumber(ARGV[at + 2])
-  local outcome = settle(KEYS[i], ARGV[at], ARGV[at + 1], at + 3, n)
-  if outcome.err and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
-    return outcome -- no fault of this id
-  end
-  replies[#replies + 1] = outcome
-  at = at + 3 + n
-end
-return replies
+return each_id(settle)

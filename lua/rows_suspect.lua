@@ -12,6 +12,8 @@
 -- Cost   O(n) an id. Works above maxmemory.
 -- Never  changes what is known of a key.
 
+--@include parts/each_id.lua
+
 local function suspect(index, keep, since, first, n)
   local is_new = redis.call('EXISTS', index) == 0
   local unsure = 0
@@ -33,15 +35,4 @@ local function suspect(index, keep, since, first, n)
   return unsure
 end
 
-local replies = {}
-local at = 1
-for i = 1, #KEYS do
-  local n = tonumber(ARGV[at + 2])
-  local outcome = suspect(KEYS[i], ARGV[at], ARGV[at + 1], at + 3, n)
-  if type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
-    return outcome -- no fault of this id
-  end
-  replies[#replies + 1] = outcome
-  at = at + 3 + n
-end
-return replies
+return each_id(suspect)
