@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 
 import pytest  # noqa: E402
 
-from harness import queue_library, ticketing  # noqa: E402
+from harness import queue_library, redis_cluster, ticketing  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.changelog import Log, Reader  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
@@ -91,6 +91,13 @@ def watched(workspace):
         yield watched
     finally:
         watched.remove()
+
+
+@pytest.fixture
+def three(workspace):
+    """A cluster of three primaries."""
+    with redis_cluster.running(os.path.join(workspace, "rc")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 """The canary, a change of nothing that travels the whole way; and what a worker says of itself."""
-import json
 import os
 
 import pytest

@@ -10,8 +10,7 @@ import pytest
 
 from harness import ticketing
 from harness.box import Box, projection
-from harness.programs import SLOWER
-from harness.redis_server import RedisServer
+from harness.fleet import box_beside
 from harness.waiting import stays, until
 
 RECORD = "pgusher:fleet:default"
@@ -20,18 +19,9 @@ RECORD = "pgusher:fleet:default"
 @pytest.fixture
 def twin(tickets, workspace):
     """The same fleet on the same database, configured with another Redis."""
-    folder = os.path.join(workspace, "twin")
-    server = RedisServer(os.path.join(workspace, "second"))
-    os.mkdir(folder)
-    twin = Box(folder, tickets.db, server)
-    try:
-        server.start()
+    with box_beside(tickets, workspace) as twin:
         twin.use(tickets.projections)
         yield twin
-    finally:
-        twin.stop()
-        shutil.rmtree(folder)
-        server.remove()
 
 
 @pytest.mark.parametrize("ended", (True, False))

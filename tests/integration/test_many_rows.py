@@ -1,12 +1,9 @@
 """One id, several rows, a document each: "rows": "many"."""
-import os
-
 import pytest
 
 from harness.box import projection
 from harness.locales import LOCALES, everywhere, follow, index_key, indexed, keys, prepare, take_queued
 from harness.programs import SLOWER
-from harness.redis_cluster import RedisCluster
 from harness.waiting import until
 
 
@@ -176,22 +173,17 @@ def test_check_of_the_key(box):
     box.pgusher("check").must(78, "projections.part.key", "not unique", "tell the rows apart")
 
 
-def test_in_a_cluster(box, workspace):
+def test_in_a_cluster(box, three):
     """Documents of one id, and their index, in several slots."""
-    cluster = RedisCluster(os.path.join(workspace, "rc"))
-    try:
-        cluster.start()
-        box.redis = cluster
-        prepare(box)
-        assert {cluster.slot_owner(f"happening:1:l{number}") for number in range(1, LOCALES)} == {0, 1, 2}
-        follow(box)
-        box.db.sql("INSERT INTO locale VALUES ('xx'); DELETE FROM locale WHERE code = 'l7'; DELETE FROM happening WHERE id = 2")
-        box.in_step()
-        assert set(everywhere("xx") + everywhere("l7")) - {"happening:2:xx"} <= set(take_queued(box))
-        cluster.client.hset("happening:3:zz", mapping={"_v": 1, "title": "by hand"})
-        box.db.sql("TRUNCATE translation")
-        until(lambda: not cluster.client.exists("happening:3:zz"), 10 * SLOWER)
-        box.in_step()
-        box.stop()
-    finally:
-        cluster.remove()
+    box.redis = three
+    prepare(box)
+    assert {three.slot_owner(f"happening:1:l{number}") for number in range(1, LOCALES)} == {0, 1, 2}
+    follow(box)
+    box.db.sql("INSERT INTO locale VALUES ('xx'); DELETE FROM locale WHERE code = 'l7'; DELETE FROM happening WHERE id = 2")
+    box.in_step()
+    assert set(everywhere("xx") + everywhere("l7")) - {"happening:2:xx"} <= set(take_queued(box))
+    three.client.hset("happening:3:zz", mapping={"_v": 1, "title": "by hand"})
+    box.db.sql("TRUNCATE translation")
+    until(lambda: not three.client.exists("happening:3:zz"), 10 * SLOWER)
+    box.in_step()
+    box.stop()

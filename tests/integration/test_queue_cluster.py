@@ -7,17 +7,13 @@ import pytest
 from harness.processes import run
 from harness.programs import path
 from harness.queue import PARTS, QUEUE, QueueBox, keys_of, run_queue
-from harness.redis_cluster import RedisCluster, move_slot
+from harness.redis_cluster import move_slot, running
 
 
 @pytest.fixture(scope="module")
 def three(workspace):
-    cluster = RedisCluster(os.path.join(workspace, "cluster"))
-    try:
-        cluster.start()
+    with running(os.path.join(workspace, "cluster")) as cluster:
         yield cluster
-    finally:
-        cluster.remove()
 
 
 @pytest.fixture(params=[0, 1, 2, 3], ids=["owner", "other", "third", "any"])

@@ -8,35 +8,23 @@ from harness import ticketing
 from harness.box import projection
 from harness.documented import acl_rules
 from harness.ports import free_ports
-from harness.redis_cluster import RedisCluster, move_slot
+from harness.redis_cluster import move_slot, running
 from harness.redis_server import RedisServer
 from harness.traffic import Traffic
 from harness.waiting import until
 
 
-def started(workspace, **options):
-    cluster = RedisCluster(os.path.join(workspace, "rc"), **options)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.remove()
-
-
-@pytest.fixture
-def three(workspace):
-    yield from started(workspace)
-
-
 @pytest.fixture
 def six(workspace):
     """Each primary has a replica."""
-    yield from started(workspace, replicas=1)
+    with running(os.path.join(workspace, "rc"), replicas=1) as cluster:
+        yield cluster
 
 
 @pytest.fixture
 def locked(workspace):
-    yield from started(workspace, password="d@ta")
+    with running(os.path.join(workspace, "rc"), password="d@ta") as cluster:
+        yield cluster
 
 
 def changed(box, name, seconds=20):

@@ -11,7 +11,6 @@ import redis
 
 from harness.relay import Relay
 from harness.waiting import until
-from harness.waiting import until
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 """Where a fleet goes on when Redis or PostgreSQL is not what it was."""
-import os
 
 import pytest
 

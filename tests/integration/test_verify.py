@@ -1,6 +1,5 @@
 """pgusher verify: finds every way in which a hash may differ, nothing else, and mends exactly that."""
 import json
-import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ import pytest
 
 from harness import locales, ticketing
 from harness.box import projection
-from harness.redis_cluster import RedisCluster
 from harness.traffic import EVENTS
 from harness.waiting import until
 
@@ -54,16 +52,6 @@ def filled(market):
     market.db.sql("CALL grow(%s, %s)", FIRST, LAST)
     market.ready(ticketing.projections())
     return market
-
-
-@pytest.fixture
-def three(workspace):
-    cluster = RedisCluster(os.path.join(workspace, "rc"))
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.remove()
 
 
 def verify(box, *arguments, code=0):

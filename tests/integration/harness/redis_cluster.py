@@ -1,4 +1,5 @@
 """A Redis Cluster of three primaries on 127.0.0.1, each with so many replicas."""
+import contextlib
 import os
 
 import pytest
@@ -72,6 +73,16 @@ class RedisCluster:
         for node in self.nodes:
             if os.path.isdir(node.folder):
                 node.remove()
+
+
+@contextlib.contextmanager
+def running(folder, **options):
+    cluster = RedisCluster(folder, **options)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
 
 
 def move_slot(cluster, slot, source, target):
