@@ -1,0 +1,87 @@
+"""The workload of the benchmarks: a ticket marketplace in a PostgreSQL and a Redis of its own.
+
+1,000 venues, 20,000 events, 500,000 tickets. Documents: event (joined with its venue, count and minimum over its
+tickets) and ticket (joined with event and venue), both with a date on which they expire, both queued.
+"""
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+from harness.box import Box, projection  # noqa: E402 (its folder must be known first)
+from harness.postgres import Cluster  # noqa: E402
+from harness.redis_server import RedisServer  # noqa: E402
+
+VENUES, EVENTS, TICKETS = 1_000, 20_000, 500_000
+
+# As a server in production has it; the tests' own settings are for speed, and log much.
+SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_preload_libraries": "", "shared_buffers": "512MB",
+            "log_min_duration_statement": "-1", "checkpoint_timeout": "30min", "autovacuum_naptime": "10s"}
+
+SCHEMA = """
+    CREATE TABLE venue (id int PRIMARY KEY, name text NOT NULL, city text NOT NULL);
+    CREATE TABLE event (id int PRIMARY KEY, venue_id int NOT NULL REFERENCES venue, name text NOT NULL,
+                        starts_at timestamptz NOT NULL);
+    CREATE TABLE ticket (id int PRIMARY KEY, event_id int NOT NULL REFERENCES event, price numeric(10, 2) NOT NULL,
+                         sold boolean NOT NULL DEFAULT false, seat text NOT NULL);
+    CREATE INDEX ON event (venue_id);
+    CREATE INDEX ON ticket (event_id);
+    CREATE VIEW event_card AS
+        SELECT e.id, e.name, e.starts_at, v.name AS venue, v.city, t.tickets_left, t.cheapest
+        FROM event e JOIN venue v ON v.id = e.venue_id
+        CROSS JOIN LATERAL (SELECT count(*) AS tickets_left, min(price) AS cheapest FROM ticket
+                             WHERE event_id = e.id AND NOT sold) t;
+    CREATE VIEW ticket_card AS
+        SELECT t.id, t.event_id, t.price, t.sold, t.seat, e.name AS event, e.starts_at, v.name AS venue, v.city
+        FROM ticket t JOIN event e ON e.id = t.event_id JOIN venue v ON v.id = e.venue_id;
+"""
+
+ROWS = """
+    INSERT INTO venue SELECT id, 'Venue ' || id, 'City ' || id % 100 FROM generate_series(1, {venues}) id;
+    INSERT INTO event SELECT id, id % {venues} + 1, 'Event ' || id, date_trunc('day', now()) + interval '30 days' + id * interval '1 min'
+      FROM generate_series(1, {events}) id;
+    INSERT INTO ticket SELECT id, id % {events} + 1, 10 + id % 90 + 0.5, false, 'Row ' || id % 40 || ', seat ' || id % 25
+      FROM generate_series(1, {tickets}) id;
+"""
+
+PROJECTIONS = {
+    "event": projection("event_card", {
+        "event": "id", "ticket": "event_id",
+        "venue": {"column": "id", "lookup": "SELECT id FROM event WHERE venue_id = ANY($1)"},
+    }, key="event:{id}", expire_at="starts_at", queues=["{search}"]),
+    "ticket": projection("ticket_card", {
+        "ticket": "id",
+        "event": {"column": "id", "lookup": "SELECT id FROM ticket WHERE event_id = ANY($1)"},
+        "venue": {"column": "id", "lookup":
+                  "SELECT t.id FROM ticket t JOIN event e ON e.id = t.event_id WHERE e.venue_id = ANY($1)"},
+    }, key="ticket:{id}", expire_at="starts_at", queues=["{search}"]),
+}
+
+
+@contextlib.contextmanager
+def market(scale=1.0, settings=None):
+    """A box with the tables, filled and vacuumed; nothing of pgusher's yet but its configuration."""
+    folder = tempfile.mkdtemp(prefix="pgusher-bench.", dir="/tmp")  # short: a socket's path has 107 bytes at most
+    os.chmod(folder, 0o755)
+    cluster, redis = Cluster(os.path.join(folder, "pg"), {**SETTINGS, **(settings or {})}), RedisServer(os.path.join(folder, "redis"))
+    try:
+        cluster.start()
+        redis.start()
+        box = Box(folder, cluster.create(), redis)
+        fill(box.db, scale)
+        box.use(PROJECTIONS)
+        yield box
+    finally:
+        redis.remove()
+        cluster.remove()
+        shutil.rmtree(folder)
+
+
+def fill(db, scale=1.0):
+    db.sql(SCHEMA)
+    db.sql(ROWS.format(venues=VENUES, events=EVENTS, tickets=int(TICKETS * scale)))
+    db.sql("VACUUM ANALYZE")
+    db.sql("CHECKPOINT")
