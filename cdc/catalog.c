@@ -25,43 +25,56 @@ char *array_literal(const char *const *items, size_t count)
     return buf_take(&out);
 }
 
-/* Reads one element at *p (quoted, or bare, where NULL means what it says) and leaves *p at the , or } behind
- * it. */
-static char *parse_element(const char **p)
+/* The element at *p (quoted, or bare, where NULL means what it says), ended where it stands; *p goes on
+ * behind what ended it. */
+static char *split_element(char **p)
 {
-    struct buf out = BUF_NONE;
     bool quoted = **p == '"';
+    char *item = *p + quoted, *end = item, *from = item;
 
-    if (quoted)
-        (*p)++;
-    while (**p && (quoted ? **p != '"' : **p != ',' && **p != '}')) {
-        if (**p == '\\' && (*p)[1])
-            (*p)++;
-        buf_putc(&out, *(*p)++);
+    while (*from && (quoted ? *from != '"' : *from != ',' && *from != '}')) {
+        if (*from == '\\' && from[1])
+            from++;
+        *end++ = *from++;
     }
-    if (quoted && **p)
-        (*p)++;
-    if (!quoted && out.len == 4 && memcmp(out.data, "NULL", 4) == 0) {
-        buf_free(&out);
-        return NULL;
+    from += quoted && *from;
+    *p = *from ? from + 1 : from;
+    *end = '\0';
+    return !quoted && strcmp(item, "NULL") == 0 ? NULL : item;
+}
+
+size_t array_room(const char *literal)
+{
+    size_t room = 1;
+
+    while ((literal = strchr(literal, ',')) != NULL) {
+        literal++;
+        room++;
     }
-    return buf_take(&out);
+    return room;
+}
+
+size_t array_split(char *literal, char **ret_items)
+{
+    char *p = literal + 1;
+    size_t count = 0;
+
+    if (*literal != '{' || *p == '}')
+        return 0;
+    while (*p)
+        ret_items[count++] = split_element(&p);
+    return count;
 }
 
 size_t array_parse(const char *literal, char ***ret_items)
 {
-    size_t count = 0, capacity = 0;
-    const char *p = literal;
+    char *copy = mem_strdup(literal), **items = mem_alloc(array_room(literal) * sizeof(*items));
+    size_t count = array_split(copy, items);
 
-    *ret_items = NULL;
-    if (*p++ != '{')
-        return 0;
-    while (*p && *p != '}') {
-        *ret_items = mem_grow(*ret_items, count, &capacity, sizeof(char *));
-        (*ret_items)[count++] = parse_element(&p);
-        if (*p == ',')
-            p++;
-    }
+    for (size_t i = 0; i < count; i++)
+        items[i] = mem_strdup(items[i]);
+    free(copy);
+    *ret_items = items;
     return count;
 }
 

@@ -45,5 +45,8 @@ char *array_literal(const char *const *items, size_t count);
 /* Takes a text[] literal as PostgreSQL writes it apart; the caller frees list and items. Returns the count.
  */
 size_t array_parse(const char *literal, char ***ret_items);
+/* The same in the literal's own bytes, which the items point into: ret_items has array_room(literal). */
+size_t array_split(char *literal, char **ret_items);
+size_t array_room(const char *literal);
 
 #endif

@@ -48,7 +48,7 @@ static bool pick(const struct plan_route *route, const struct watch *watch, cons
 static void follow(struct expansion *expansion, const struct plan_route *route, const struct change *change)
 {
     const struct watch *watch = watch_of(expansion, route->watch);
-    const char **values = mem_alloc(watch->ncolumns * sizeof(*values));
+    const char *values[MAX_ID_COLUMNS];
 
     if (pick(route, watch, change, values)) {
         struct ids **set = watch->lookup ? &expansion->values[route->watch] : &expansion->ids;
@@ -57,7 +57,19 @@ static void follow(struct expansion *expansion, const struct plan_route *route, 
             *set = ids_new(watch->ncolumns);
         ids_add(*set, values);
     }
-    free(values);
+}
+
+static void collect_route(struct expansion *expansion, const struct plan_route *route,
+                          const struct change *changes, size_t count, struct expand_result *result)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (route->capture != changes[i].capture)
+            continue;
+        if (changes[i].keys)
+            follow(expansion, route, &changes[i]);
+        else
+            result->truncated = true;
+    }
 }
 
 static void collect(struct expansion *expansion, const struct change *changes, size_t count,
@@ -65,18 +77,9 @@ static void collect(struct expansion *expansion, const struct change *changes, s
 {
     const struct plan *plan = expansion->session->plan;
 
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < plan->nroutes; j++) {
-            const struct plan_route *route = &plan->routes[j];
-
-            if (route->capture != changes[i].capture || route->projection != expansion->projection)
-                continue;
-            result->touched = true;
-            if (changes[i].keys)
-                follow(expansion, route, &changes[i]);
-            else
-                result->truncated = true;
-        }
+    for (size_t i = 0; i < plan->nroutes; i++)
+        if (plan->routes[i].projection == expansion->projection)
+            collect_route(expansion, &plan->routes[i], changes, count, result);
 }
 
 /* ---- lookups ---- */
@@ -259,17 +262,27 @@ static int apply_projection(struct expansion *expansion, struct err *err)
     return batch_apply_ids(expansion->batch, expansion->projection, expansion->ids, err);
 }
 
-/* An install since this session began may have given tables new keys: the plan must be read again before
- * their changes can be understood. */
-static int check_captures(const struct plan *plan, const struct change *changes, size_t count,
-                          struct err *err)
+/* Which projections are touched. An install since this session began may have given tables new keys: the plan
+ * must be read again before their changes can be understood. */
+static int find_touched(const struct plan *plan, const struct change *changes, size_t count,
+                        struct expand_result *results, struct err *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (changes[i].capture > plan->last_capture) {
-            err_set(err, ST_AGAIN, "capture was changed by an install; reading the plan anew");
-            return -1;
-        }
-    return 0;
+    bool *captured = mem_zalloc(sizeof(*captured) * ((size_t)plan->last_capture + 1));
+    bool known = true;
+
+    for (size_t i = 0; i < count; i++) {
+        known = known && changes[i].capture <= plan->last_capture;
+        if (known)
+            captured[changes[i].capture] = true;
+    }
+    for (size_t i = 0; i < plan->nprojections; i++)
+        results[i] = (struct expand_result){.touched = plan->projections[i].broken, .unfit = ERR_NONE};
+    for (size_t i = 0; i < plan->nroutes; i++)
+        results[plan->routes[i].projection].touched |= captured[plan->routes[i].capture];
+    free(captured);
+    if (!known)
+        err_set(err, ST_AGAIN, "capture was changed by an install; reading the plan anew");
+    return known ? 0 : -1;
 }
 
 static struct expansion expansion_new(struct session *session, struct batch *batch, size_t projection)
@@ -295,12 +308,19 @@ static void expansion_free(struct expansion *expansion)
 
 /* 0 also when it turns out that the projection does not fit: the others are applied. Of a broken one the
  * routes are not known, so any change may concern it. */
-static int apply_to(struct expansion *expansion, struct expand_result *result, struct err *err)
+static int apply_to(struct batch *batch, struct session *session, size_t projection,
+                    const struct change *changes, size_t count, struct expand_result *result, struct err *err)
 {
-    result->touched |= plan_of(expansion)->broken != NULL;
-    if (plan_of(expansion)->broken || apply_projection(expansion, &result->unfit) == 0)
+    struct expansion expansion;
+    int failed;
+
+    if (session->plan->projections[projection].broken)
         return 0;
-    if (result->unfit.status == ST_UNFIT)
+    expansion = expansion_new(session, batch, projection);
+    collect(&expansion, changes, count, result);
+    failed = apply_projection(&expansion, &result->unfit);
+    expansion_free(&expansion);
+    if (failed == 0 || result->unfit.status == ST_UNFIT)
         return 0;
     err_copy(err, &result->unfit);
     return -1;
@@ -309,16 +329,11 @@ static int apply_to(struct expansion *expansion, struct expand_result *result, s
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  struct expand_result *results, struct err *err)
 {
-    int result = check_captures(session->plan, changes, count, err);
+    int result = find_touched(session->plan, changes, count, results, err);
 
-    for (size_t i = 0; i < session->plan->nprojections && result == 0; i++) {
-        struct expansion expansion = expansion_new(session, batch, i);
-
-        results[i] = (struct expand_result){.unfit = ERR_NONE};
-        collect(&expansion, changes, count, &results[i]);
-        result = apply_to(&expansion, &results[i], err);
-        expansion_free(&expansion);
-    }
+    for (size_t i = 0; i < session->plan->nprojections && result == 0; i++)
+        if (results[i].touched)
+            result = apply_to(batch, session, i, changes, count, &results[i], err);
     return result;
 }
 

@@ -7,24 +7,33 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define PAGE_ROWS "1000"
+enum {
+    PAGE_ROWS = 1000,      /* of one page, more while there are more: */
+    PAGE_ROWS_MAX = 20000, /* changes of one document that come together are written once */
+    PAGE_BYTES = 2 << 20,  /* … about, of their keys */
+    QUIET_SAVE_MS = 1000,
+};
 
-enum { PAGE_MAX = 1000, QUIET_SAVE_MS = 1000 };
-enum { COL_UPTO, COL_STATE, COL_GATES, COL_AGE, COL_XID, COL_SEQ, COL_CAPTURE, COL_KEYS };
+/* A page that was asked for. The feed may forget it before it comes. */
+struct reading {
+    struct feed *feed;
+    struct page *page;
+    size_t group;
+    size_t rows; /* at most */
+    bool answered;
+    struct err err;
+};
 
 struct feed {
     struct session *session;
     struct position *groups;
     size_t ngroups;
     size_t capacity;
-    size_t current;    /* the group whose page was read last */
-    char *target;      /* the snapshot that all groups are driven to; NULL while there is one group */
-    struct parts held; /* gates that this session has closed */
-    struct change *changes;
-    size_t count;
-    int64_t oldest_at_ms; /* when its oldest change was made, on the monotonic clock; 0: it has none */
-    char *last_xid;
-    char *last_seq;
+    char *target;            /* the snapshot that all groups are driven to; NULL while there is one group */
+    struct parts held;       /* gates that this session has closed */
+    struct reading *current; /* the page at hand; NULL: none */
+    struct reading *ahead;   /* asked for already, behind it */
+    size_t rows;             /* of the next page, at most */
 };
 
 struct feed *feed_new(struct session *session)
@@ -32,29 +41,28 @@ struct feed *feed_new(struct session *session)
     struct feed *feed = mem_zalloc(sizeof(*feed));
 
     feed->session = session;
+    feed->rows = PAGE_ROWS;
     return feed;
 }
 
-static void clear_page(struct feed *feed)
+/* One that has not come yet is freed when it does. */
+static void forget(struct reading **reading)
 {
-    for (size_t i = 0; i < feed->count; i++) {
-        for (size_t j = 0; j < feed->changes[i].nkeys; j++)
-            free(feed->changes[i].keys[j]);
-        free(feed->changes[i].keys);
+    if (*reading && (*reading)->answered) {
+        page_free((*reading)->page);
+        free(*reading);
+    } else if (*reading) {
+        (*reading)->feed = NULL;
     }
-    free(feed->changes);
-    free(feed->last_xid);
-    free(feed->last_seq);
-    feed->changes = NULL;
-    feed->last_xid = feed->last_seq = NULL;
-    feed->count = 0;
+    *reading = NULL;
 }
 
 void feed_free(struct feed *feed)
 {
     if (!feed)
         return;
-    clear_page(feed);
+    forget(&feed->current);
+    forget(&feed->ahead);
     for (size_t i = 0; i < feed->ngroups; i++)
         cursor_free(&feed->groups[i].cursor);
     free(feed->groups);
@@ -74,6 +82,7 @@ void feed_add(struct feed *feed, int part, const struct cursor *cursor)
 {
     struct position *group;
 
+    forget(&feed->ahead);
     parts_add(&feed->session->parts, part);
     for (size_t i = 0; i < feed->ngroups; i++)
         if (cursor_equal(&feed->groups[i].cursor, cursor)) {
@@ -103,7 +112,6 @@ static void merge_groups(struct feed *feed)
         }
     if (feed->ngroups <= 1)
         mem_replace(&feed->target, NULL);
-    feed->current = 0;
 }
 
 /* The first group that has not reached the common snapshot. */
@@ -129,6 +137,7 @@ static void end_batch(struct feed *feed, struct position *group)
 
 int feed_hand_over(struct feed *feed, const struct parts *parts, struct err *err)
 {
+    forget(&feed->ahead);
     if (feed_save(feed, true, err) != 0 || position_release(feed->session, parts, &feed->held, err) != 0)
         return -1;
     feed->held = parts_filter(&feed->held, parts, false);
@@ -144,61 +153,55 @@ int feed_hand_over(struct feed *feed, const struct parts *parts, struct err *err
 
 /* ---- reading ---- */
 
-static void take_changes(struct feed *feed, const struct pg_rows *rows)
+static void on_read(void *arg, const struct pg_rows *rows, const struct err *err)
 {
-    const char *age = pg_rows_get(rows, 0, COL_AGE, NULL);
+    struct reading *reading = arg;
 
-    feed->oldest_at_ms = age ? clock_mono_ms() - atoll(age) : 0;
-    feed->count = (size_t)pg_rows_count(rows) - 1;
-    if (feed->count == 0)
-        return;
-    feed->changes = mem_zalloc(feed->count * sizeof(*feed->changes));
-    for (size_t i = 0; i < feed->count; i++) {
-        const char *keys = pg_rows_get(rows, (int)i + 1, COL_KEYS, NULL);
-
-        feed->changes[i].capture = atoi(pg_rows_get(rows, (int)i + 1, COL_CAPTURE, NULL));
-        if (keys)
-            feed->changes[i].nkeys = array_parse(keys, &feed->changes[i].keys);
-    }
-    mem_replace(&feed->last_xid, pg_rows_get(rows, (int)feed->count, COL_XID, NULL));
-    mem_replace(&feed->last_seq, pg_rows_get(rows, (int)feed->count, COL_SEQ, NULL));
+    reading->answered = true;
+    if (err)
+        err_copy(&reading->err, err);
+    else
+        page_take(reading->page, rows);
+    if (!reading->feed)
+        forget(&reading);
 }
 
-static int run_read(struct feed *feed, const struct position *group, bool may_sleep,
-                    struct pg_rows **ret_rows, struct err *err)
+/* The page of a group behind this cursor. */
+static struct reading *ask(struct feed *feed, size_t index, const struct cursor *cursor, bool may_sleep)
 {
-    const struct cursor *cursor = &group->cursor;
+    struct reading *reading = mem_zalloc(sizeof(*reading));
+    const struct position *group = &feed->groups[index];
     struct parts own = parts_filter(&feed->held, &group->parts, true);
     char *parts = parts_array(&group->parts), *held = parts_array(&own);
+    char *rows = mem_printf("%zu", feed->rows);
     const char *const params[] = {cursor->done,
                                   cursor->upto ? cursor->upto : feed->target,
                                   cursor->at_xid,
                                   cursor->at_seq,
-                                  PAGE_ROWS,
+                                  rows,
                                   feed->session->number,
                                   parts,
                                   held,
                                   may_sleep ? "t" : "f"};
     struct pg_query query = {
-        .sql = "SELECT upto, state, gates, age_ms, xid, seq, capture, keys"
-               " FROM pgusher.read_changes($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        .sql = "SELECT " PAGE_COLUMNS " FROM pgusher.read_changes($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         .name = "read_changes",
         .params = params,
         .nparams = 9,
     };
-    int result = pg_run(feed->session->pg, &query, ret_rows, err);
 
+    *reading = (struct reading){.feed = feed, .page = page_new(), .group = index, .rows = feed->rows};
+    pg_send(feed->session->pg, &query, on_read, reading);
+    free(rows);
     free(parts);
     free(held);
-    return result;
+    return reading;
 }
 
-static void take_gates(struct feed *feed, const struct position *group, const char *gates)
+static void take_gates(struct feed *feed, const struct position *group, const struct parts *gates)
 {
-    struct parts now = parts_parse(gates);
-
     feed->held = parts_filter(&feed->held, &group->parts, false);
-    parts_add_all(&feed->held, &now);
+    parts_add_all(&feed->held, gates);
 }
 
 static enum feed_state take_state(struct feed *feed, const char *state)
@@ -209,61 +212,106 @@ static enum feed_state take_state(struct feed *feed, const char *state)
     return strcmp(state, "asleep") == 0 ? FEED_ASLEEP : FEED_POLL;
 }
 
-int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err)
+static bool is_full(const struct reading *reading)
 {
-    bool may_sleep = feed->ngroups == 1 && !feed->session->deaf;
-    struct pg_rows *rows = NULL;
-    struct position *group;
-    const char *state;
+    return reading->page->count == reading->rows;
+}
 
-    clear_page(feed);
-    feed->current = pick_group(feed);
-    group = &feed->groups[feed->current];
-    if (run_read(feed, group, may_sleep, &rows, err) != 0)
-        return -1;
-    state = pg_rows_get(rows, 0, COL_STATE, NULL);
-    if (strcmp(state, "lost") == 0) {
+/* Who is far behind reads more at a time. */
+static size_t next_rows(const struct reading *reading)
+{
+    const struct page *page = reading->page;
+    size_t rows = reading->rows * 4, most;
+
+    if (!is_full(reading))
+        return PAGE_ROWS;
+    most = PAGE_BYTES / (page->bytes / page->count + 1);
+    rows = rows < most ? rows : most;
+    rows = rows < PAGE_ROWS_MAX ? rows : PAGE_ROWS_MAX;
+    return rows > PAGE_ROWS ? rows : PAGE_ROWS;
+}
+
+static int take_page(struct feed *feed, enum feed_state *ret_state, struct err *err)
+{
+    const struct page *page = feed->current->page;
+    struct position *group = &feed->groups[feed->current->group];
+
+    if (strcmp(page->state, "lost") == 0) {
         feed->session->changes_lost = true;
         err_set(err, ST_AGAIN, "the changelog no longer holds all changes since this fleet's cursor");
-        pg_rows_free(rows);
         return -1;
     }
-    mem_replace(&group->cursor.upto, pg_rows_get(rows, 0, COL_UPTO, NULL));
+    mem_replace(&group->cursor.upto, page->upto);
     if (feed->ngroups > 1 && !feed->target)
-        mem_replace(&feed->target, group->cursor.upto);
-    take_gates(feed, group, pg_rows_get(rows, 0, COL_GATES, NULL));
-    *ret_state = take_state(feed, state);
-    take_changes(feed, rows);
-    pg_rows_free(rows);
+        mem_replace(&feed->target, page->upto);
+    take_gates(feed, group, &page->gates);
+    feed->rows = next_rows(feed->current);
+    *ret_state = take_state(feed, page->state);
     if (*ret_state != FEED_WORK)
         end_batch(feed, group);
     return 0;
 }
 
+int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err)
+{
+    bool may_sleep = feed->ngroups == 1 && !feed->session->deaf;
+    size_t index = pick_group(feed);
+
+    forget(&feed->current);
+    feed->current = feed->ahead ? feed->ahead : ask(feed, index, &feed->groups[index].cursor, may_sleep);
+    feed->ahead = NULL;
+    loop_run_until(feed->session->loop, &feed->current->answered);
+    if (feed->current->err.status == ST_OK)
+        return take_page(feed, ret_state, err);
+    err_copy(err, &feed->current->err);
+    return -1;
+}
+
 const struct change *feed_changes(const struct feed *feed, size_t *ret_count)
 {
-    *ret_count = feed->count;
-    return feed->changes;
+    *ret_count = feed->current->page->count;
+    return feed->current->page->changes;
 }
 
 int64_t feed_age_ms(const struct feed *feed)
 {
-    return feed->oldest_at_ms ? clock_mono_ms() - feed->oldest_at_ms : -1;
+    int64_t oldest_at_ms = feed->current->page->oldest_at_ms;
+
+    return oldest_at_ms ? clock_mono_ms() - oldest_at_ms : -1;
+}
+
+/* The cursor behind a page that is not the last of its batch; the values are borrowed. */
+static struct cursor behind(const struct feed *feed)
+{
+    struct cursor cursor = feed->groups[feed->current->group].cursor;
+
+    cursor.at_xid = (char *)feed->current->page->last_xid;
+    cursor.at_seq = (char *)feed->current->page->last_seq;
+    return cursor;
+}
+
+void feed_read_ahead(struct feed *feed)
+{
+    struct cursor cursor = behind(feed);
+
+    if (is_full(feed->current) && !feed->ahead)
+        feed->ahead = ask(feed, feed->current->group, &cursor, false);
 }
 
 void feed_advance(struct feed *feed)
 {
-    struct position *group = &feed->groups[feed->current];
-    bool last = feed->count < PAGE_MAX;
+    struct position *group = &feed->groups[feed->current->group];
+    const struct page *page = feed->current->page;
+    bool last = !is_full(feed->current);
 
-    if (feed->count) {
+    if (page->count) {
         group->unsaved = group->unsaved_in_pg = true;
-        mem_replace(&group->cursor.at_xid, feed->last_xid);
-        mem_replace(&group->cursor.at_seq, feed->last_seq);
+        mem_replace(&group->cursor.at_xid, page->last_xid);
+        mem_replace(&group->cursor.at_seq, page->last_seq);
     }
     if (last)
         end_batch(feed, group);
-    clear_page(feed);
+    forget(&feed->current);
 }
 
 /* ---- saving ---- */

@@ -5,9 +5,10 @@
  * taken over from another worker comes with a cursor of its own, and the groups are then driven to a common
  * snapshot, where they become one.
  *
- * A page is what feed_next gave; feed_advance says that all its effects are complete. Cursors are saved now
- * and then (feed_save): what was applied since the last save is applied again after a crash, which the
- * version guard makes harmless.
+ * A page is what feed_next gave; feed_advance says that all its effects are complete. Behind a full one there
+ * are more, so the next one is larger, and may be asked for while the one at hand is still being written.
+ * Cursors are saved now and then (feed_save): what was applied since the last save is applied again after a
+ * crash, which the version guard makes harmless.
  */
 #ifndef PGUSHER_FEED_H
 #define PGUSHER_FEED_H
@@ -15,18 +16,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cdc/page.h"
 #include "cdc/session.h"
 
 enum feed_state {
     FEED_WORK,   /* there is a page, maybe an empty one */
     FEED_ASLEEP, /* nothing to do, and whoever changes something will notify */
     FEED_POLL,   /* nothing to do now, but a writer is about to commit without notifying: ask again soon */
-};
-
-struct change {
-    int capture;
-    char **keys; /* NULL: the table was truncated */
-    size_t nkeys;
 };
 
 struct feed;
@@ -45,6 +41,9 @@ int feed_next(struct feed *feed, enum feed_state *ret_state, struct err *err);
 const struct change *feed_changes(const struct feed *feed, size_t *ret_count);
 /* How old the oldest change of the page is by now; -1: there is none. */
 int64_t feed_age_ms(const struct feed *feed);
+/* Nothing more is to be asked for this page: the next one, if it is known to be there, may be read meanwhile.
+ */
+void feed_read_ahead(struct feed *feed);
 /* All effects of the page are complete. */
 void feed_advance(struct feed *feed);
 

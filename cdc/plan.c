@@ -153,6 +153,8 @@ static void compose(struct plan_projection *plan, size_t index, const struct pro
     plan->shape = shape_text(projection, source);
     plan->select_name = mem_printf("documents_%zu", index);
     plan->select_by_id = plan_sql_by_id(projection, source);
+    plan->select_one_name = mem_printf("document_%zu", index);
+    plan->select_one = plan_sql_one(projection, source);
     plan->select_head = plan_sql_select_head(projection, source);
     plan->id_list = plan_sql_id_list(projection);
     plan->from = mem_printf(" FROM %s s", source->qualified);
@@ -283,6 +285,8 @@ void plan_free(struct plan *plan)
         free(projection->shape);
         free(projection->select_name);
         free(projection->select_by_id);
+        free(projection->select_one_name);
+        free(projection->select_one);
         free(projection->select_head);
         free(projection->id_list);
         free(projection->from);

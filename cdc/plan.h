@@ -33,6 +33,8 @@ struct plan_projection {
     int id_columns[MAX_ID_COLUMNS]; /* position of each id column among them */
     char *select_name;              /* prepared under these names */
     char *select_by_id;             /* one array parameter per id column */
+    char *select_one_name;          /* the same for one id: */
+    char *select_one;               /* one parameter per id column */
     char *select_head;              /* of documents in the order of id, up to FROM */
     char *id_list;
     char *from;

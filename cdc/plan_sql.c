@@ -82,15 +82,37 @@ static char *where_id_is_any(const struct projection *projection, const struct r
     return buf_take(&sql);
 }
 
-char *plan_sql_by_id(const struct projection *projection, const struct relation *source)
+static char *where_id_is(const struct projection *projection, const struct relation *source)
 {
     struct buf sql = BUF_NONE;
-    char *condition = where_id_is_any(projection, source);
+
+    for (size_t i = 0; i < projection->nid; i++) {
+        buf_puts(&sql, i ? " AND s." : "s.");
+        pg_put_identifier(&sql, projection->id[i]);
+        buf_printf(&sql, " = $%zu::%s", i + 1, relation_column(source, projection->id[i])->type);
+    }
+    return buf_take(&sql);
+}
+
+/* The caller gives the condition away. */
+static char *select_where(const struct projection *projection, const struct relation *source, char *condition)
+{
+    struct buf sql = BUF_NONE;
 
     put_select_head(&sql, projection, source);
     buf_printf(&sql, " FROM %s s WHERE %s)", source->qualified, condition);
     free(condition);
     return buf_take(&sql);
+}
+
+char *plan_sql_by_id(const struct projection *projection, const struct relation *source)
+{
+    return select_where(projection, source, where_id_is_any(projection, source));
+}
+
+char *plan_sql_one(const struct projection *projection, const struct relation *source)
+{
+    return select_where(projection, source, where_id_is(projection, source));
 }
 
 /* ---- in the order of id ---- */

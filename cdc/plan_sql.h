@@ -9,6 +9,9 @@
 #include "cdc/plan.h"
 
 char *plan_sql_by_id(const struct projection *projection, const struct relation *source);
+/* Of one id, a parameter per column: the planner takes an array of unknown length for one of ten, and reads
+ * whole tables to join so many. */
+char *plan_sql_one(const struct projection *projection, const struct relation *source);
 
 char *plan_sql_select_head(const struct projection *projection, const struct relation *source);
 char *plan_sql_id_list(const struct projection *projection);

@@ -99,8 +99,10 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
     struct batch *batch = batch_new(worker->session, (struct sink_queueing){.all = worker->queue_all});
     int result = expand_apply(batch, worker->session, changes, count, results, err);
 
-    if (result == 0)
+    if (result == 0) {
+        feed_read_ahead(worker->feed);
         result = batch_finish(batch, err);
+    }
     batch_free(batch);
     if (result == 0)
         result = resync_truncated(worker, results, err);

@@ -2,7 +2,7 @@
 
 -- Whether `later` sees every transaction that `earlier` sees.
 CREATE OR REPLACE FUNCTION pgusher.covers(later pg_snapshot, earlier pg_snapshot) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE STRICT
 AS $function$
 BEGIN
     IF pg_snapshot_xmax(later) < pg_snapshot_xmax(earlier) THEN
@@ -25,45 +25,14 @@ $function$;
 -- Whether every change that `done` does not see is still in the changelog. False after it was truncated beyond that, after
 -- changes were not logged because nobody read them, and for a cursor of another database's future.
 CREATE OR REPLACE FUNCTION pgusher.can_resume(done pg_snapshot) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $function$
-DECLARE
-    horizon pg_snapshot;
-    dropped_before bigint;
 BEGIN
-    SELECT m.horizon, m.dropped_before::text::bigint INTO horizon, dropped_before FROM pgusher.meta m;
-    RETURN pgusher.covers(done, horizon)
-       AND pgusher.last_value('pgusher.dropped') < dropped_before
-       AND pgusher.last_value('pgusher.changelog_seq') < pgusher.last_value('pgusher.gauge') >> 2
-       AND pg_snapshot_xmax(done) <= pg_snapshot_xmax(pg_current_snapshot());
-END
-$function$;
-
--- One page in the order (xid, seq). Three ranges of the index, each without a row to skip but other partitions': what is left of
--- the transaction at the cursor, those that `done` saw in progress, those that began after it.
-CREATE OR REPLACE FUNCTION pgusher.page(
-    done pg_snapshot, upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer, parts smallint[])
-RETURNS pgusher.changelog[] LANGUAGE plpgsql
-AS $function$
-DECLARE
-    running CONSTANT xid8[] := ARRAY(SELECT pg_snapshot_xip(upto));
-    ended CONSTANT xid8[] := ARRAY(
-        SELECT x FROM pg_snapshot_xip(done) x WHERE x <> ALL (running) AND x > after_xid);
-BEGIN
-    RETURN ARRAY(
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid = after_xid AND c.seq > after_seq AND c.part = ANY (parts)
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        UNION ALL
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid = ANY (ended) AND c.part = ANY (parts)
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        UNION ALL
-        (SELECT c FROM pgusher.changelog c
-          WHERE c.xid > after_xid AND c.xid >= pg_snapshot_xmax(done)
-            AND c.xid < pg_snapshot_xmax(upto) AND c.xid <> ALL (running) AND c.part = ANY (parts)
-          ORDER BY c.xid, c.seq LIMIT max_rows)
-        LIMIT max_rows);
+    RETURN (SELECT pgusher.covers(done, m.horizon)
+               AND pgusher.last_value('pgusher.dropped') < m.dropped_before::text::bigint
+               AND pgusher.last_value('pgusher.changelog_seq') < pgusher.last_value('pgusher.gauge') >> 2
+               AND pg_snapshot_xmax(done) <= pg_snapshot_xmax(pg_current_snapshot())
+              FROM pgusher.meta m);
 END
 $function$;
 
@@ -124,82 +93,96 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION pgusher.age_ms(at timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT (date_part('epoch', clock_timestamp() - at) * 1000)::bigint
+$function$;
+
 -- The next page of changes of these partitions for a reader whose cursor is (done, upto, after_xid, after_seq), and their gates.
 --
 -- Reading: a batch is what became visible between two snapshots (as in PgQ): the rows that `upto` sees and `done` does
 -- not. They stand in two index ranges: transactions that were in progress in `done`, and those that began
 -- after it. So nothing that commits late is skipped, and a long transaction stalls nobody. upto NULL begins
--- a batch at a new snapshot; given, it reads on to that one, and never sleeps.
+-- a batch at a new snapshot; given, it reads on to that one, and never sleeps. The order is (xid, seq).
 --
 -- The gates, one for each partition of a fleet: a reader that found nothing tries the exclusive lock; writers try it shared and
 -- keep it until after their commit is visible, and notify only when they do not get it. So a reader that has
 -- the locks, and then reads nothing with a newer snapshot, may sleep: whoever comes later will notify.
 -- A gate in `held` is not tried again, for locks of a session are counted.
 --
--- The first row says how it stands: state 'work' (rows may follow; the gates are open), 'asleep' (nothing there, this session
--- holds the gates of all parts; wait for a notification), 'poll' (nothing there, but a writer is in the middle
--- of something, or sleep was not asked for: ask again soon), 'lost' (changes that this cursor has not read may be gone; the
--- gates are open). gates: which are held now. age_ms: of the oldest change of the page. The rows that follow have state NULL.
+-- The last row says how it stands: state 'work' (there may be rows before it; the gates are open), 'asleep' (nothing there,
+-- this session holds the gates of all parts; wait for a notification), 'poll' (nothing there, but a writer is in the middle
+-- of something, or sleep was not asked for: ask again soon), 'lost' (changes that this cursor has not read may be gone: the rows
+-- before it are not all; the gates are open). gates: which are held now. The rows before it have state NULL; age_ms: of the change.
 CREATE OR REPLACE FUNCTION pgusher.read_changes(
     done pg_snapshot, INOUT upto pg_snapshot, after_xid xid8, after_seq bigint, max_rows integer,
     number smallint, parts smallint[], held smallint[], may_sleep boolean,
     OUT state text, OUT gates smallint[], OUT age_ms bigint, OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
-RETURNS SETOF record LANGUAGE plpgsql
+RETURNS SETOF record LANGUAGE plpgsql ROWS 1
 -- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
-SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     gate_class CONSTANT integer := 1885828467;
     continuing CONSTANT boolean := upto IS NOT NULL;
-    page pgusher.changelog[];
-    gate smallint;
+    running xid8[];
+    ended xid8[];
+    found integer := 0;
+    more integer;
 BEGIN
-    upto := coalesce(upto, pg_current_snapshot());
-    page := pgusher.page(done, upto, after_xid, after_seq, max_rows, parts);
     gates := held;
-    state := 'work';
-    IF page = '{}' AND NOT continuing THEN
-        state := 'poll';
-        IF may_sleep THEN
-            FOREACH gate IN ARRAY parts LOOP
-                IF gate <> ALL (held) AND pg_try_advisory_lock(gate_class, number * 1024 + gate) THEN
-                    gates := gates || gate;
-                END IF;
-            END LOOP;
-            IF gates <> held THEN
-                upto := pg_current_snapshot();
-                page := pgusher.page(done, upto, after_xid, after_seq, max_rows, parts);
-            END IF;
-            IF page <> '{}' THEN
-                state := 'work';
-            ELSIF gates @> parts THEN
-                state := 'asleep';
-            END IF;
+    LOOP
+        IF NOT continuing THEN
+            upto := pg_current_snapshot();
         END IF;
-    END IF;
+        running := ARRAY(SELECT pg_snapshot_xip(upto));
+        ended := ARRAY(SELECT x FROM pg_snapshot_xip(done) x WHERE x <> ALL (running) AND x > after_xid);
+        -- Three ranges of the index, each without a row to skip but other partitions'. What is left of the transaction at the cursor:
+        IF after_xid > '0' THEN
+            RETURN QUERY
+            SELECT NULL::pg_snapshot, NULL::text, NULL::smallint[], pgusher.age_ms(c.at), c.xid, c.seq, c.capture, c.keys
+              FROM pgusher.changelog c
+             WHERE c.xid = after_xid AND c.seq > after_seq AND c.part = ANY (parts)
+             ORDER BY c.xid, c.seq LIMIT max_rows;
+            GET DIAGNOSTICS found = ROW_COUNT;
+        END IF;
+        -- Those that `done` saw in progress:
+        IF ended <> '{}' AND found < max_rows THEN
+            RETURN QUERY
+            SELECT NULL::pg_snapshot, NULL::text, NULL::smallint[], pgusher.age_ms(c.at), c.xid, c.seq, c.capture, c.keys
+              FROM pgusher.changelog c
+             WHERE c.xid = ANY (ended) AND c.part = ANY (parts)
+             ORDER BY c.xid, c.seq LIMIT max_rows - found;
+            GET DIAGNOSTICS more = ROW_COUNT;
+            found := found + more;
+        END IF;
+        -- Those that began after it:
+        IF found < max_rows THEN
+            RETURN QUERY
+            SELECT NULL::pg_snapshot, NULL::text, NULL::smallint[], pgusher.age_ms(c.at), c.xid, c.seq, c.capture, c.keys
+              FROM pgusher.changelog c
+             WHERE c.xid > after_xid AND c.xid >= pg_snapshot_xmax(done)
+               AND c.xid < pg_snapshot_xmax(upto) AND c.xid <> ALL (running) AND c.part = ANY (parts)
+             ORDER BY c.xid, c.seq LIMIT max_rows - found;
+            GET DIAGNOSTICS more = ROW_COUNT;
+            found := found + more;
+        END IF;
+        EXIT WHEN found > 0 OR continuing OR NOT may_sleep OR gates <> held;
+        gates := gates || ARRAY(
+            SELECT p FROM unnest(parts) p
+             WHERE CASE WHEN p <> ALL (held) THEN pg_try_advisory_lock(gate_class, number * 1024 + p) END);
+        EXIT WHEN gates = held;
+    END LOOP;
     -- What was truncated before this is known by now: asked after the rows were read.
-    IF NOT pgusher.can_resume(done) THEN
-        state := 'lost';
-        page := '{}';
-    END IF;
-    IF state IN ('work', 'lost') THEN
-        FOREACH gate IN ARRAY gates LOOP
-            PERFORM pg_advisory_unlock(gate_class, number * 1024 + gate);
-        END LOOP;
+    state := CASE WHEN NOT pgusher.can_resume(done) THEN 'lost'
+                  WHEN found > 0 OR continuing THEN 'work'
+                  WHEN may_sleep AND gates @> parts THEN 'asleep'
+                  ELSE 'poll' END;
+    IF gates <> '{}' AND state IN ('work', 'lost') THEN
+        PERFORM pg_advisory_unlock(gate_class, number * 1024 + p) FROM unnest(gates) p;
         gates := '{}';
     END IF;
-    age_ms := (SELECT extract(epoch FROM clock_timestamp() - min(c.at)) * 1000 FROM unnest(page) c WHERE c.capture > 0);
     RETURN NEXT;
-    state := NULL;
-    gates := NULL;
-    age_ms := NULL;
-    FOR i IN 1 .. cardinality(page) LOOP
-        xid := page[i].xid;
-        seq := page[i].seq;
-        capture := page[i].capture;
-        keys := page[i].keys;
-        RETURN NEXT;
-    END LOOP;
 END
 $function$;

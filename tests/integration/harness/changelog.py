@@ -96,10 +96,12 @@ class Reader:
         """(state, keys) of the next page; the cursor moves over it."""
         self.sql.execute(self.READ, (self.done, self.upto, self.at_xid, self.at_seq, limit, self.number,
                                      parts or self.parts, self.gates, may_sleep))
-        (self.upto, state, self.gates, *_), *page = self.sql.fetchall()
+        *page, (self.upto, state, self.gates, *_) = self.sql.fetchall()
+        if state == "lost":
+            return state, []
         if page:
             self.at_xid, self.at_seq = page[-1][3], page[-1][4]
-        if state != "lost" and len(page) < limit:
+        if len(page) < limit:
             self.done = self.upto
             self.begin(None)
         return state, [row[5] for row in page]
