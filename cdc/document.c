@@ -1,6 +1,5 @@
 #include "cdc/document.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -9,8 +8,11 @@
 
 void document_digest(const struct buf *fields, int64_t expire_ms, char ret_digest[DIGEST_LENGTH + 1])
 {
-    snprintf(ret_digest, DIGEST_LENGTH + 1, "%016llx",
-             (unsigned long long)XXH3_64bits_withSeed(fields->data, fields->len, (uint64_t)expire_ms));
+    uint64_t digest = XXH3_64bits_withSeed(fields->data, fields->len, (uint64_t)expire_ms);
+
+    for (size_t i = DIGEST_LENGTH; i-- > 0; digest >>= 4)
+        ret_digest[i] = "0123456789abcdef"[digest & 15];
+    ret_digest[DIGEST_LENGTH] = '\0';
 }
 
 int64_t document_expire_ms(const char *text, int64_t grace_ms)

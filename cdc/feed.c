@@ -9,7 +9,7 @@
 
 enum {
     PAGE_ROWS = 1000,      /* of one page, more while there are more: */
-    PAGE_ROWS_MAX = 20000, /* changes of one document that come together are written once */
+    PAGE_ROWS_MAX = 40000, /* changes of one document that come together are written once */
     PAGE_BYTES = 2 << 20,  /* … about, of their keys */
     QUIET_SAVE_MS = 1000,
 };
@@ -221,7 +221,7 @@ static bool is_full(const struct reading *reading)
 static size_t next_rows(const struct reading *reading)
 {
     const struct page *page = reading->page;
-    size_t rows = reading->rows * 4, most;
+    size_t rows = reading->rows * 10, most;
 
     if (!is_full(reading))
         return PAGE_ROWS;

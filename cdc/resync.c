@@ -16,12 +16,22 @@
 
 /* ---- rows ---- */
 
-int resync_rows_step(struct session *session, size_t projection, const struct plan_stretch *stretch,
-                     bool queue_all, char ***position, size_t *ret_count, struct err *err)
+int resync_rows_step(struct session *session, struct resync_step *step, char ***position, struct err *err)
 {
-    struct batch *batch = batch_new(session, (struct sink_queueing){.all = queue_all, .backlog = true});
-    int result = batch_apply_after(batch, projection, stretch, position, ret_count, err);
+    struct batch *batch = batch_new(session, (struct sink_queueing){.all = step->queue_all, .backlog = true});
+    int result = 0;
 
+    step->count = 0;
+    step->done = false;
+    while (result == 0 && !step->done && step->count < step->most && !(step->count && session->notified)) {
+        size_t count;
+
+        result = batch_apply_after(batch, step->projection, &step->stretch, position, &count, err);
+        if (result == 0) {
+            step->count += count;
+            step->done = count < (size_t)step->stretch.limit;
+        }
+    }
     if (result == 0)
         result = batch_finish(batch, err);
     batch_free(batch);
@@ -30,13 +40,12 @@ int resync_rows_step(struct session *session, size_t projection, const struct pl
 
 static int resync_rows(struct session *session, size_t projection, bool queue_all, struct err *err)
 {
-    const struct plan_stretch stretch = {"", PLAN_CHUNK};
+    struct resync_step step = {projection, {"", PLAN_CHUNK}, RESYNC_MOST, queue_all, 0, false};
     char **position = NULL;
-    size_t count = PLAN_CHUNK;
     int result = 0;
 
-    while (result == 0 && count == PLAN_CHUNK)
-        result = resync_rows_step(session, projection, &stretch, queue_all, &position, &count, err);
+    while (result == 0 && !step.done)
+        result = resync_rows_step(session, &step, &position, err);
     reader_position_free(&session->plan->projections[projection], position);
     return result;
 }

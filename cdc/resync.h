@@ -12,9 +12,22 @@
 
 /* ---- rows: puts documents of the source, in the order of id ---- */
 
-/* A stretch behind *position, as reader_after. 0, or -1 with err set. */
-int resync_rows_step(struct session *session, size_t projection, const struct plan_stretch *stretch,
-                     bool queue_all, char ***position, size_t *ret_count, struct err *err);
+/* So many at a time keep both servers busy: what is read while the last documents are written counts little.
+ */
+enum { RESYNC_MOST = 10 * PLAN_CHUNK };
+
+struct resync_step {
+    size_t projection;
+    struct plan_stretch stretch;
+    size_t most; /* documents: so many stretches, one behind the other; fewer when a live change comes */
+    bool queue_all;
+    /* set by resync_rows_step */
+    size_t count;
+    bool done; /* there are no more */
+};
+
+/* Those behind *position, as reader_after. 0, or -1 with err set. */
+int resync_rows_step(struct session *session, struct resync_step *step, char ***position, struct err *err);
 
 /* ---- keys: those without a row are removed, others brought in step ---- */
 

@@ -13,9 +13,11 @@
 
 enum {
     CALL_DOCUMENTS = 100,
-    CALL_BYTES = 256 * 1024,    /* a script call stays short, so that Redis serves others in between */
-    OUTSTANDING_HIGH = 4 << 20, /* bytes sent and not answered: the producer waits */
-    OUTSTANDING_LOW = 2 << 20,
+    CALL_BYTES = 256 * 1024, /* a script call stays short, so that Redis serves others in between */
+    /* bytes sent and not answered: the producer waits. Some 25 ms of Redis's work, for which a live change
+     * that comes meanwhile waits, too. */
+    OUTSTANDING_HIGH = 1 << 20,
+    OUTSTANDING_LOW = 1 << 19,
     OPEN_CALLS = 128, /* being filled at a time, for as many routes */
     TOMBSTONE_TTL_MS = 10 * 60 * 1000,
 };
@@ -127,6 +129,65 @@ void sink_free(struct sink *sink)
     free(sink);
 }
 
+/* ---- sending ---- */
+
+static void account(struct sink *sink, size_t bytes)
+{
+    sink->outstanding--;
+    sink->outstanding_bytes -= bytes;
+    sink->idle = sink->outstanding == 0;
+    if (sink->waiting && sink->outstanding_bytes <= OUTSTANDING_LOW) {
+        sink->waiting = false;
+        sink->handlers.pressure(sink->arg, false);
+    }
+}
+
+static void send_off(struct shipment *shipment, struct script_call *call, rconn_fn *on_reply)
+{
+    struct sink *sink = shipment->sink;
+
+    shipment->bytes = script_call_bytes(call);
+    sink->outstanding++;
+    sink->outstanding_bytes += shipment->bytes;
+    sink->idle = false;
+    script_send(call, sink->rconn, on_reply, shipment);
+    if (!sink->waiting && sink->outstanding_bytes > OUTSTANDING_HIGH) {
+        sink->waiting = true;
+        sink->handlers.pressure(sink->arg, true);
+    }
+}
+
+/* ---- queues ---- */
+
+static void on_enqueued(void *arg, const struct rreply *reply, const struct err *err)
+{
+    struct shipment *shipment = arg;
+    struct sink *sink = shipment->sink;
+
+    if (err)
+        err_copy(&sink->err, err);
+    else
+        sink->tally->queued += enqueue_count_new(reply);
+    account(sink, shipment->bytes);
+    shipment_free(shipment);
+}
+
+static void enqueue_lane(struct sink *sink, struct lane *lane)
+{
+    struct shipment *shipment;
+    struct script_call *call;
+
+    if (lane->count == 0)
+        return;
+    shipment = mem_zalloc(sizeof(*shipment));
+    shipment->sink = sink;
+    call = enqueue_call_new(lane->queue->name, lane->how);
+    for (size_t i = 0; i < lane->count; i++)
+        script_arg(call, lane->items[i], strlen(lane->items[i]));
+    lane->count = 0;
+    send_off(shipment, call, on_enqueued);
+}
+
 /* ---- outcomes ---- */
 
 static struct lane *find_lane(struct sink *sink, const char *queue, bool changed)
@@ -147,6 +208,8 @@ static void remember_item(struct sink *sink, const struct plan_projection *proje
 
         lane->items = mem_grow(lane->items, lane->count, &lane->capacity, sizeof(*lane->items));
         lane->items[lane->count++] = key;
+        if (lane->count == ENQUEUE_MAX_ITEMS)
+            enqueue_lane(sink, lane);
     }
 }
 
@@ -193,17 +256,6 @@ static void take_outcome(struct sink *sink, const struct parcel *parcel, const s
         remember_item(sink, parcel->projection, parcel->key, changed);
 }
 
-static void account(struct sink *sink, size_t bytes)
-{
-    sink->outstanding--;
-    sink->outstanding_bytes -= bytes;
-    sink->idle = sink->outstanding == 0;
-    if (sink->waiting && sink->outstanding_bytes <= OUTSTANDING_LOW) {
-        sink->waiting = false;
-        sink->handlers.pressure(sink->arg, false);
-    }
-}
-
 static void on_applied(void *arg, const struct rreply *reply, const struct err *err)
 {
     struct shipment *shipment = arg;
@@ -223,7 +275,7 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
 
 /* ---- documents ---- */
 
-static void ship(struct sink *sink, struct shipment **open)
+static void ship(struct shipment **open)
 {
     struct shipment *shipment = *open;
     struct script_call *call;
@@ -233,22 +285,14 @@ static void ship(struct sink *sink, struct shipment **open)
     *open = NULL;
     call = shipment->call;
     shipment->call = NULL;
-    shipment->bytes = script_call_bytes(call);
-    sink->outstanding++;
-    sink->outstanding_bytes += shipment->bytes;
-    sink->idle = false;
-    script_send(call, sink->rconn, on_applied, shipment);
-    if (!sink->waiting && sink->outstanding_bytes > OUTSTANDING_HIGH) {
-        sink->waiting = true;
-        sink->handlers.pressure(sink->arg, true);
-    }
+    send_off(shipment, call, on_applied);
 }
 
 void sink_send(struct sink *sink)
 {
     for (size_t i = 0; i < OPEN_CALLS; i++) {
-        ship(sink, &sink->puts.open[i]);
-        ship(sink, &sink->removals.open[i]);
+        ship(&sink->puts.open[i]);
+        ship(&sink->removals.open[i]);
     }
 }
 
@@ -275,7 +319,7 @@ static struct shipment *with_room(struct sink *sink, struct quay *quay, int rout
     struct shipment **open = &quay->open[route % OPEN_CALLS];
 
     if (*open && !has_room(*open, route))
-        ship(sink, open);
+        ship(open);
     if (!*open)
         *open = shipment_new(sink, quay->script, route);
     return *open;
@@ -340,49 +384,14 @@ static int flush(struct sink *sink, struct err *err)
     return -1;
 }
 
-/* ---- queues ---- */
-
-static void on_enqueued(void *arg, const struct rreply *reply, const struct err *err)
-{
-    struct shipment *shipment = arg;
-    struct sink *sink = shipment->sink;
-
-    if (err)
-        err_copy(&sink->err, err);
-    else
-        sink->tally->queued += enqueue_count_new(reply);
-    account(sink, shipment->bytes);
-    shipment_free(shipment);
-}
-
-static void enqueue_some(struct sink *sink, const struct lane *lane, size_t first, size_t count)
-{
-    struct shipment *shipment = mem_zalloc(sizeof(*shipment));
-    struct script_call *call = enqueue_call_new(lane->queue->name, lane->how);
-
-    for (size_t i = first; i < first + count; i++)
-        script_arg(call, lane->items[i], strlen(lane->items[i]));
-    shipment->sink = sink;
-    sink->outstanding++;
-    sink->idle = false;
-    script_send(call, sink->rconn, on_enqueued, shipment);
-}
-
 int sink_enqueue(struct sink *sink, struct err *err)
 {
     if (flush(sink, err) != 0)
         return -1;
-    for (size_t i = 0; i < sink->nlanes; i++) {
-        struct lane *lane = &sink->lanes[i];
-
-        for (size_t first = 0; first < lane->count; first += ENQUEUE_MAX_ITEMS)
-            enqueue_some(sink, lane, first,
-                         lane->count - first < ENQUEUE_MAX_ITEMS ? lane->count - first : ENQUEUE_MAX_ITEMS);
-    }
+    for (size_t i = 0; i < sink->nlanes; i++)
+        enqueue_lane(sink, &sink->lanes[i]);
     if (flush(sink, err) != 0)
         return -1;
-    for (size_t i = 0; i < sink->nlanes; i++)
-        sink->lanes[i].count = 0;
     arena_reset(sink->arena);
     return 0;
 }

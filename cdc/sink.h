@@ -1,10 +1,12 @@
 /* Where documents go: guarded writes into Redis, then the queues.
  *
  * Documents are collected into script calls and sent as soon as a call is full; replies come in while more
- * are built. What a write changed is remembered as an item for the projection's queues until sink_enqueue has
- * told them: an item is never forgotten because a later step failed, as long as the sink lives.
+ * are built. What a write changed is an item for the projection's queues from its reply on; items are told in
+ * full calls while more documents are written, and the rest by sink_enqueue.
  *
- * The order that loses nothing: puts, every reply, enqueue, every reply; only then may the cursor move.
+ * The order that loses nothing: a document's put, its reply, its item, every reply; only then may the cursor
+ * move. An item that was not told when a step failed is forgotten with the sink: its owner queues unchanged
+ * documents, too, until it has caught up (see sink_queueing).
  */
 #ifndef PGUSHER_SINK_H
 #define PGUSHER_SINK_H

@@ -13,7 +13,7 @@
 enum {
     NOTE_EVERY_MS = 200, /* how far it is, or after so many documents: */
     NOTE_EVERY =
-        PLAN_CHUNK, /* with the step at hand a task is never further than twice that beyond its note */
+        RESYNC_MOST, /* with the step at hand a task is never further than twice that beyond its note */
 };
 
 /* How long a task is left alone that failed for a reason of its own. */
@@ -297,21 +297,22 @@ static bool is_own_fault(const struct task *task, const struct err *why)
 
 static int step_rows(struct session *session, struct task *task, int limit, bool *ret_over, struct err *err)
 {
-    const struct plan_stretch stretch = {task->filter, limit};
+    struct resync_step step = {.projection = task->projection,
+                               .stretch = {task->filter, limit},
+                               .most = limit == PLAN_CHUNK && !task->rate ? RESYNC_MOST : (size_t)limit,
+                               .queue_all = task->first > 0 || task->again};
     struct err why = ERR_NONE;
-    size_t count;
 
-    if (resync_rows_step(session, task->projection, &stretch, task->first > 0 || task->again, &task->position,
-                         &count, &why) != 0) {
+    if (resync_rows_step(session, &step, &task->position, &why) != 0) {
         *ret_over = is_own_fault(task, &why);
         if (*ret_over)
             return task_put_off(session, task, &why, err);
         err_copy(err, &why);
         return -1;
     }
-    task->first -= task->first ? (int64_t)count : 0;
-    task->documents += (int64_t)count;
-    *ret_over = count < (size_t)limit;
+    task->first -= task->first ? (int64_t)step.count : 0;
+    task->documents += (int64_t)step.count;
+    *ret_over = step.done;
     if (*ret_over)
         return put_away(session, task, "done", err);
     if (task->documents - task->noted < NOTE_EVERY && clock_mono_ms() - task->noted_ms < NOTE_EVERY_MS)

@@ -79,3 +79,18 @@ char *buf_take(struct buf *buf)
     buf->len = buf->capacity = 0;
     return data;
 }
+
+size_t decimal_put(char ret_digits[DECIMAL_MAX], int64_t number)
+{
+    char digits[DECIMAL_MAX];
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    size_t at = DECIMAL_MAX;
+
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (number < 0)
+        digits[--at] = '-';
+    memcpy(ret_digits, digits + at, DECIMAL_MAX - at);
+    return DECIMAL_MAX - at;
+}

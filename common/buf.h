@@ -3,6 +3,7 @@
 #define PGUSHER_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data; /* NULL while nothing was ever added */
@@ -22,5 +23,10 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 void buf_clear(struct buf *buf); /* keeps the memory */
 void buf_free(struct buf *buf);
 char *buf_take(struct buf *buf); /* the caller frees; never NULL; the buffer is empty afterwards */
+
+/* Writes the decimal digits of a number, not NUL-terminated, and gives how many: printf takes longer than all
+ * else that is done with a word of a command. */
+enum { DECIMAL_MAX = 20 };
+size_t decimal_put(char ret_digits[DECIMAL_MAX], int64_t number);
 
 #endif

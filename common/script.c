@@ -35,10 +35,11 @@ void script_call_free(struct script_call *call)
 
 void resp_put_bulk(struct buf *buf, const char *data, size_t len)
 {
-    char head[24];
-    int n = snprintf(head, sizeof(head), "$%zu\r\n", len);
+    char head[DECIMAL_MAX + 3] = "$";
+    size_t n = 1 + decimal_put(head + 1, (int64_t)len);
 
-    buf_add(buf, head, (size_t)n);
+    memcpy(head + n, "\r\n", 2);
+    buf_add(buf, head, n + 2);
     buf_add(buf, data, len);
     buf_add(buf, "\r\n", 2);
 }
@@ -66,10 +67,9 @@ void script_arg(struct script_call *call, const char *arg, size_t len)
 
 void script_arg_int(struct script_call *call, int64_t arg)
 {
-    char text[24];
-    int n = snprintf(text, sizeof(text), "%lld", (long long)arg);
+    char digits[DECIMAL_MAX];
 
-    script_arg(call, text, (size_t)n);
+    script_arg(call, digits, decimal_put(digits, arg));
 }
 
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count)
