@@ -6,14 +6,12 @@ tickets) and ticket (joined with event and venue), both with a date on which the
 import contextlib
 import os
 import shutil
-import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "integration"))
-from harness.box import Box, projection  # noqa: E402 (its folder must be known first)
-from harness.postgres import Cluster  # noqa: E402
-from harness.redis_server import RedisServer  # noqa: E402
+from harness.box import Box, projection
+from harness.postgres import Cluster, program
+from harness.redis_server import RedisServer
+from report import first_line
 
 VENUES, EVENTS, TICKETS = 1_000, 20_000, 500_000
 
@@ -23,12 +21,9 @@ SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_preload_libraries":
 
 SCHEMA = """
     CREATE TABLE venue (id int PRIMARY KEY, name text NOT NULL, city text NOT NULL);
-    CREATE TABLE event (id int PRIMARY KEY, venue_id int NOT NULL REFERENCES venue, name text NOT NULL,
-                        starts_at timestamptz NOT NULL);
-    CREATE TABLE ticket (id int PRIMARY KEY, event_id int NOT NULL REFERENCES event, price numeric(10, 2) NOT NULL,
+    CREATE TABLE event (id int PRIMARY KEY, venue_id int NOT NULL, name text NOT NULL, starts_at timestamptz NOT NULL);
+    CREATE TABLE ticket (id int PRIMARY KEY, event_id int NOT NULL, price numeric(10, 2) NOT NULL,
                          sold boolean NOT NULL DEFAULT false, seat text NOT NULL);
-    CREATE INDEX ON event (venue_id);
-    CREATE INDEX ON ticket (event_id);
     CREATE VIEW event_card AS
         SELECT e.id, e.name, e.starts_at, v.name AS venue, v.city, t.tickets_left, t.cheapest
         FROM event e JOIN venue v ON v.id = e.venue_id
@@ -47,6 +42,14 @@ ROWS = """
       FROM generate_series(1, {tickets}) id;
 """
 
+# Afterwards, which is faster.
+KEYS = """
+    CREATE INDEX ON event (venue_id);
+    CREATE INDEX ON ticket (event_id);
+    ALTER TABLE event ADD FOREIGN KEY (venue_id) REFERENCES venue;
+    ALTER TABLE ticket ADD FOREIGN KEY (event_id) REFERENCES event;
+"""
+
 PROJECTIONS = {
     "event": projection("event_card", {
         "event": "id", "ticket": "event_id",
@@ -63,7 +66,7 @@ PROJECTIONS = {
 
 @contextlib.contextmanager
 def market(scale=1.0, settings=None):
-    """A box with the tables, filled and vacuumed; nothing of pgusher's yet but its configuration."""
+    """A box with the tables, filled (unless scale is 0) and vacuumed; nothing of pgusher's yet but its configuration."""
     folder = tempfile.mkdtemp(prefix="pgusher-bench.", dir="/tmp")  # short: a socket's path has 107 bytes at most
     os.chmod(folder, 0o755)
     cluster, redis = Cluster(os.path.join(folder, "pg"), {**SETTINGS, **(settings or {})}), RedisServer(os.path.join(folder, "redis"))
@@ -71,7 +74,9 @@ def market(scale=1.0, settings=None):
         cluster.start()
         redis.start()
         box = Box(folder, cluster.create(), redis)
-        fill(box.db, scale)
+        box.db.sql(SCHEMA)
+        if scale:
+            fill(box.db, scale)
         box.use(PROJECTIONS)
         yield box
     finally:
@@ -81,7 +86,13 @@ def market(scale=1.0, settings=None):
 
 
 def fill(db, scale=1.0):
-    db.sql(SCHEMA)
     db.sql(ROWS.format(venues=VENUES, events=EVENTS, tickets=int(TICKETS * scale)))
+    db.sql(KEYS)
     db.sql("VACUUM ANALYZE")
     db.sql("CHECKPOINT")
+
+
+def versions(*more):
+    """Of the servers, and of what else took part."""
+    redis = first_line("redis-server", "--version").partition(" sha=")[0]
+    return ", ".join([first_line(program("postgres"), "--version"), redis, *more])

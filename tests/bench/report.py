@@ -12,12 +12,16 @@ OURS = "ours"
 
 @dataclasses.dataclass
 class Row:
-    """One line of the table: a figure of ours, by itself or against a rival's, and what it should be."""
+    """One line of the table: a figure of ours (or who's), by itself or against a rival's, and what it should be."""
     figure: str
     rival: str = None
     predicted: str = ""
     at_least: float = None
     at_most: float = None
+    who: str = OURS
+
+    def label(self):
+        return self.figure if self.who == OURS else f"{self.figure}: {self.who}"
 
     def goal(self):
         if self.at_least is not None:
@@ -55,19 +59,19 @@ class Samples:
 
     def cells(self, row):
         """None for a rival that was not there."""
-        if not self.has(row.figure, row.rival or OURS):
+        if not self.has(row.figure, row.rival or row.who) or not self.has(row.figure, row.who):
             return None
-        value = self.median(row.figure, OURS)
+        value = self.median(row.figure, row.who)
         theirs, ratio = "", ""
         if row.rival:
             value /= self.median(row.figure, row.rival)
             theirs, ratio = self.text(row.figure, row.rival), f"{value:.2f}"
-        return [row.figure, self.text(row.figure, OURS), row.rival or "", theirs, ratio, row.predicted, row.goal(),
+        return [row.label(), self.text(row.figure, row.who), row.rival or "", theirs, ratio, row.predicted, row.goal(),
                 row.verdict(value)]
 
 
 def table(samples, rows):
-    head = ["", "ours", "against", "theirs", "ours / theirs", "predicted", "goal", ""]
+    head = ["", "measured", "against", "it", "ratio", "predicted", "goal", ""]
     lines = [head] + [cells for cells in map(samples.cells, rows) if cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     lines.insert(1, ["-" * width for width in widths])
@@ -85,11 +89,26 @@ def machine():
     return f"{model.group(1) if model else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
-def publish(name, rounds, versions, found):
+def rounds_wanted():
+    return int(os.environ.get("ROUNDS", 3))
+
+
+def rotated(contestants, i):
+    """Another one begins each round."""
+    contestants = list(contestants)
+    first = i % len(contestants)
+    return contestants[first:] + contestants[:first]
+
+
+def is_full(rounds):
     """A quick run is shown only."""
+    return rounds >= 3
+
+
+def publish(name, rounds, versions, found):
     text = f"`make bench BENCH={name}`, {rounds} rounds, on {machine()};\n{versions}.\n\n{found}"
     print(text)
-    if rounds >= 3:
+    if is_full(rounds):
         write_section(name, text)
 
 

@@ -5,15 +5,16 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 export PGUSHER_BUILD=${PGUSHER_BUILD:-$root/build}
+export PYTHONPATH=$root/tests/integration # for harness
 
 build() {
     mkdir -p "$PGUSHER_BUILD/bench"
     for source in "$here"/*.c; do
         program=${source##*/}
         # shellcheck disable=SC2046 # words, not a path
-        "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$root" $(pkg-config --cflags hiredis) \
+        "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$root" -pthread $(pkg-config --cflags hiredis libpq) \
             -o "$PGUSHER_BUILD/bench/${program%.c}" "$source" "$PGUSHER_BUILD/libpgusher-queue.a" \
-            $(pkg-config --libs hiredis)
+            $(pkg-config --libs hiredis libpq)
     done
 }
 
