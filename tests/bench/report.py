@@ -23,6 +23,9 @@ class Row:
     def label(self):
         return self.figure if self.who == OURS else f"{self.figure}: {self.who}"
 
+    def rival_label(self):
+        return (self.rival or "").replace("|", "\\|")  # ends a cell otherwise
+
     def goal(self):
         if self.at_least is not None:
             return f"≥ {self.at_least:g}"
@@ -66,7 +69,7 @@ class Samples:
         if row.rival:
             value /= self.median(row.figure, row.rival)
             theirs, ratio = self.text(row.figure, row.rival), f"{value:.2f}"
-        return [row.label(), self.text(row.figure, row.who), row.rival or "", theirs, ratio, row.predicted, row.goal(),
+        return [row.label(), self.text(row.figure, row.who), row.rival_label(), theirs, ratio, row.predicted, row.goal(),
                 row.verdict(value)]
 
 

@@ -10,15 +10,14 @@ import select
 import sys
 
 import psycopg2
-import psycopg2.extras
 import redis
 
 QUEUE = "search"
 STRETCH = 1000
-# table -> which events, which tickets, for the ids of rows of it that changed
-EVENTS = {"event": "SELECT unnest(%s)", "venue": "SELECT id FROM event WHERE venue_id = ANY(%s)",
+# table -> which events, which tickets a row of another table concerns
+EVENTS = {"venue": "SELECT id FROM event WHERE venue_id = ANY(%s)",
           "ticket": "SELECT DISTINCT event_id FROM ticket WHERE id = ANY(%s)"}
-TICKETS = {"ticket": "SELECT unnest(%s)", "event": "SELECT id FROM ticket WHERE event_id = ANY(%s)",
+TICKETS = {"event": "SELECT id FROM ticket WHERE event_id = ANY(%s)",
            "venue": "SELECT t.id FROM ticket t JOIN event e ON e.id = t.event_id WHERE e.venue_id = ANY(%s)"}
 
 
@@ -26,57 +25,64 @@ class Daemon:
     def __init__(self, conninfo, socket, db):
         self.postgres = psycopg2.connect(conninfo)
         self.postgres.autocommit = True
-        self.cursor = self.postgres.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+        self.cursor = self.postgres.cursor()
         self.redis = redis.Redis(unix_socket_path=socket, db=int(db))
 
     def rows(self, statement, *values):
         self.cursor.execute(statement, values)
         return self.cursor.fetchall()
 
-    def put(self, pipeline, kind, row):
+    def ids(self, statement, ids):
+        return {id for id, in self.rows(statement, list(ids))}
+
+    def cards(self, kind, condition, *values):
+        """Rows of the view, as dictionaries."""
+        rows = self.rows(f"SELECT * FROM {kind}_card WHERE {condition}", *values)
+        names = [column.name for column in self.cursor.description]
+        return [dict(zip(names, row)) for row in rows]
+
+    @staticmethod
+    def put(pipeline, kind, row):
+        """Returns the key, which the queue must get."""
         key = f"{kind}:{row['id']}"
         pipeline.hset(key, mapping={name: str(value) for name, value in row.items() if value is not None})
         pipeline.expireat(key, int(row["starts_at"].timestamp()))
-        pipeline.lpush(QUEUE, key)
+        return key
 
-    def remove(self, pipeline, kind, id):
+    @staticmethod
+    def remove(pipeline, kind, id):
         pipeline.delete(f"{kind}:{id}")
-        pipeline.lpush(QUEUE, f"{kind}:{id}")
-
-    def ids(self, statement, ids):
-        return {next(iter(row.values())) for row in self.rows(statement, list(ids))}
+        return f"{kind}:{id}"
 
     def refresh(self, pipeline, kind, ids):
         """One SELECT for all of them; who has no row is gone."""
-        found = self.rows(f"SELECT * FROM {kind}_card WHERE id = ANY(%s)", list(ids)) if ids else []
-        for row in found:
-            self.put(pipeline, kind, row)
-        for id in set(ids) - {row["id"] for row in found}:
-            self.remove(pipeline, kind, id)
+        found = self.cards(kind, "id = ANY(%s)", list(ids)) if ids else []
+        gone = ids - {row["id"] for row in found}
+        return [self.put(pipeline, kind, row) for row in found] + [self.remove(pipeline, kind, id) for id in gone]
 
     def changed_ticket(self, id):
         """The usual case, by its primary key: the ticket and its event."""
         pipeline = self.redis.pipeline(transaction=False)
-        tickets = self.rows("SELECT * FROM ticket_card WHERE id = %s", id)
+        tickets = self.cards("ticket", "id = %s", id)
         for ticket in tickets:
-            self.put(pipeline, "ticket", ticket)
-            for event in self.rows("SELECT * FROM event_card WHERE id = %s", ticket["event_id"]):
-                self.put(pipeline, "event", event)
+            pipeline.lpush(QUEUE, self.put(pipeline, "ticket", ticket))
+            for event in self.cards("event", "id = %s", ticket["event_id"]):
+                pipeline.lpush(QUEUE, self.put(pipeline, "event", event))
         if not tickets:
-            self.remove(pipeline, "ticket", id)
+            pipeline.lpush(QUEUE, self.remove(pipeline, "ticket", id))
         pipeline.execute()
 
     def changed(self, changes):
-        """Each document once. changes: (table, id)"""
-        pipeline = self.redis.pipeline(transaction=False)
-        by_table = {}
+        """Each document once, and all keys queued by one command. changes: (table, id)"""
+        pipeline, keys, by_table = self.redis.pipeline(transaction=False), [], {}
         for table, id in changes:
             by_table.setdefault(table, set()).add(id)
         for kind, routes in (("event", EVENTS), ("ticket", TICKETS)):
-            direct = by_table.get(kind, set())
-            through = [self.ids(routes[table], ids) for table, ids in by_table.items() if table != kind]
-            self.refresh(pipeline, kind, direct.union(*through))
-        pipeline.execute()
+            ids = [self.ids(routes[table], ids) if table != kind else ids for table, ids in by_table.items()]
+            keys += self.refresh(pipeline, kind, set().union(*ids))
+        if keys:
+            pipeline.lpush(QUEUE, *keys)
+            pipeline.execute()
 
     def natural(self, changes):
         for table, id in changes:
@@ -99,8 +105,8 @@ class Daemon:
         """Tickets of that range of ids."""
         for start in range(first, last + 1, STRETCH):
             pipeline = self.redis.pipeline(transaction=False)
-            for row in self.rows("SELECT * FROM ticket_card WHERE id BETWEEN %s AND %s", start, min(start + STRETCH - 1, last)):
-                self.put(pipeline, "ticket", row)
+            rows = self.cards("ticket", "id BETWEEN %s AND %s", start, min(start + STRETCH - 1, last))
+            pipeline.lpush(QUEUE, *[self.put(pipeline, "ticket", row) for row in rows])
             pipeline.execute()
 
 
