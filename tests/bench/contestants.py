@@ -12,6 +12,7 @@ import os
 import signal
 import time
 
+from contest import PROGRAMS
 from harness.processes import end, spawn
 from report import OURS
 
@@ -138,3 +139,18 @@ class Python(Listener):
     def capture(self):
         with open(os.path.join(HERE, "peers", "notify.sql"), encoding="utf-8") as file:
             self.box.db.sql("DROP FUNCTION IF EXISTS notify_change CASCADE;" + file.read())
+
+
+class BareLoop(Listener):
+    """A limit: it does the least that can be done, for tickets only."""
+
+    TRIGGER = """
+        CREATE FUNCTION notify_bare() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_notify('bare', NEW.id::text); RETURN NULL; END $$;
+        CREATE TRIGGER notify_bare AFTER UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION notify_bare()"""
+
+    def __init__(self, box):
+        super().__init__(box, BARE_LOOP, 3, [os.path.join(PROGRAMS, "loop_bare")])
+
+    def capture(self):
+        self.box.db.sql(self.TRIGGER)
