@@ -3,12 +3,11 @@
 The pipes write every document as it is, guard nothing and say nothing afterwards of who wrote what; those without LPUSH
 queue nothing either. Some contestants take their turn in the first round only, which is long enough.
 """
-import os
 import subprocess
 import time
 
 import plots
-from contestants import GOOD, HERE, Python
+from contestants import GOOD, Python
 from market import EVENTS, TICKETS, market, versions
 from peers import pipe
 from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted, table
@@ -52,8 +51,7 @@ def piped(box, who):
 
 
 def good(box):
-    argv = ["/usr/bin/python3", "-B", os.path.join(HERE, "peers", "daemon.py"), "fill", Python(box, "good").conninfo(), box.redis.socket]
-    subprocess.run([*argv, "0", "1", str(PYTHON_TICKETS)], check=True)
+    Python(box, "good").fill(PYTHON_TICKETS)
 
 
 def turn(box, samples, who):

@@ -5,11 +5,13 @@ capture()     makes its triggers
 start()       until it waits for changes
 away()        it is not at work, and will not lose what happens meanwhile; back() ends that, without waiting
 settled()     waits until every document of what was committed before the call is in Redis
+idle()        waits until there is nothing to do at all, no backfill either
 pids()        of its processes, with PostgreSQL's at its service
 hget(key, field), db: what Redis holds, and in which database
 """
 import os
 import signal
+import subprocess
 import time
 
 from contest import PROGRAMS
@@ -79,9 +81,16 @@ class Ours(Contestant):
     def kill(self):
         self.daemon.kill()
 
+    def alive(self):
+        return self.daemon.alive()
+
     def settled(self):
         snapshot = self.box.db.value("SELECT pg_current_snapshot()")
         wait_until(lambda: self.box.db.value(PASSED, snapshot), f"the cursor is past {snapshot}")
+
+    def idle(self):
+        self.settled()
+        self.box.until_asleep(LIMIT_S)
 
     def pids(self):
         return [self.daemon.process.pid, *self.backends("pgusher")]
@@ -123,9 +132,14 @@ class Listener(Contestant):
 
     kill = stop
 
+    def alive(self):
+        return self.process.poll() is None
+
     def settled(self):
         price = self.box.db.value("UPDATE ticket SET price = (price::int + 1) %% 9999 WHERE id = %s RETURNING price::float", SENTINEL)
         wait_until(lambda: float(self.hget(f"ticket:{SENTINEL}", "price") or -1) == price, f"{self.name} put the last change")
+
+    idle = settled
 
     def pids(self):
         return [self.process.pid, *self.backends(self.application)]
@@ -135,6 +149,11 @@ class Python(Listener):
     def __init__(self, box, kind):
         name, db = {"natural": (NATURAL, 1), "good": (GOOD, 2)}[kind]
         super().__init__(box, name, db, ["/usr/bin/python3", "-B", os.path.join(HERE, "peers", "daemon.py"), kind])
+
+    def fill(self, tickets):
+        """All tickets, as they are now."""
+        words = [self.conninfo(), self.box.redis.socket, str(self.db), "1", str(tickets)]
+        subprocess.run([*self.argv[:3], "fill", *words], check=True, timeout=LIMIT_S)
 
     def capture(self):
         with open(os.path.join(HERE, "peers", "notify.sql"), encoding="utf-8") as file:

@@ -4,7 +4,7 @@
  *
  * Redis tells by a keyspace notification, which is sent when the command that wrote the hash is done, so
  * nobody has to ask again and again. The commit counts from the moment at which PostgreSQL answered, so an
- * age can be a little below 0. Who has not come 3 s after the last commit counts with the age it has then, in
+ * age can be a little below 0. Who has not come 2 s after the last commit counts with the age it has then, in
  * "missing" too. See turn.h.
  */
 #include <hiredis/hiredis.h>
@@ -17,7 +17,7 @@
 #include "turn.h"
 
 #define WRITERS 4
-#define PATIENCE_NS INT64_C(3000000000)
+#define PATIENCE_NS INT64_C(2000000000)
 
 struct writer {
     PGconn *postgres;

@@ -29,11 +29,12 @@ def rate(box, tickets, seconds, clients=32):
     return float(re.search(r"tps = ([\d.]+)", said).group(1))
 
 
-def change(box, first, count, clients=8, settings="", prepared=False):
-    """Changes these tickets once each, in transactions of their own, at full speed. Seconds."""
+def change(box, first, count, clients=8, settings="", prepared=False, rate=None):
+    """Changes these tickets once each, in transactions of their own, at full speed unless told. Seconds."""
     assert count % clients == 0
+    pace = ["-R", rate] if rate else []
     began = time.monotonic()
-    pgbench(box, EACH_ONCE, "-c", clients, "-j", 2, "-t", count // clients, "-M", "prepared" if prepared else "simple",
+    pgbench(box, EACH_ONCE, "-c", clients, "-j", 2, "-t", count // clients, "-M", "prepared" if prepared else "simple", *pace,
             settings=settings, first=first, each=count // clients, n=0)
     return time.monotonic() - began
 

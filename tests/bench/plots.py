@@ -11,6 +11,7 @@ WIDTH, MARGIN = 760, 24
 BAR, GAP = 22, 12
 COLOURS = ["#2f6fde", "#e07b39", "#3a9a5b", "#b04fc4", "#8a8f98", "#c4a000"]
 LIMIT = "#8a8f98"
+LEAST_MS = 0.01
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #22262b } .title { font-size: 16px; font-weight: 600 }
     .paper { fill: #ffffff } .grid { stroke: #d9dde2 } .axis { stroke: #22262b }
@@ -79,18 +80,21 @@ def bars(name, title, unit, values, limit=None):
 
 def cumulative(name, title, series):
     """series: name -> ages in ms. Which share of the changes was there after how long; a logarithmic axis."""
-    left, right, top, bottom = 64, WIDTH - 190, 56, 330
+    left, right, top, bottom = 64, WIDTH - 206, 72, 346
     drawing = Drawing(title, bottom + 52)
+    drawing.text(MARGIN, 56, "share of the changes")
     shown = [age for ages in series.values() for age in percentiles(ages)]
     low, high = math.floor(math.log10(min(shown))), math.ceil(math.log10(max(shown)))
 
     def place(age):
-        return left + (right - left) * (math.log10(max(age, 10 ** low)) - low) / (high - low)
+        return left + (right - left) * (math.log10(age) - low) / (high - low)
 
     for power in range(low, high + 1):
         for digit in (1, 2, 5):
-            if digit == 1 or power < high:
-                drawing.line(place(digit * 10 ** power), top, place(digit * 10 ** power), bottom)
+            if digit > 1 and power == high:
+                continue
+            drawing.line(place(digit * 10 ** power), top, place(digit * 10 ** power), bottom)
+            if digit == 1 or high - low < 3:
                 drawing.text(place(digit * 10 ** power), bottom + 18, f"{digit * 10 ** power:g}", anchor="middle")
     drawing.text(right, bottom + 38, "commit until the hash can be read, ms", anchor="end")
     for percent in range(0, 101, 25):
@@ -107,5 +111,6 @@ def cumulative(name, title, series):
 
 
 def percentiles(ages, steps=400):
-    ages = sorted(ages)
+    """None below the start of the axis."""
+    ages = sorted(max(age, LEAST_MS) for age in ages)
     return [ages[(2 * i + 1) * len(ages) // (2 * steps)] for i in range(steps)]
