@@ -14,11 +14,12 @@ from captures import Captures
 from contestants import GOOD, NATURAL, Ours, Python
 from load import backlog, rate
 from market import TICKETS, fill, market, versions
+from peers.bucardo import BUCARDO, bucardo
 from report import Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
 BARE, EMPTY, INSERT = "bare tables", "empty row trigger", "row trigger with one INSERT"
 STOPPED, ASLEEP, BUSY = "ours, fleet stopped", "ours, fleet asleep at first", "ours, fleet busy"
-SECONDS = {BARE: 2, STOPPED: 2, ASLEEP: 2, BUSY: 2, EMPTY: 1, INSERT: 1, GOOD: 1, NATURAL: 1}
+SECONDS = {BARE: 2, STOPPED: 2, ASLEEP: 2, BUSY: 2, EMPTY: 1, INSERT: 1, GOOD: 1, NATURAL: 1, BUCARDO: 1}
 BEHIND = 20_000  # changes that a busy fleet has before it
 BULK_ROWS = 100_000
 UPDATES, BULK = "single-row updates", f"one UPDATE of {BULK_ROWS:,} tickets"
@@ -30,6 +31,7 @@ ROWS = [
     Row(UPDATES, BARE, "0.85", who=INSERT),
     Row(UPDATES, BARE, "0.25", who=NATURAL),
     Row(UPDATES, BARE, "0.22", who=GOOD),
+    Row(UPDATES, BARE, "0.19", who=BUCARDO),
     Row(BULK, BARE, "1.4", at_most=1.5, who=STOPPED),
     Row(BULK, BARE, "1.8", who=NATURAL),
 ]
@@ -58,7 +60,12 @@ class Contest:
         self.captures = Captures(box.db)
         self.followers = {GOOD: Python(box, "good"), NATURAL: Python(box, "natural"), STOPPED: Ours(box)}
         self.followers[ASLEEP] = self.followers[BUSY] = self.followers[STOPPED]
-        for who in (GOOD, NATURAL, STOPPED):
+        self.others = [GOOD, NATURAL]
+        peer = bucardo(box)
+        if peer:
+            self.followers[BUCARDO] = peer
+            self.others.append(BUCARDO)
+        for who in (*self.others, STOPPED):
             self.captures.add(who, self.followers[who].capture)
         for who, body in TRIGGERS.items():
             name = f"limit_{len(self.captures.definitions)}"
@@ -76,7 +83,7 @@ class Contest:
     @contextlib.contextmanager
     def following(self, who):
         """With the contestant at work, if it works."""
-        follower = self.followers[who] if who in (ASLEEP, BUSY, NATURAL, GOOD) else None
+        follower = self.followers[who] if who in (ASLEEP, BUSY, *self.others) else None
         if who == BUSY:
             backlog(self.box, 2, BEHIND)
         if follower:
@@ -98,6 +105,10 @@ class Contest:
             self.box.db.sql("VACUUM ticket")
         rate(self.box, TICKETS, 1)
 
+    def contestants(self, i):
+        """Bucardo takes long to start: once."""
+        return [who for who in rotated(SECONDS, i) if who != BUCARDO or (who in self.others and i == 0)]
+
     def updates(self, who):
         self.tidy(who)
         with self.following(who):
@@ -111,7 +122,7 @@ class Contest:
 
 
 def draw(samples):
-    bars = [(who, samples.median(UPDATES, who)) for who in SECONDS]
+    bars = [(who, samples.median(UPDATES, who)) for who in SECONDS if samples.has(UPDATES, who)]
     plots.bars("writer", "Single-row updates, 32 clients", "transactions/s", bars, limit=BARE)
 
 
@@ -123,7 +134,7 @@ def main():
         fill(box.db)
         contest.warm_up()
         for i in range(rounds):
-            for who in rotated(SECONDS, i):
+            for who in contest.contestants(i):
                 contest.updates(who)
             for who in rotated((BARE, STOPPED, NATURAL), i):
                 contest.bulk(who)
