@@ -134,7 +134,7 @@ models: deps all unit ## the proofs of the gate and of the queue in full: all hi
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
 	@PGUSHER_BUILD=$(abspath $(B)) tests/queue_model/run.sh
 
-bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick); writes tests/bench/RESULTS.md
+bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick, LARGE=1 adds millions); writes tests/bench/RESULTS.md, docs/bench
 	@PGUSHER_BUILD=$(abspath $(B)) tests/bench/run.sh $(BENCH)
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures
