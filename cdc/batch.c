@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/packed.h"
 #include "cdc/rows_index.h"
 #include "common/mem.h"
 
@@ -47,9 +48,9 @@ static void on_document(void *arg, const struct plan_projection *projection, con
 {
     struct batch *batch = arg;
 
-    if (document->largest > batch->session->max_value_bytes) {
+    if (document->fields.len + PACKED_FRAME_BYTES > batch->session->max_word_bytes) {
         refuse(batch, projection, document->key.data, document->id,
-               "a value is longer than what this Redis takes (proto-max-bulk-len)");
+               "it is longer than what this Redis takes (proto-max-bulk-len)");
         if (projection->config->many_rows)
             rows_index_spare(batch->index, projection, document, version);
         return;

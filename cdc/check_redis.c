@@ -144,9 +144,10 @@ static void need_all(struct commands *commands, const char *const *words, const 
 
 static const char *const for_all[] = {"EVALSHA 0 0", "INFO", "PING", "TIME", "SCAN 0", NULL};
 static const char *const for_documents[] = {"HSET @ f v", "HMGET @ f",     "HGETALL @",     "TYPE @",
-                                            "UNLINK @",   "PEXPIREAT @ 1", "PEXPIRETIME @", NULL};
-static const char *const for_ours[] = {"HSET @ f v", "HMGET @ f", "HGETALL @", "HINCRBY @ f 1", "HDEL @ f",
-                                       "SET @ v",    "GET @",     "EXISTS @",  "DEL @",         NULL};
+                                            "UNLINK @",   "RESTORE @ 0 v", "PEXPIRETIME @", NULL};
+static const char *const for_ours[] = {"HSET @ f v", "HMGET @ f",     "HGETALL @", "HINCRBY @ f 1",
+                                       "HDEL @ f",   "SET @ v",       "GET @",     "EXISTS @",
+                                       "DEL @",      "PEXPIREAT @ 1", NULL};
 static const char *const for_queues[] = {"LPUSH @ v", "RPUSH @ v", "LREM @ 0 v", "LINDEX @ 0",
                                          "LLEN @",    "HGET @ f",  "ZSCORE @ v", "ZREM @ v",
                                          "SADD @ v",  "SREM @ v",  NULL};

@@ -48,7 +48,7 @@ void document_read(struct document *document, const struct plan_projection *proj
                    const struct pg_rows *rows, int row)
 {
     buf_clear(&document->fields);
-    document->nfields = document->largest = 0;
+    document->nfields = 0;
     for (size_t i = 0; i < projection->config->nid; i++)
         document->id[i] = pg_rows_get(rows, row, DOC_FIRST + projection->id_columns[i], NULL);
     read_key(document, projection, rows, row);
@@ -63,8 +63,6 @@ void document_read(struct document *document, const struct plan_projection *proj
         resp_put_bulk(&document->fields, projection->names[i], strlen(projection->names[i]));
         resp_put_bulk(&document->fields, value, len);
         document->nfields++;
-        if (len > document->largest)
-            document->largest = len;
     }
 }
 

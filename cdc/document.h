@@ -18,7 +18,6 @@ struct document {
     int64_t expire_ms; /* with the grace; < 0: never */
     struct buf fields; /* nfields times name, value in the wire format */
     size_t nfields;
-    size_t largest; /* bytes of the longest value */
 };
 
 /* Fills document from a row behind the first; reuses its buffers. NULL columns are no fields. */

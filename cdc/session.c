@@ -16,7 +16,7 @@
 
 enum {
     PROBE_MS = 1000,
-    USUAL_MAX_VALUE_BYTES = 512 << 20,
+    USUAL_MAX_WORD_BYTES = 512 << 20,
     STANDSTILL_MS = 20000, /* longer than a slow Redis takes to answer the look of every second */
 };
 
@@ -103,7 +103,7 @@ static void learn_limit(struct session *session)
         rconn_run(session->rconn, rconn_primary_route(session->rconn, 0), 3, words, &refused);
     const char *bytes = reply && rreply_count(reply) == 2 ? rreply_string(rreply_at(reply, 1), NULL) : NULL;
 
-    session->max_value_bytes = bytes && atoll(bytes) > 0 ? (size_t)atoll(bytes) : USUAL_MAX_VALUE_BYTES;
+    session->max_word_bytes = bytes && atoll(bytes) > 0 ? (size_t)atoll(bytes) : USUAL_MAX_WORD_BYTES;
     rreply_free(reply);
 }
 

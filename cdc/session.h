@@ -50,9 +50,9 @@ struct session {
     bool quarantined;      /* there may be something in quarantine */
     /* the history of PostgreSQL and the contents of Redis, as settled by resume.h */
     int64_t epoch;
-    char *dataset;          /* NULL: not settled */
-    int64_t ordinal;        /* the highest in a version made so far */
-    size_t max_value_bytes; /* that Redis takes; at a longer one it hangs up */
+    char *dataset;         /* NULL: not settled */
+    int64_t ordinal;       /* the highest in a version made so far */
+    size_t max_word_bytes; /* that Redis takes; at a longer one it hangs up */
     struct records records;
     struct round *looking; /* see beside_look */
     int64_t looked_at_ms;  /* when it was last known that the dataset is ours; 0: nobody looks */

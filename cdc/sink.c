@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/document.h"
+#include "cdc/packed.h"
 #include "common/arena.h"
 #include "common/mem.h"
 #include "common/redis_error.h"
@@ -12,7 +13,7 @@
 #include "queue/tombstone.h"
 
 enum {
-    CALL_DOCUMENTS = 100,
+    CALL_DOCUMENTS = 200,
     CALL_BYTES = 256 * 1024, /* a script call stays short, so that Redis serves others in between */
     /* bytes sent and not answered: the producer waits. Some 25 ms of Redis's work, for which a live change
      * that comes meanwhile waits, too. */
@@ -40,6 +41,7 @@ struct parcel {
 struct shipment {
     struct sink *sink;
     struct script_call *call;
+    struct buf tombstones; /* their keys, which come behind those of all documents */
     int route;
     size_t bytes;
     size_t count;
@@ -62,6 +64,7 @@ struct sink {
     struct sink_handlers handlers;
     void *arg;
     struct arena *arena; /* the keys */
+    struct buf word;     /* of a call, while it is made */
     struct lane *lanes;  /* of changed documents, one for each queue; then of others */
     size_t nlanes;
     struct quay puts;
@@ -105,6 +108,7 @@ static void shipment_free(struct shipment *shipment)
     if (!shipment)
         return;
     script_call_free(shipment->call);
+    buf_free(&shipment->tombstones);
     free(shipment->parcels);
     free(shipment);
 }
@@ -126,6 +130,7 @@ void sink_free(struct sink *sink)
         free(sink->lanes[i].items);
     free(sink->lanes);
     arena_free(sink->arena);
+    buf_free(&sink->word);
     free(sink);
 }
 
@@ -285,6 +290,7 @@ static void ship(struct shipment **open)
     *open = NULL;
     call = shipment->call;
     shipment->call = NULL;
+    script_keys_raw(call, &shipment->tombstones, shipment->count);
     send_off(shipment, call, on_applied);
 }
 
@@ -325,18 +331,17 @@ static struct shipment *with_room(struct sink *sink, struct quay *quay, int rout
     return *open;
 }
 
-static void add_tombstone_key(struct script_call *call, const char *key)
+static void add_tombstone_key(struct shipment *shipment, const char *key, size_t len)
 {
-    struct buf name = BUF_NONE;
+    struct sink *sink = shipment->sink;
 
-    tombstone_add_key(&name, key, strlen(key));
-    script_key(call, name.data, name.len);
-    buf_free(&name);
+    buf_clear(&sink->word);
+    tombstone_add_key(&sink->word, key, len);
+    resp_put_bulk(&shipment->tombstones, sink->word.data, sink->word.len);
 }
 
 static struct script_call *add_document(struct sink *sink, struct quay *quay,
-                                        const struct plan_projection *projection, const char *key,
-                                        int64_t version)
+                                        const struct plan_projection *projection, const char *key)
 {
     size_t len = strlen(key);
     struct shipment *shipment = with_room(sink, quay, rconn_route(sink->rconn, key, len));
@@ -345,31 +350,27 @@ static struct script_call *add_document(struct sink *sink, struct quay *quay,
         mem_grow(shipment->parcels, shipment->count, &shipment->capacity, sizeof(*shipment->parcels));
     shipment->parcels[shipment->count++] = (struct parcel){projection, arena_copy(sink->arena, key, len + 1)};
     script_key(shipment->call, key, len);
-    add_tombstone_key(shipment->call, key);
-    script_arg_int(shipment->call, version);
+    add_tombstone_key(shipment, key, len);
     return shipment->call;
 }
 
 void sink_put(struct sink *sink, const struct plan_projection *projection, const char *key, int64_t version,
               int64_t expire_ms, const struct buf *fields, size_t nfields)
 {
-    struct script_call *call = add_document(sink, &sink->puts, projection, key, version);
+    struct script_call *call = add_document(sink, &sink->puts, projection, key);
     char digest[DIGEST_LENGTH + 1];
 
     document_digest(fields, expire_ms, digest);
-    if (expire_ms < 0)
-        script_arg(call, "", 0);
-    else
-        script_arg_int(call, expire_ms);
-    script_arg(call, digest, DIGEST_LENGTH);
-    script_arg_int(call, (int64_t)nfields);
-    script_args_raw(call, fields, 2 * nfields);
+    buf_clear(&sink->word);
+    packed_add(&sink->word, version, digest, fields, nfields);
+    script_arg_int(call, expire_ms < 0 ? 0 : expire_ms);
+    script_arg(call, sink->word.data, sink->word.len);
 }
 
 void sink_remove(struct sink *sink, const struct plan_projection *projection, const char *key,
                  int64_t version)
 {
-    add_document(sink, &sink->removals, projection, key, version);
+    script_arg_int(add_document(sink, &sink->removals, projection, key), version);
 }
 
 /* Waits for every reply. */

@@ -72,6 +72,12 @@ void script_arg_int(struct script_call *call, int64_t arg)
     script_arg(call, digits, decimal_put(digits, arg));
 }
 
+void script_keys_raw(struct script_call *call, const struct buf *keys, size_t count)
+{
+    call->nkeys += count;
+    buf_add(&call->keys, keys->data, keys->len);
+}
+
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count)
 {
     call->nargs += count;

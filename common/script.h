@@ -21,7 +21,8 @@ void script_call_free(struct script_call *call); /* NULL-safe */
 void script_key(struct script_call *call, const char *key, size_t len);
 void script_arg(struct script_call *call, const char *arg, size_t len);
 void script_arg_int(struct script_call *call, int64_t arg);
-/* `count` arguments that resp_put_bulk wrote one behind the other. */
+/* `count` keys or arguments that resp_put_bulk wrote one behind the other. */
+void script_keys_raw(struct script_call *call, const struct buf *keys, size_t count);
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count);
 /* The first key of a call that has one; not NUL-terminated. */
 const char *script_first_key(const struct script_call *call, size_t *ret_len);

@@ -1,74 +1,96 @@
 #!lua
 -- put: writes documents into hashes, guarded by their version.
 --
--- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
+-- KEYS   the documents' keys, 1,000 at most; then, in the same order, their tombstones pgusher:gone:{key}
 -- ARGV   [1] how long a tombstone lives, ms
 --        then per document:
---          version     snapshot ordinal under its epoch, an integer below 2^53
---          expire_at   ms since 1970, or '' for never; at or before the server's clock means remove
---          digest      of all that follows and of expire_at
---          n           number of fields, followed by n times name, value
+--          expire_at   ms since 1970, or '0' for never; at or before the server's clock means remove
+--          packed      its fields with _v (version: snapshot ordinal under its epoch, an integer below 2^53) and _d
+--                      (digest of all else and of expire_at), as cdc/packed.h has it: what RESTORE takes
 -- Reply  per document an integer or an error:
 --          1 put, 0 unchanged (only its version moved on), 2 removed, 3 to be removed but was not there, 4 the same
 --          without a tombstone: if it was there, it went by itself, when its date passed,
 --          -1 stale (a newer version is there: nothing written), or the error that stands in the way of this
 --          document only
--- Cost   O(fields) a document. Refused as a whole (OOM) while Redis is above maxmemory.
+-- Cost   O(bytes) a document; one command for each that is new, two for others. Refused as a whole (OOM) while Redis is
+--        above maxmemory.
 -- Never  lets an older version replace a newer one or its tombstone; never touches a key that is not a hash;
 --        never fails one document because of another.
 
 local tombstone_ttl = ARGV[1]
 --@include parts/time.lua
 
-local CHUNK = 3000 -- field and value words per HSET; unpack fails above 7,999
+local DIGEST_FIRST, DIGEST_LAST, VERSION_HEAD = 18, 33, 39 -- in `packed`, from 1; the head is 128 + digits
 
-local function write(key, gone, version, expire_at, digest, first, n)
-  redis.call('DEL', key, gone)
-  redis.call('HSET', key, '_v', version, '_d', digest)
-  local last = first + 2 * n - 1
-  for from = first, last, CHUNK do
-    redis.call('HSET', key, unpack(ARGV, from, math.min(from + CHUNK - 1, last)))
+local call, pcall, tonumber = redis.call, redis.pcall, tonumber
+local count = #KEYS / 2
+local any_gone = call('EXISTS', unpack(KEYS, count + 1)) > 0 -- or may be, since a document was removed
+-- Where the first document is new, the others are likely to be. It is tried, and is no more than a guess.
+local all_new = call('EXISTS', KEYS[1]) == 0
+
+local function version_of(packed)
+  return string.sub(packed, VERSION_HEAD + 1, VERSION_HEAD + string.byte(packed, VERSION_HEAD) - 128)
+end
+
+local function remove(i, packed)
+  any_gone = true
+  local existed = call('DEL', KEYS[i])
+  local told = call('SET', KEYS[count + i], version_of(packed), 'PX', tombstone_ttl, 'GET')
+  return existed == 1 and 2 or told and 3 or 4
+end
+
+-- The tombstone goes last: it guards the key until there is a version.
+local function replace(i, expire_at, packed)
+  local written = pcall('RESTORE', KEYS[i], expire_at, packed, 'ABSTTL', 'REPLACE')
+  if written.err then
+    return written
   end
-  if expire_at ~= '' then
-    redis.call('PEXPIREAT', key, expire_at)
+  if any_gone then
+    call('DEL', KEYS[count + i])
   end
   return 1
 end
 
-local function remove(key, gone, version)
-  local existed = redis.call('DEL', key)
-  local told = redis.call('SET', gone, version, 'PX', tombstone_ttl, 'GET')
-  return existed == 1 and 2 or told and 3 or 4
-end
-
-local function put(key, gone, version, expire_at, digest, first, n)
-  local stored = redis.pcall('HMGET', key, '_v', '_d')
+local function put(i, expire_at, packed, is_past)
+  local stored = pcall('HMGET', KEYS[i], '_v', '_d')
   if stored.err then
     return stored
   end
-  local newest = stored[1] or redis.call('GET', gone)
-  if newest and tonumber(newest) > tonumber(version) then
+  local newest = stored[1] or any_gone and call('GET', KEYS[count + i])
+  if newest and tonumber(newest) > tonumber(version_of(packed)) then
     return -1
   end
-  if expire_at ~= '' and tonumber(expire_at) <= now then
-    return remove(key, gone, version)
+  if is_past then
+    return remove(i, packed)
   end
-  if stored[2] == digest then
-    redis.call('HSET', key, '_v', version)
+  if stored[2] == string.sub(packed, DIGEST_FIRST, DIGEST_LAST) then
+    call('HSET', KEYS[i], '_v', version_of(packed))
     return 0
   end
-  return write(key, gone, version, expire_at, digest, first, n)
+  return replace(i, expire_at, packed)
+end
+
+-- Where it is all that there is to do; nil when something is there already.
+local function put_new(i, expire_at, packed)
+  local written = pcall('RESTORE', KEYS[i], expire_at, packed, 'ABSTTL')
+  if not written.err then
+    return 1
+  end
+  if string.sub(written.err, 1, 7) ~= 'BUSYKEY' then
+    return written
+  end
+  all_new = false
 end
 
 local replies = {}
-local at = 2
-for i = 1, #KEYS, 2 do
-  local n = tonumber(ARGV[at + 3])
-  local outcome = put(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, n)
-  if type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
+for i = 1, count do
+  local expire_at, packed = ARGV[2 * i], ARGV[2 * i + 1]
+  local is_past = expire_at ~= '0' and tonumber(expire_at) <= now
+  local outcome = all_new and not any_gone and not is_past and put_new(i, expire_at, packed) or
+    put(i, expire_at, packed, is_past)
+  if outcome ~= 1 and type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
     return outcome -- no fault of this document
   end
-  replies[#replies + 1] = outcome
-  at = at + 4 + 2 * n
+  replies[i] = outcome
 end
 return replies

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- remove: removes documents whose row is gone, guarded by their version.
 --
--- KEYS   per document two: its key, and its tombstone pgusher:gone:{key}
+-- KEYS   the documents' keys; then, in the same order, their tombstones pgusher:gone:{key}
 -- ARGV   [1] how long a tombstone lives, ms; then per document its version, an integer below 2^53
 -- Reply  per document an integer or an error: 2 removed, 3 was not there, 4 was not there and has no tombstone: if it
 --        was there, it went by itself, when its date passed, -1 stale (a newer version is there: nothing written), or
@@ -28,8 +28,9 @@ local function remove(key, gone, version)
 end
 
 local replies = {}
-for i = 1, #KEYS, 2 do
-  local outcome = remove(KEYS[i], KEYS[i + 1], ARGV[(i + 3) / 2])
+local count = #KEYS / 2
+for i = 1, count do
+  local outcome = remove(KEYS[i], KEYS[count + i], ARGV[i + 1])
   if type(outcome) == 'table' and string.sub(outcome.err, 1, 9) ~= 'WRONGTYPE' then
     return outcome -- no fault of this document
   end

@@ -214,8 +214,8 @@ def test_access_list_of_redis(kept):
     client.config_set("port", port)
     kept.use(ticketing.projections(), redis=f"redis://pgusher:password@127.0.0.1:{port}")
     quiet(kept)
-    client.execute_command("ACL", "SETUSER", "pgusher", "-pexpireat", "-time", "resetkeys", "~event:*", "~pgusher:*", "~{search}*")
-    line = about(problems(kept, 78), "error redis: ", "docs/redis.md", "PEXPIREAT event:0", "TIME", "HSET ticket:0")
+    client.execute_command("ACL", "SETUSER", "pgusher", "-restore", "-time", "resetkeys", "~event:*", "~pgusher:*", "~{search}*")
+    line = about(problems(kept, 78), "error redis: ", "docs/redis.md", "RESTORE event:0", "TIME", "HSET ticket:0")
     assert "HSET event:0" not in line
     client.execute_command("ACL", "SETUSER", "pgusher", "-eval")
     about(problems(kept, 78), "error redis: ", "docs/redis.md", "eval")

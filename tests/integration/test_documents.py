@@ -204,3 +204,28 @@ def test_document_that_expired_by_itself_comes_back(box):
     box.db.sql("UPDATE show SET at = now() + interval '1 day'")
     box.until_has("show:1", name="x")
     box.in_step()
+
+
+WORDS = ["", "-", "+1", "-0", "00", "1 ", "1.0", "0x1", *(str(n) for edge in (0, 127, 4095, 32767, 8388607, 2147483647) for n in
+         (edge, edge + 1, -edge - 1, -edge - 2)), *(str(sign * n) for sign in (1, -1) for n in
+         (10 ** 18 - 1, 10 ** 18, 2 ** 63 - 1, 2 ** 63, 2 ** 64, 10 ** 30))]
+LENGTHS = [62, 63, 64, 125, 126, 127, 4095, 4096, 16378, 16379, 16380, 16381, 2097140, 2097146, 2097147, 2097148]
+
+
+def test_words_are_kept_as_redis_keeps_them(box):
+    """Documents are written in Redis's own format (cdc/packed.c): here it looks at every byte of it."""
+    box.redis.client.config_set("sanitize-dump-payload", "yes")
+    box.db.sql("CREATE TABLE item (id int PRIMARY KEY, word text, last text NOT NULL DEFAULT 'x')")
+    box.ready({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.db.sql("INSERT INTO item SELECT n, word FROM unnest(%s::text[]) WITH ORDINALITY _(word, n)", WORDS)
+    box.db.sql("INSERT INTO item SELECT 1000 + n, repeat('y', length) FROM unnest(%s::int[]) WITH ORDINALITY _(length, n)", LENGTHS)
+    box.until_caught_up()
+    box.in_step()
+    for number, word in enumerate(WORDS, 1):
+        assert box.hash(f"i:{number}") == {"id": str(number), "word": word, "last": "x"}
+        box.redis.client.hset(f"j:{number}", mapping={"_d": "x" * 16, "_v": "", **box.hash(f"i:{number}")})
+        box.redis.client.hset(f"i:{number}", "_v", "")
+        if len(word) < 19:
+            assert box.redis.client.memory_usage(f"i:{number}") == box.redis.client.memory_usage(f"j:{number}"), word
+    for number, length in enumerate(LENGTHS, 1001):
+        assert box.redis.client.hstrlen(f"i:{number}", "word") == length and box.redis.client.hget(f"i:{number}", "last") == b"x"
