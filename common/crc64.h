@@ -1,4 +1,5 @@
-/* The CRC-64 that Redis puts behind what it dumps (Jones's polynomial), and wants there of what it restores. */
+/* The CRC-64 that Redis puts behind what it dumps (Jones's polynomial), and wants there of what it restores.
+ */
 #ifndef PGUSHER_CRC64_H
 #define PGUSHER_CRC64_H
 

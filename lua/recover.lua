@@ -57,9 +57,7 @@ local function recover_delivered(item, max_crashes)
     return
   end
   requeued = requeued + 1
-  if not waiting.has(item) then
-    waiting.push_back(item)
-  end
+  waiting.push_new({item})
 end
 
 local function recover_copy(item)

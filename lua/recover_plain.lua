@@ -44,7 +44,7 @@ local function take_back(item)
   end
   if not waiting.has(item) and not redis.call('ZSCORE', key.delayed, item) then
     waiting.forget_other_places({item})
-    waiting.push_back(item)
+    waiting.push_back({item})
   end
 end
 

@@ -21,9 +21,7 @@ local function replay(item)
     return 0
   end
   redis.call('HDEL', key.failures, item)
-  if not waiting.has(item) then
-    waiting.push_back(item)
-  end
+  waiting.push_new({item})
   return 1
 end
 

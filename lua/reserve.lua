@@ -120,11 +120,10 @@ local function adopt()
 end
 
 local function promote_due()
-  for _, item in ipairs(redis.call('ZRANGEBYSCORE', key.delayed, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
-    redis.call('ZREM', key.delayed, item)
-    if not waiting.has(item) then
-      waiting.push_back(item)
-    end
+  local due = redis.call('ZRANGEBYSCORE', key.delayed, '-inf', now, 'LIMIT', 0, MAX_ITEMS)
+  if #due > 0 then
+    redis.call('ZREM', key.delayed, unpack(due))
+    waiting.push_new(due)
   end
 end
 

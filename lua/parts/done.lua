@@ -7,19 +7,17 @@ local function forget_failures(places)
 end
 
 local function queue_dirty(places)
-  local requeued = 0
+  local changed = {}
   for _, place in ipairs(places) do
     if redis.call('SREM', key.dirty, ARGV[place]) == 1 then
-      requeued = requeued + 1
-      if not waiting.has(ARGV[place]) then
-        waiting.push_back(ARGV[place])
-      end
+      changed[#changed + 1] = ARGV[place]
     end
   end
-  if requeued > 0 then
-    redis.call('HINCRBY', key.meta, 'requeued', requeued)
+  if #changed > 0 then
+    waiting.push_new(changed)
+    redis.call('HINCRBY', key.meta, 'requeued', #changed)
   end
-  return requeued
+  return #changed
 end
 
 -- The items stand in ARGV from `first` on. Returns how many were acked, and how many of these queued again.

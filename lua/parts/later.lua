@@ -7,17 +7,21 @@
 
 local later = {}
 
--- False: it is there already.
-function later.add(item)
-  local added = redis.call('ZADD', key.later, 'NX', now, item)
-  size[key.later] = size[key.later] + added
-  return added == 1
+-- Those that are there already stay where they are. 1,000 at most.
+function later.add(items)
+  local words, score = {}, string.format('%.0f', now) -- Redis makes a text of a number each time, slowly
+  for i, item in ipairs(items) do
+    words[2 * i - 1], words[2 * i] = score, item
+  end
+  if #items > 0 then
+    size[key.later] = size[key.later] + redis.call('ZADD', key.later, 'NX', unpack(words))
+  end
 end
 
-function later.remove(item)
-  local removed = size[key.later] > 0 and redis.call('ZREM', key.later, item) or 0
-  size[key.later] = size[key.later] - removed
-  return removed == 1
+function later.remove(items)
+  if #items > 0 then
+    size[key.later] = size[key.later] - redis.call('ZREM', key.later, unpack(items))
+  end
 end
 
 function later.take(count)
@@ -41,10 +45,6 @@ function later.move_on()
     return 0
   end
   local items = later.take(math.max(later.list_length() - length, 0))
-  for _, item in ipairs(items) do
-    if not waiting.has(item) then
-      waiting.push_back(item)
-    end
-  end
+  waiting.push_new(items)
   return #items
 end

@@ -32,16 +32,41 @@ function waiting.has(item)
   return coalesce and waiting.by_mark(item, redis.call('HGET', key.marks, item))
 end
 
-local function set_mark(item, place)
-  if coalesce then
-    redis.call('HSET', key.marks, item, struct.pack('>I6', place + waiting.PLACE_OFFSET))
-  end
+local function mark_of(place)
+  return struct.pack('>I6', place + waiting.PLACE_OFFSET)
 end
 
-function waiting.push_back(item)
-  seq = seq + 1
-  length = redis.call('LPUSH', key.waiting, item)
-  set_mark(item, seq)
+-- The places that follow seq are theirs. One that stands there twice is marked by its newest copy.
+local function set_marks(items)
+  local marks = {}
+  for i, item in ipairs(items) do
+    marks[2 * i - 1], marks[2 * i] = item, mark_of(seq + i)
+  end
+  redis.call('HSET', key.marks, unpack(marks))
+end
+
+-- Each behind the one before. 1,000 at most.
+function waiting.push_back(items)
+  if #items == 0 then
+    return
+  end
+  length = redis.call('LPUSH', key.waiting, unpack(items))
+  if coalesce then
+    set_marks(items)
+  end
+  seq = seq + #items
+end
+
+-- Those of them that do not wait; each stands here once. 1,000 at most.
+function waiting.push_new(items)
+  local marks = coalesce and #items > 0 and redis.call('HMGET', key.marks, unpack(items))
+  local new = {}
+  for i, item in ipairs(items) do
+    if not marks or not waiting.by_mark(item, marks[i]) then
+      new[#new + 1] = item
+    end
+  end
+  waiting.push_back(new)
 end
 
 -- What a plain program pushed again may be elsewhere as well; a dead one starts anew.
@@ -66,7 +91,9 @@ end
 function waiting.push_front(item)
   if not waiting.has(item) then
     waiting.forget_other_places({item})
-    set_mark(item, seq - length)
+    if coalesce then
+      redis.call('HSET', key.marks, item, mark_of(seq - length))
+    end
     length = redis.call('RPUSH', key.waiting, item)
   end
 end

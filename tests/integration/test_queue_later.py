@@ -115,3 +115,16 @@ def test_a_change_that_a_backfill_has_written_first_comes_at_once(market, queue)
     market.until_caught_up()
     assert not queue.client.zscore(f"{QUEUE}:later", "ticket:1500")
     assert queue.client.lpos(QUEUE, "ticket:1500") is not None
+
+
+@pytest.mark.parametrize("lane", ["", "later", "sooner"])
+def test_a_call_of_nothing_and_of_one_item_twice(queue, lane):
+    old = [f"old:{number}" for number in range(MANY)]
+    enqueue(queue.client, *old, lane="later")
+    enqueue(queue.client, "x", "y", lane="later")
+    assert enqueue(queue.client, lane=lane) == []
+    assert enqueue(queue.client, "x", "x", "z", "z", lane=lane) == {
+        "": ["coalesced", "coalesced", "queued", "coalesced"], "later": ["coalesced", "coalesced", "queued", "coalesced"],
+        "sooner": ["coalesced", "absent", "absent", "absent"]}[lane]
+    given = Native(queue.client).reserve(MANY + 10)
+    assert sorted(given) == sorted([*old, "x", "y", *("z" for _ in range(lane != "sooner"))])
