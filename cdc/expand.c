@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 
 #define LOOKUP_INLINE "2000" /* ids that a lookup may add to the page */
@@ -262,8 +263,9 @@ static int apply_projection(struct expansion *expansion, struct err *err)
     return batch_apply_ids(expansion->batch, expansion->projection, expansion->ids, err);
 }
 
-/* Which projections are touched. An install since this session began may have given tables new keys: the plan
- * must be read again before their changes can be understood. */
+/* Which projections are touched; of a broken one the routes are not known, so any change may concern it. An
+ * install since this session began may have given tables new keys: the plan must be read again before their
+ * changes can be understood. */
 static int find_touched(const struct plan *plan, const struct change *changes, size_t count,
                         struct expand_result *results, struct err *err)
 {
@@ -306,17 +308,13 @@ static void expansion_free(struct expansion *expansion)
     ids_free(expansion->ids);
 }
 
-/* 0 also when it turns out that the projection does not fit: the others are applied. Of a broken one the
- * routes are not known, so any change may concern it. */
+/* 0 also when it turns out that the projection does not fit: the others are applied. */
 static int apply_to(struct batch *batch, struct session *session, size_t projection,
                     const struct change *changes, size_t count, struct expand_result *result, struct err *err)
 {
-    struct expansion expansion;
+    struct expansion expansion = expansion_new(session, batch, projection);
     int failed;
 
-    if (session->plan->projections[projection].broken)
-        return 0;
-    expansion = expansion_new(session, batch, projection);
     collect(&expansion, changes, count, result);
     failed = apply_projection(&expansion, &result->unfit);
     expansion_free(&expansion);
@@ -326,14 +324,38 @@ static int apply_to(struct batch *batch, struct session *session, size_t project
     return -1;
 }
 
+/* Those to be read, the quickest first; the caller frees. */
+static size_t *order_touched(const struct plan *plan, const struct expand_result *results, size_t *ret_count)
+{
+    size_t *order = mem_alloc(sizeof(*order) * (plan->nprojections + 1)), count = 0;
+
+    for (size_t i = 0; i < plan->nprojections; i++) {
+        size_t at = count;
+
+        if (!results[i].touched || plan->projections[i].broken)
+            continue;
+        for (; at > 0 && plan->projections[order[at - 1]].took_us > plan->projections[i].took_us; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+        count++;
+    }
+    *ret_count = count;
+    return order;
+}
+
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  struct expand_result *results, struct err *err)
 {
     int result = find_touched(session->plan, changes, count, results, err);
+    size_t left, *order = order_touched(session->plan, results, &left);
 
-    for (size_t i = 0; i < session->plan->nprojections && result == 0; i++)
-        if (results[i].touched)
-            result = apply_to(batch, session, i, changes, count, &results[i], err);
+    for (size_t i = 0; i < left && result == 0; i++) {
+        int64_t began_us = clock_mono_us();
+
+        result = apply_to(batch, session, order[i], changes, count, &results[order[i]], err);
+        session->plan->projections[order[i]].took_us = clock_mono_us() - began_us;
+    }
+    free(order);
     return result;
 }
 

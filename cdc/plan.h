@@ -1,6 +1,6 @@
 /* The plan: a configuration married to what the catalog says. For each projection the SQL that reads its
  * documents, and for each captured table the routes from its changelog keys to document ids. Immutable once
- * built, but for which projections are broken.
+ * built, but for which projections are broken, and how long they take.
  */
 #ifndef PGUSHER_PLAN_H
 #define PGUSHER_PLAN_H
@@ -46,9 +46,10 @@ struct plan_projection {
     /* per column of the key template: which id column it is, -1 for none; and its position in the source */
     int key_ids[MAX_KEY_COLUMNS];
     int key_columns[MAX_KEY_COLUMNS];
-    char *shape;    /* see shape.h */
-    char **lookups; /* per watch, without a semicolon; NULL where it has none */
-    char *broken;   /* why nothing of it can be read now, and the rest need not be set; NULL: it can */
+    char *shape;     /* see shape.h */
+    char **lookups;  /* per watch, without a semicolon; NULL where it has none */
+    char *broken;    /* why nothing of it can be read now, and the rest need not be set; NULL: it can */
+    int64_t took_us; /* what the documents of its last page took, see expand.h */
 };
 
 /* A changelog row of this capture leads to documents of this projection through this watch. */

@@ -6,12 +6,22 @@
 #include <string.h>
 #include <time.h>
 
-static int64_t now_ms(clockid_t id)
+static int64_t now_us(clockid_t id)
 {
     struct timespec ts;
 
     clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t now_ms(clockid_t id)
+{
+    return now_us(id) / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+    return now_us(CLOCK_MONOTONIC);
 }
 
 int64_t clock_mono_ms(void)
