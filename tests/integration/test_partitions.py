@@ -84,6 +84,19 @@ def test_work_is_shared_and_every_change_arrives(four):
     four.until(lambda: all(daemon.said("changes applied") for daemon in four.daemons), 15, "all have worked")
 
 
+def test_a_backlog_of_many_pages_changes_hands(tickets):
+    """Pages grow, and the next one is read while one is written: whoever comes or dies in between."""
+    tickets.ready(ticketing.projections()).stop()
+    tickets.db.sql("INSERT INTO ticket (id, event_id, price) SELECT id, 1 + id % 3, 10 FROM generate_series(1001, 26000) id")
+    tickets.db.sql("UPDATE ticket SET price = 11 WHERE id > 1000 AND id % 2 = 0")
+    tickets.start()
+    tickets.until(lambda: tickets.redis.client.dbsize() > 1200, 5, "the first pages are written")
+    tickets.start()
+    until_shares(tickets, 8, 8, seconds=5)
+    tickets.daemons[1].kill()
+    tickets.in_step()
+
+
 def test_killed_worker_is_replaced_within_a_second(four):
     with Watch(four.db) as watch, Traffic(four.db, 4000) as traffic:
         for number in range(3):

@@ -1,6 +1,8 @@
 /* The part of common/script.h that needs no Redis. */
 #include "common/script.h"
 
+#include <stdio.h>
+
 #include "unit.h"
 
 static const struct script script = {"unit", "da39a3ee5e6b4b0d3255bfef95601890afd80709", ""};
@@ -15,6 +17,20 @@ START_TEST(bulk_is_length_and_bytes)
     ck_assert_uint_eq(out.len, 9 + 6 + 10);
     ck_assert_mem_eq(out.data, "$3\r\nabc\r\n$0\r\n\r\n$4\r\n\r\n\0\xff\r\n", out.len);
     buf_free(&out);
+}
+END_TEST
+
+START_TEST(numbers_are_as_printf_writes_them)
+{
+    static const int64_t numbers[] = {0, 9, 10, 1234567890, -1, -10, INT64_MAX, INT64_MIN};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        char digits[DECIMAL_MAX], expected[DECIMAL_MAX + 1];
+        size_t len = decimal_put(digits, numbers[i]);
+
+        ck_assert_uint_eq(len, (size_t)snprintf(expected, sizeof(expected), "%lld", (long long)numbers[i]));
+        ck_assert_mem_eq(digits, expected, len);
+    }
 }
 END_TEST
 
@@ -64,5 +80,5 @@ START_TEST(call_knows_its_size)
 }
 END_TEST
 
-UNIT_MAIN("script", UNIT(bulk_is_length_and_bytes), UNIT(bulk_counts_bytes_not_letters),
-          UNIT(bulk_of_a_large_value), UNIT(call_knows_its_size))
+UNIT_MAIN("script", UNIT(bulk_is_length_and_bytes), UNIT(numbers_are_as_printf_writes_them),
+          UNIT(bulk_counts_bytes_not_letters), UNIT(bulk_of_a_large_value), UNIT(call_knows_its_size))
