@@ -15,7 +15,7 @@ from market import market, versions
 from peers.bucardo import BUCARDO, bucardo
 from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
-COUNT = {OURS: 50_000, GOOD: 20_000, NATURAL: 3_000, BUCARDO: 20_000}
+COUNT = {OURS: 50_000, GOOD: 20_000, NATURAL: 3_000, BUCARDO: 5_000}
 DRAIN = f"drain of a backlog of {COUNT[OURS]:,} changes"
 BESIDE, FREE = "beside an open transaction", "the same without"
 ROWS = [
