@@ -11,7 +11,7 @@ import plots
 from captures import Captures
 from contestants import GOOD, NATURAL, Ours, Python
 from load import backlog
-from market import market, versions
+from market import backfill, market, versions
 from peers.bucardo import BUCARDO, bucardo
 from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
@@ -64,7 +64,7 @@ class Contest:
     def prepare(self):
         """Redis has every document of ours."""
         self.captures.only(OURS)
-        self.box.pgusher("backfill").must(0)
+        backfill(self.box)
 
     def turn(self, name):
         self.captures.only(name)

@@ -7,7 +7,7 @@ contestant has handled everything it ever will.
 from captures import Captures
 from contestants import GOOD, NATURAL, Ours, Python
 from load import change
-from market import market, versions
+from market import backfill, market, versions
 from report import OURS, Row, Samples, publish, rounds_wanted, table
 
 SCALE = 0.1
@@ -48,7 +48,7 @@ def restarted(box, follower):
 def fill(box, follower):
     """What the contestant begins with: all of it right."""
     if follower.name == OURS:
-        box.pgusher("backfill").must(0)
+        backfill(box)
     else:
         follower.fill(TICKETS)
     assert follower.wrong(1, TICKETS) == 0

@@ -6,7 +6,7 @@ import time
 
 import crowd
 from contestants import PASSED
-from market import versions
+from market import backfill, versions
 from report import Row, Samples, publish, rounds_wanted, table
 
 LARGE = bool(os.environ.get("LARGE"))
@@ -26,7 +26,7 @@ ROWS = [
 ]
 
 
-def backfill(box, size, samples, rounds):
+def backfills(box, size, samples, rounds):
     """Once more than once where it is short, because of the noise."""
     box.use(crowd.projections())
     crowd.fill(box, size)
@@ -34,7 +34,7 @@ def backfill(box, size, samples, rounds):
     for _ in range(rounds if size < 1_000_000 else 1):
         box.redis.client.flushall()
         began = time.monotonic()
-        box.pgusher("backfill").must(0)
+        backfill(box)
         samples.add(BACKFILL, SIZES[size], size / (time.monotonic() - began))
     box.pgusher("uninstall").must(0)
 
@@ -85,7 +85,7 @@ def main():
     samples = Samples({BACKFILL: "{:,.0f}/s", LATENCY: "{:.2f} ms", LOOKUP: "{:.2f} s"})
     with crowd.crowd() as box:
         for size in SIZES:
-            backfill(box, size, samples, rounds)
+            backfills(box, size, samples, rounds)
         box.redis.client.flushall()
         for count, who in ((1, FEW), (100, MANY)):
             latency(box, count, who, samples)

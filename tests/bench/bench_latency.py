@@ -10,7 +10,7 @@ import plots
 from captures import Captures
 from contest import PROGRAMS, Turn
 from contestants import BARE_LOOP, GOOD, NATURAL, BareLoop, Ours, Python
-from market import market, versions
+from market import backfill, market, versions
 from peers.bucardo import BUCARDO, bucardo
 from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
@@ -79,7 +79,7 @@ def main():
     with market() as box:
         contest = Contest(box, rounds)
         contest.captures.only(OURS)
-        box.pgusher("backfill").must(0)
+        backfill(box)
         for i in range(rounds):
             for name in rotated(contest.followers, i):
                 if name == BUCARDO and i > 0:  # once: it takes long to start

@@ -9,7 +9,7 @@ import plots
 from captures import Captures
 from contestants import GOOD, NATURAL, Ours, Python
 from load import change
-from market import market, versions
+from market import backfill, market, versions
 from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
 BARE = "bare tables, the writers alone"
@@ -62,7 +62,7 @@ def main():
     with market() as box:
         contest = Contest(box)
         contest.captures.only(OURS)
-        box.pgusher("backfill").must(0)
+        backfill(box)
         for i in range(rounds):
             for name in rotated(COUNT, i):
                 contest.turn(name)

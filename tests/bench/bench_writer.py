@@ -13,7 +13,7 @@ import plots
 from captures import Captures
 from contestants import GOOD, NATURAL, Ours, Python
 from load import backlog, rate
-from market import TICKETS, fill, market, versions
+from market import TICKETS, backfill, fill, market, versions
 from peers.bucardo import BUCARDO, bucardo
 from report import Row, Samples, is_full, publish, rotated, rounds_wanted, table
 
@@ -130,7 +130,7 @@ def main():
     rounds = rounds_wanted()
     with market(scale=0, settings={"autovacuum": "off"}) as box:
         contest = Contest(box)
-        box.pgusher("backfill").must(0)  # of nothing: only what changes will be written
+        backfill(box)  # of nothing: only what changes will be written
         fill(box.db)
         contest.warm_up()
         for i in range(rounds):

@@ -10,10 +10,12 @@ import tempfile
 
 from harness.box import Box, projection
 from harness.postgres import Cluster, program
+from harness.programs import run_program
 from harness.redis_server import RedisServer
 from report import first_line
 
 VENUES, EVENTS, TICKETS = 1_000, 20_000, 500_000
+LIMIT_S = 600
 
 # As a server in production has it; the tests' own settings are for speed, and log much.
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "shared_preload_libraries": "", "shared_buffers": "512MB",
@@ -90,6 +92,11 @@ def fill(db, scale=1.0):
     db.sql(KEYS)
     db.sql("VACUUM ANALYZE")
     db.sql("CHECKPOINT")
+
+
+def backfill(box):
+    """All documents, by the command alone, however many there are."""
+    run_program("pgusher", "-c", box.path, "backfill", seconds=LIMIT_S).must(0)
 
 
 def versions(*more):

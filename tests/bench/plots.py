@@ -11,7 +11,7 @@ WIDTH, MARGIN = 760, 24
 BAR, GAP = 22, 12
 COLOURS = ["#2f6fde", "#e07b39", "#3a9a5b", "#b04fc4", "#8a8f98", "#c4a000"]
 LIMIT = "#8a8f98"
-LEAST_MS = 0.01
+LEAST_MS = 0.1
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #22262b } .title { font-size: 16px; font-weight: 600 }
     .paper { fill: #ffffff } .grid { stroke: #d9dde2 } .axis { stroke: #22262b }
