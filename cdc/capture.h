@@ -1,11 +1,11 @@
 /* Capture: composes the SQL that makes the database log which documents changed. Talks to the catalog,
  * changes nothing.
  *
- * A row trigger logs the key columns of OLD and NEW. The UPDATE trigger has a WHEN condition over the columns
- * that the sources really read (pg_depend knows them), so that other updates cost nothing; WHEN sees what
- * BEFORE triggers did, which UPDATE OF would not. Row triggers on a partitioned table reach its partitions by
- * themselves, TRUNCATE triggers do not and are set on each. The comparison is of images (record_image_ne),
- * because equal values may differ in text: 1.0 and 1.00.
+ * A row trigger logs the key columns of OLD and NEW. Of an UPDATE it first looks whether a column changed
+ * that the sources really read (pg_depend knows them), after what BEFORE triggers did, which UPDATE OF would
+ * not see. A WHEN condition would cost more than the call: PostgreSQL parses it anew for every statement. Row
+ * triggers on a partitioned table reach its partitions by themselves, TRUNCATE triggers do not and are set on
+ * each.
  *
  * The functions ask the gates of all fleets, so a fleet that comes or goes changes them; that waits for
  * whoever writes the tables, as changing a trigger does.

@@ -117,14 +117,12 @@ static void put_triggers(struct composing *composing, const struct need *need, i
 {
     char *on_change = mem_printf("FOR EACH ROW EXECUTE FUNCTION pgusher.capture_%d()", id);
     char *on_truncate = mem_printf("FOR EACH STATEMENT EXECUTE FUNCTION pgusher.capture_%d()", id);
-    char *on_update = capture_sql_on_update(need, id);
 
     put_trigger(composing, need->oid, need->qualified, "pgusher_change", "AFTER INSERT OR DELETE", on_change);
-    put_trigger(composing, need->oid, need->qualified, "pgusher_update", "AFTER UPDATE", on_update);
+    put_trigger(composing, need->oid, need->qualified, "pgusher_update", "AFTER UPDATE", on_change);
     put_truncate_triggers(composing, need, on_truncate);
     free(on_change);
     free(on_truncate);
-    free(on_update);
 }
 
 /* ---- what nobody needs any more ---- */

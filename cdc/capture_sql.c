@@ -1,21 +1,59 @@
 #include "cdc/capture_sql.h"
 
-#include <string.h>
-
 #include "common/pg.h"
 
-static void put_record(struct buf *sql, const char *which, const struct need *need)
+/* Every name is written with its schema: the writer's search_path must decide nothing. It is not pinned,
+ * because leaving a function with a SET costs a writer more than all that this one does (PostgreSQL 15 looks
+ * through all settings then). CASE x WHEN, IN, IS DISTINCT FROM and BETWEEN take their operators from it. */
+#define OP(sign) " OPERATOR(pg_catalog." sign ") "
+
+static void put_column(struct buf *sql, const char *which, const char *column)
 {
-    if (need->all_columns) {
-        buf_printf(sql, "%s.*", which);
-        return;
-    }
+    buf_printf(sql, "%s.", which);
+    pg_put_identifier(sql, column);
+}
+
+static void put_row(struct buf *sql, const char *which, const struct names *columns)
+{
     buf_puts(sql, "ROW(");
-    for (size_t i = 0; i < need->columns.count; i++) {
-        buf_printf(sql, "%s%s.", i ? ", " : "", which);
-        pg_put_identifier(sql, need->columns.list[i]);
+    for (size_t i = 0; i < columns->count; i++) {
+        buf_puts(sql, i ? ", " : "");
+        put_column(sql, which, columns->list[i]);
     }
     buf_putc(sql, ')');
+}
+
+/* The comparison is of images, because equal values may differ in text: 1.0 and 1.00. */
+static void put_image_test(struct buf *sql, const char *test, const struct names *columns)
+{
+    buf_printf(sql, "pg_catalog.record_image_%s(", test);
+    put_row(sql, "OLD", columns);
+    buf_puts(sql, ", ");
+    put_row(sql, "NEW", columns);
+    buf_putc(sql, ')');
+}
+
+static void put_nothing_changed(struct buf *sql, const struct need *need)
+{
+    if (need->whole_row)
+        buf_puts(sql, "pg_catalog.record_image_eq(OLD, NEW)");
+    else
+        put_image_test(sql, "eq", &need->columns);
+}
+
+static void put_keys_changed(struct buf *sql, const struct need *need)
+{
+    if (!need->exact) {
+        put_image_test(sql, "ne", &need->keys);
+        return;
+    }
+    for (size_t i = 0; i < need->keys.count; i++) {
+        buf_puts(sql, i ? " AND " : "(");
+        put_column(sql, "OLD", need->keys.list[i]);
+        buf_puts(sql, OP("="));
+        put_column(sql, "NEW", need->keys.list[i]);
+    }
+    buf_puts(sql, ") IS NOT TRUE");
 }
 
 /* ARRAY[…] of the keys as the documents show them: in the text of their output functions. */
@@ -25,41 +63,59 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
     for (size_t i = 0; i < need->keys.count; i++) {
         struct buf key = BUF_NONE;
 
-        buf_printf(&key, "%s.", which);
-        pg_put_identifier(&key, need->keys.list[i]);
+        put_column(&key, which, need->keys.list[i]);
+        buf_puts(sql, i ? ", " : "");
         if (need->careful)
-            buf_printf(sql, "%sCASE WHEN %s IS NULL THEN NULL ELSE format('%%s', %s) END", i ? ", " : "",
-                       key.data, key.data);
+            buf_printf(sql, "CASE WHEN %s IS NULL THEN NULL ELSE pg_catalog.format('%%s', %s) END", key.data,
+                       key.data);
         else
-            buf_printf(sql, "%s%s::text", i ? ", " : "", key.data);
+            buf_printf(sql, "%s::pg_catalog.text", key.data);
         buf_free(&key);
     }
     buf_putc(sql, ']');
 }
 
-/* What to log: `logged`, and then `other` unless it is NULL. They are compared as variables, whose
+/* What to log: `logged`, and then `other` unless it is NULL. They are compared and hashed as variables, whose
  * collation is the default; columns of different collations cannot be compared in one array. */
 static void put_choice(struct buf *sql, const struct need *need)
 {
-    buf_puts(sql, "    IF TG_OP = 'DELETE' THEN\n        logged := ");
-    put_keys(sql, "OLD", need);
-    buf_puts(sql, ";\n    ELSIF TG_OP <> 'TRUNCATE' THEN\n        logged := ");
+    buf_puts(sql, "    IF TG_OP" OP("=") "'UPDATE' THEN\n        IF ");
+    put_nothing_changed(sql, need);
+    buf_puts(sql, " THEN\n            RETURN NULL;\n        END IF;\n        logged := ");
     put_keys(sql, "NEW", need);
-    buf_puts(sql, ";\n        IF TG_OP = 'UPDATE' THEN\n            other := ");
+    buf_puts(sql, ";\n        IF ");
+    put_keys_changed(sql, need);
+    buf_puts(sql, " THEN\n            other := ");
     put_keys(sql, "OLD", need);
-    buf_puts(sql, ";\n            IF other = logged THEN\n                other := NULL;\n"
-                  "            END IF;\n        END IF;\n    END IF;\n");
+    buf_puts(sql,
+             ";\n            IF other" OP("=") "logged THEN\n                other := NULL;\n"
+                                               "            END IF;\n        END IF;\n    ELSIF TG_OP" OP(
+                                                   "=") "'INSERT' THEN\n        logged := ");
+    put_keys(sql, "NEW", need);
+    buf_puts(sql, ";\n    ELSIF TG_OP" OP("=") "'DELETE' THEN\n        logged := ");
+    put_keys(sql, "OLD", need);
+    buf_puts(sql, ";\n    END IF;\n");
 }
 
 static void put_insert(struct buf *sql, int id)
 {
-    buf_puts(sql, "        CASE gauge & 3\n");
-    for (int table = 0; table < 4; table++)
+    buf_puts(sql, "        -- In this order: see pgusher.set_gauge.\n"
+                  "        next := pg_catalog.nextval('pgusher.changelog_seq');\n"
+                  "        gauge := pg_catalog.pg_sequence_last_value('pgusher.gauge');\n"
+                  "        IF next" OP(">=") "(gauge" OP(
+                      ">>") "2) THEN\n"
+                            "            PERFORM pgusher.note_dropped();\n            RETURN NULL;\n");
+    for (int table = 0; table < 4; table++) {
+        if (table < 3)
+            buf_printf(sql, "        ELSIF (gauge" OP("&") "3)" OP("=") "%d THEN\n", table);
+        else
+            buf_puts(sql, "        ELSE\n");
         buf_printf(sql,
-                   "        WHEN %d THEN INSERT INTO pgusher.changelog_%d (seq, part, capture, keys)\n"
+                   "            INSERT INTO pgusher.changelog_%d (seq, part, capture, keys)\n"
                    "            VALUES (next, slice, %d, logged);\n",
-                   table, table, id);
-    buf_puts(sql, "        END CASE;\n");
+                   table, id);
+    }
+    buf_puts(sql, "        END IF;\n");
 }
 
 static void put_gates(struct buf *sql, const struct gates *gates)
@@ -70,49 +126,32 @@ static void put_gates(struct buf *sql, const struct gates *gates)
                   "them all.\n"
                   "        IF NOT (");
     for (size_t i = 0; i < gates->count; i++)
-        buf_printf(sql, "%spg_try_advisory_xact_lock_shared(1885828467, %d + slice)",
+        buf_printf(sql, "%spg_catalog.pg_try_advisory_xact_lock_shared(1885828467, %d" OP("+") "slice)",
                    i ? "\n                AND " : "", gates->numbers[i] * 1024);
-    buf_puts(sql, ") THEN\n            PERFORM pg_notify('pgusher', slice::text);\n        END IF;\n");
+    buf_puts(sql, ") THEN\n            PERFORM pg_catalog.pg_notify('pgusher', slice::pg_catalog.text);\n    "
+                  "    END IF;\n");
 }
 
 void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates)
 {
     buf_printf(sql,
                "CREATE OR REPLACE FUNCTION pgusher.capture_%d() RETURNS trigger\n"
-               "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp\n",
+               "LANGUAGE plpgsql SECURITY DEFINER\n",
                id);
     if (need->careful)
-        buf_puts(sql, "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
+        buf_puts(sql, "SET search_path = pg_catalog, pg_temp\n"
+                      "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
                       "SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'\n");
-    buf_puts(sql, "AS $function$\nDECLARE\n    logged text[];\n    other text[];\n    slice integer := 0;\n"
-                  "    next bigint;\n    gauge bigint;\nBEGIN\n");
+    buf_puts(sql, "AS $function$\nDECLARE\n    logged pg_catalog.text[];\n    other pg_catalog.text[];\n"
+                  "    slice integer;\n    next bigint;\n    gauge bigint;\nBEGIN\n");
     put_choice(sql, need);
     buf_printf(sql,
-               "    LOOP\n        IF logged IS NOT NULL THEN\n"
-               "            slice := (hash_array(logged) & 2147483647) %% %d;\n"
-               "        END IF;\n",
+               "    LOOP\n        slice := coalesce((pg_catalog.hash_array(logged)" OP("&") "2147483647)" OP(
+                   "%%") "%d, 0);\n",
                gates->partitions);
-    buf_puts(sql, "        -- In this order: see pgusher.set_gauge.\n"
-                  "        next := nextval('pgusher.changelog_seq');\n"
-                  "        gauge := pg_sequence_last_value('pgusher.gauge');\n"
-                  "        IF next >= gauge >> 2 THEN\n"
-                  "            PERFORM pgusher.note_dropped();\n"
-                  "            RETURN NULL;\n        END IF;\n");
     put_insert(sql, id);
     put_gates(sql, gates);
     buf_puts(sql, "        EXIT WHEN other IS NULL;\n        logged := other;\n        other := NULL;\n"
                   "    END LOOP;\n    RETURN NULL;\nEND\n$function$;\n");
     buf_printf(sql, "REVOKE ALL ON FUNCTION pgusher.capture_%d() FROM PUBLIC;\n", id);
-}
-
-char *capture_sql_on_update(const struct need *need, int id)
-{
-    struct buf sql = BUF_NONE;
-
-    buf_puts(&sql, "FOR EACH ROW WHEN (pg_catalog.record_image_ne(");
-    put_record(&sql, "OLD", need);
-    buf_puts(&sql, ", ");
-    put_record(&sql, "NEW", need);
-    buf_printf(&sql, ")) EXECUTE FUNCTION pgusher.capture_%d()", id);
-    return buf_take(&sql);
 }

@@ -1,4 +1,4 @@
-/* The SQL of capture: the trigger function of a table, and when its UPDATE trigger fires. Pure. */
+/* The SQL of capture: the trigger function of a table. Pure. */
 #ifndef PGUSHER_CAPTURE_SQL_H
 #define PGUSHER_CAPTURE_SQL_H
 
@@ -12,12 +12,8 @@ struct gates {
     int partitions;
 };
 
-/* Appends the function pgusher.capture_ID, which logs the keys of OLD and NEW and rings when somebody sleeps.
- */
+/* Appends the function pgusher.capture_ID, which logs the keys of OLD and NEW if a column that matters has
+ * changed, and rings when somebody sleeps. */
 void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates);
-
-/* FOR EACH ROW WHEN (a column that matters changed) EXECUTE FUNCTION …; the caller frees. The images are
- * compared, because equal values may differ in text: 1.0 and 1.00. */
-char *capture_sql_on_update(const struct need *need, int id);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 
 enum { FLEET_NAME, FLEET_NUMBER, FLEET_VERSION, FLEET_PARTITIONS };
+enum { TYPES_RELATION, TYPES_CAREFUL, TYPES_EXACT, TYPES_WHOLE_ROW };
 
 int composing_count(const struct composing *composing)
 {
@@ -168,33 +169,62 @@ static int load_parents(struct composing *composing, struct pg *pg, const struct
     return result;
 }
 
+static char *names_literal(const struct names *names)
+{
+    return array_literal((const char *const *)names->list, names->count);
+}
+
+/* The parameters of sql_key_types. */
+static void list_needs(const struct needs *needs, char *ret_params[3])
+{
+    struct {
+        char **oids, **keys, **columns;
+    } lists;
+    size_t bytes = (needs->count + 1) * sizeof(char *);
+
+    lists.oids = mem_zalloc(bytes);
+    lists.keys = mem_zalloc(bytes);
+    lists.columns = mem_zalloc(bytes);
+    for (size_t i = 0; i < needs->count; i++) {
+        lists.oids[i] = needs->list[i].oid;
+        lists.keys[i] = names_literal(&needs->list[i].keys);
+        lists.columns[i] = names_literal(&needs->list[i].columns);
+    }
+    ret_params[0] = array_literal((const char *const *)lists.oids, needs->count);
+    ret_params[1] = array_literal((const char *const *)lists.keys, needs->count);
+    ret_params[2] = array_literal((const char *const *)lists.columns, needs->count);
+    for (size_t i = 0; i < needs->count; i++) {
+        free(lists.keys[i]);
+        free(lists.columns[i]);
+    }
+    free(lists.oids);
+    free(lists.keys);
+    free(lists.columns);
+}
+
+static void adopt_types(struct need *need, const struct pg_rows *rows, int row)
+{
+    need->careful = *pg_rows_get(rows, row, TYPES_CAREFUL, NULL) == 't';
+    need->exact = *pg_rows_get(rows, row, TYPES_EXACT, NULL) == 't';
+    need->whole_row = need->all_columns || *pg_rows_get(rows, row, TYPES_WHOLE_ROW, NULL) == 't';
+}
+
 static int load_key_types(struct pg *pg, struct needs *needs, struct err *err)
 {
-    char **oids = mem_zalloc((needs->count + 1) * sizeof(char *));
-    char **keys = mem_zalloc((needs->count + 1) * sizeof(char *));
-    char *params[2];
-    struct pg_query query = {.sql = sql_key_types, .params = (const char *const *)params, .nparams = 2};
+    char *params[3];
+    struct pg_query query = {.sql = sql_key_types, .params = (const char *const *)params, .nparams = 3};
     struct pg_rows *rows = NULL;
     int result;
 
-    for (size_t i = 0; i < needs->count; i++) {
-        oids[i] = needs->list[i].oid;
-        keys[i] = array_literal((const char *const *)needs->list[i].keys.list, needs->list[i].keys.count);
-    }
-    params[0] = array_literal((const char *const *)oids, needs->count);
-    params[1] = array_literal((const char *const *)keys, needs->count);
+    list_needs(needs, params);
     result = pg_run(pg, &query, &rows, err);
     for (int row = 0; result == 0 && row < pg_rows_count(rows); row++)
         for (size_t i = 0; i < needs->count; i++)
-            if (strcmp(pg_rows_get(rows, row, 0, NULL), oids[i]) == 0)
-                needs->list[i].careful = true;
+            if (strcmp(pg_rows_get(rows, row, TYPES_RELATION, NULL), needs->list[i].oid) == 0)
+                adopt_types(&needs->list[i], rows, row);
     pg_rows_free(rows);
-    for (size_t i = 0; i < needs->count; i++)
-        free(keys[i]);
-    free(params[0]);
-    free(params[1]);
-    free(keys);
-    free(oids);
+    for (size_t i = 0; i < 3; i++)
+        free(params[i]);
     return result;
 }
 

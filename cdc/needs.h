@@ -20,7 +20,9 @@ struct need {
     struct names keys;
     struct names columns; /* the keys are among them */
     bool all_columns;
-    bool careful; /* the text of a key depends on settings, or is not what its cast gives */
+    bool careful;   /* the text of a key depends on settings, or is not what its cast gives */
+    bool exact;     /* keys that are equal have the same text */
+    bool whole_row; /* every column matters */
 };
 
 struct needs {

@@ -114,6 +114,17 @@ def test_null_in_a_watched_column(box):
     assert set(box.queued()) == {"owner:1", "owner:2"}
 
 
+def test_keys_that_are_equal_but_not_the_same(box):
+    """The texts differ, so two documents change; where the key is as it was, or NULL, one row is enough."""
+    box.db.sql("CREATE TABLE page (n numeric, hits int); INSERT INTO page VALUES (1.0, 1), (NULL, 1)")
+    box.db.sql("CREATE TABLE part (n int, hits int); INSERT INTO part VALUES (NULL, 1); CREATE VIEW part_card AS SELECT n AS id, hits FROM part")
+    box.use({"page": projection("page", {"page": "n"}, id="n"), "part": projection("part_card", {"part": "n"})})
+    box.install()
+    box.db.sql("UPDATE page SET n = 1.00 WHERE n = 1; UPDATE page SET hits = 2; UPDATE part SET hits = 2")
+    assert box.db.sql("SELECT keys FROM pgusher.changelog ORDER BY capture, keys") == [
+        (["1.0"],), (["1.00"],), (["1.00"],), ([None],), ([None],)]
+
+
 def test_truncate_of_a_joined_table(tickets):
     tickets.ready(ticketing.projections())
     tickets.db.sql("TRUNCATE ticket")
