@@ -68,10 +68,13 @@ static void *writer_run(void *context)
     return NULL;
 }
 
-/* A message of the pattern __keyspace@DB__:ticket:ID. */
+/* A message of the pattern __keyspace@DB__:ticket:ID. What else is done to the hash, as its expiry, does not
+ * count. */
 static void message_seen(const redisReply *message, int64_t now_ns)
 {
-    const char *id = message->elements == 4 ? strrchr(message->element[2]->str, ':') : NULL;
+    const char *event = message->elements == 4 ? message->element[3]->str : "";
+    bool is_write = strcmp(event, "hset") == 0 || strcmp(event, "restore") == 0;
+    const char *id = is_write ? strrchr(message->element[2]->str, ':') : NULL;
     long which = id != NULL ? atol(id + 1) - first : -1;
 
     if (which >= 0 && which < count && readable_ns[which] == 0)
@@ -113,7 +116,7 @@ static redisContext *subscribe(const char *socket, const char *db)
 
     if (redis == NULL || redis->err)
         die("Redis", socket);
-    freeReplyObject(redisCommand(redis, "CONFIG SET notify-keyspace-events Kh"));
+    freeReplyObject(redisCommand(redis, "CONFIG SET notify-keyspace-events Kgh"));
     reply = redisCommand(redis, "PSUBSCRIBE __keyspace@%s__:ticket:*", db);
     if (reply == NULL)
         die("Redis", redis->errstr);
