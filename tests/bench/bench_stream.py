@@ -14,7 +14,7 @@ from report import OURS, Row, Samples, is_full, publish, rotated, rounds_wanted,
 
 BARE = "bare tables, the writers alone"
 CHANGES = 50_000
-COUNT = {BARE: CHANGES, OURS: CHANGES, GOOD: 16_000, NATURAL: 3_200}
+COUNT = {BARE: CHANGES, OURS: CHANGES, GOOD: 12_000, NATURAL: 2_400}
 STREAM, WRITERS = f"{CHANGES:,} changes, to the last document", f"{CHANGES:,} changes, to the last commit"
 ROWS = [
     Row(STREAM, BARE, "1.5", at_most=1.4),
