@@ -5,6 +5,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share/pgusher
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -142,7 +143,9 @@ asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks 
 		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit
 	@PGUSHER_BUILD=$(CURDIR)/build/asan tests/run.sh
 
-install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
+MANUAL := $(wildcard docs/man/*.[1-8])
+
+install: all ## programs, library, header, scripts, manual into $(DESTDIR)$(PREFIX)
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DATADIR)/lua)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	install -m 644 $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).a $(DESTDIR)$(LIBDIR)
@@ -152,11 +155,13 @@ install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(QUEUE_PACKAGES)|' \
 		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
 	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
+	for page in $(MANUAL); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 uninstall: ## what install put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIBRARIES))) \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc $(DESTDIR)$(INCLUDEDIR)/pgusher-queue.h
 	rm -rf $(DESTDIR)$(DATADIR)/lua
+	for page in $(MANUAL); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q $(LUA_WHOLE)
