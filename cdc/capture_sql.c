@@ -33,12 +33,19 @@ static void put_image_test(struct buf *sql, const char *test, const struct names
     buf_putc(sql, ')');
 }
 
-static void put_nothing_changed(struct buf *sql, const struct need *need)
+/* Nothing is logged of a row in which no column changed that matters. One that was renamed since the install
+ * counts as changed: a writer must not fail for it. */
+static void put_end_if_unchanged(struct buf *sql, const struct need *need)
 {
-    if (need->whole_row)
-        buf_puts(sql, "pg_catalog.record_image_eq(OLD, NEW)");
-    else
-        put_image_test(sql, "eq", &need->columns);
+    if (need->whole_row) {
+        buf_puts(sql, "        IF pg_catalog.record_image_eq(OLD, NEW) THEN\n            RETURN NULL;\n"
+                      "        END IF;\n");
+        return;
+    }
+    buf_puts(sql, "        BEGIN\n            IF ");
+    put_image_test(sql, "eq", &need->columns);
+    buf_puts(sql, " THEN\n                RETURN NULL;\n            END IF;\n"
+                  "        EXCEPTION WHEN undefined_column THEN\n            NULL;\n        END;\n");
 }
 
 static void put_keys_changed(struct buf *sql, const struct need *need)
@@ -79,9 +86,9 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
  * collation is the default; columns of different collations cannot be compared in one array. */
 static void put_choice(struct buf *sql, const struct need *need)
 {
-    buf_puts(sql, "    IF TG_OP" OP("=") "'UPDATE' THEN\n        IF ");
-    put_nothing_changed(sql, need);
-    buf_puts(sql, " THEN\n            RETURN NULL;\n        END IF;\n        logged := ");
+    buf_puts(sql, "    IF TG_OP" OP("=") "'UPDATE' THEN\n");
+    put_end_if_unchanged(sql, need);
+    buf_puts(sql, "        logged := ");
     put_keys(sql, "NEW", need);
     buf_puts(sql, ";\n        IF ");
     put_keys_changed(sql, need);
