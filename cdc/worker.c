@@ -6,8 +6,10 @@
 
 #include "cdc/beside.h"
 #include "cdc/expand.h"
+#include "cdc/metrics.h"
 #include "cdc/resume.h"
 #include "cdc/resync.h"
+#include "cdc/worker_http.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -43,7 +45,9 @@ void worker_wait(struct worker *worker, int64_t ms)
 {
     worker->wake = is_called(worker);
     timer_start(worker->timer, ms);
+    worker->progress.resting = true;
     loop_run_until(worker->loop, &worker->wake);
+    worker->progress.resting = false;
     timer_stop(worker->timer);
 }
 
@@ -138,11 +142,14 @@ static int backfill(struct worker *worker, struct err *err)
 
 static int apply_page(struct worker *worker, struct err *err)
 {
+    int64_t since_us = metrics_now_us();
     size_t count;
     const struct change *changes = feed_changes(worker->feed, &count);
 
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
+    if (count)
+        histogram_add(&metrics.batch, metrics_now_us() - since_us);
     worker->untidy |= count > 0;
     count -= worker_take_canaries(worker, changes, count);
     worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
@@ -236,12 +243,16 @@ static int stand_by(struct worker *worker, struct err *err)
 
 static int read_on(struct worker *worker, struct err *err)
 {
+    int64_t since_us = metrics_now_us();
     enum feed_state state;
 
     worker->session->notified = false;
     if (feed_next(worker->feed, &state, err) != 0)
         return -1;
-    return state == FEED_WORK ? apply_page(worker, err) : rest(worker, state, err);
+    if (state != FEED_WORK)
+        return rest(worker, state, err);
+    metrics_stage(STAGE_READ, since_us);
+    return apply_page(worker, err);
 }
 
 static int step(struct worker *worker, struct err *err)
@@ -263,6 +274,7 @@ static int step(struct worker *worker, struct err *err)
 static int work(struct worker *worker, struct err *err)
 {
     while (!worker->stopping) {
+        worker->progress.steps++;
         if (step(worker, err) != 0)
             return -1;
     }
@@ -314,6 +326,7 @@ static enum exit_code live(struct worker *worker)
 
 static void worker_free(struct worker *worker)
 {
+    worker_http_free(worker->http);
     worker_close(worker);
     worker_row_free(worker->row);
     broken_free(worker->broken);
@@ -345,6 +358,7 @@ enum exit_code worker_run(const struct worker_options *options)
         loop_on_signal(worker.loop, SIGTERM, on_signal, &worker);
         loop_on_signal(worker.loop, SIGINT, on_signal, &worker);
         loop_on_signal(worker.loop, SIGHUP, on_signal, &worker);
+        worker_http_configure(&worker);
         code = live(&worker);
         log_info("stopped");
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cdc/metrics.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -77,12 +78,21 @@ void worker_row_failed(struct worker_row *row, const struct err *why)
 {
     mem_replace(&row->failure, why->text);
     row->failed_at_ms = clock_mono_ms();
+    metrics.failures++;
+}
+
+const char *worker_row_failure(const struct worker_row *row)
+{
+    return row->failure;
 }
 
 void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms)
 {
     row->gate = "awake";
     row->changes += (int64_t)changes;
+    metrics.changes += (int64_t)changes;
+    if (age_ms >= 0)
+        histogram_add(&metrics.delay, age_ms * 1000);
     if (age_ms >= 0)
         row->latencies[row->nlatencies++ % LATENCIES] = age_ms;
 }
@@ -90,6 +100,11 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms)
 void worker_row_gate(struct worker_row *row, const char *gate)
 {
     row->gate = gate;
+}
+
+const char *worker_row_gate_now(const struct worker_row *row)
+{
+    return row->gate;
 }
 
 /* ---- when ---- */

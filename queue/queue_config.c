@@ -116,29 +116,37 @@ void queue_config_free(struct queue_config *list, size_t count)
 
 /* ---- servers ---- */
 
-static char *read_password_file(const struct jnode *object)
+char *queue_config_secret(const char *file, struct err *err)
 {
-    struct jnode node = jconf_member(object, "password_file");
-    char *file = jconf_string(object, "password_file", false);
-    char *line = NULL;
+    FILE *stream = fopen(file, "re");
+    char *line = NULL, *secret = NULL;
     size_t size = 0;
-    FILE *stream;
-    char *password = NULL;
 
-    if (!file)
-        return NULL;
-    stream = fopen(file, "re");
     if (!stream) {
-        jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
+        err_set(err, ST_CONFIG, "cannot read %s: %s", file, strerror(errno));
     } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
-        jconf_problem(&node, "%s is empty", file);
+        err_set(err, ST_CONFIG, "%s is empty", file);
     } else {
         line[strcspn(line, "\r\n")] = '\0';
-        password = mem_strdup(line);
+        secret = mem_strdup(line);
     }
     if (stream)
         fclose(stream);
     free(line);
+    return secret;
+}
+
+static char *read_password_file(const struct jnode *object)
+{
+    struct jnode node = jconf_member(object, "password_file");
+    char *file = jconf_string(object, "password_file", false), *password;
+    struct err err = ERR_NONE;
+
+    if (!file)
+        return NULL;
+    password = queue_config_secret(file, &err);
+    if (!password)
+        jconf_problem(&node, "%s", err.text);
     free(file);
     return password;
 }

@@ -27,7 +27,7 @@ START_TEST(example_servers)
     ck_assert_ptr_null(config->postgres_password);
     ck_assert_str_eq(config->redis.path, "/run/redis/redis.sock");
     ck_assert_ptr_null(config->redis.password);
-    ck_assert_str_eq(config->http, "127.0.0.1:9187");
+    ck_assert_str_eq(config->http.text, "127.0.0.1:9187");
     config_free(config);
     config_free(NULL);
 }
@@ -277,7 +277,7 @@ START_TEST(optional_settings_have_defaults)
     ck_assert_str_eq(config->fleet, "default");
     config_free(config);
     config = load_good("http", NULL);
-    ck_assert_ptr_null(config->http);
+    ck_assert_ptr_null(config->http.text);
     config_free(config);
     config = load_good("projections.event.expire_at", NULL);
     ck_assert_ptr_null(config_projection(config, "event")->expire_at);
