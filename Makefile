@@ -31,15 +31,15 @@ QUEUE_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES) jansson) -lev -lm
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
 QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_nodes.c redis_slot.c redis_tls.c redis_url.c redis_url_parse.c \
                     rlink.c rlink_sentinel.c script.c sigpipe.c status.c utf8.c) \
-                 $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c wait.c)
+                 $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c stats_read.c wait.c)
 QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
               $(filter-out $(QUEUE_LIBRARY) $(wildcard common/http*.c common/metrics*.c common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
 DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c expand.c) common/http.c
-TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c standing.c ddl.c) queue/tool_output.c queue/tool_text.c
+TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c ddl.c) queue/tool_output.c
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c common/*.c)) \
-       queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c queue/tombstone.c
+       queue/enqueue.c queue/keys.c queue/settings.c queue/stats_read.c queue/queue_config.c queue/tombstone.c queue/tool_text.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))
 LUA := $(sort $(wildcard lua/*.lua))
 LUA_OVERRIDE ?= lua

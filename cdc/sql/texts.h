@@ -26,6 +26,7 @@ extern const char sql_init_names[];
 extern const char sql_init_tables[];
 extern const char sql_key_types[];
 extern const char sql_move_task[];
+extern const char sql_quarantined[];
 extern const char sql_read[];
 extern const char sql_record_shape[];
 extern const char sql_schema[];
