@@ -3,6 +3,7 @@
 #include <time.h>
 
 struct metrics metrics;
+const char *const metrics_stage_names[STAGES] = {"read", "select", "put", "enqueue", "save"};
 
 int64_t metrics_now_us(void)
 {

@@ -24,6 +24,7 @@ struct metrics {
     struct histogram stages[STAGES];
     struct histogram batch; /* a page, from its being read to its last effect */
     struct histogram delay; /* from a change to its being applied: the oldest one of each page */
+    int64_t worst_delay_ms; /* since somebody last took it and put 0 */
     int64_t changes;
     int64_t replies[ST_UNFIT + 1]; /* of Redis to documents and items, by class */
     int64_t sessions;
@@ -32,6 +33,7 @@ struct metrics {
 };
 
 extern struct metrics metrics;
+extern const char *const metrics_stage_names[STAGES];
 
 int64_t metrics_now_us(void);
 void metrics_stage(enum stage stage, int64_t since_us);

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/worker_history.h"
+#include "cdc/worker_look.h"
 #include "cdc/worker_metrics.h"
 #include "cdc/worker_private.h"
+#include "cdc/worker_status.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -19,6 +22,9 @@ struct worker_http {
     char *text;        /* what the configuration said */
     struct timer *again;
     bool complained;
+    struct worker_look *look;
+    struct worker_history *history;
+    struct timer *step; /* of the history */
 };
 
 /* ---- routes ---- */
@@ -38,12 +44,39 @@ static void answer_readyz(struct worker_http *http, struct http_exchange *exchan
     buf_free(&text);
 }
 
-static void answer_metrics(struct worker_http *http, struct http_exchange *exchange)
+static void tell_metrics(void *arg, struct http_exchange *exchange, json_t *status, int64_t age_ms)
 {
+    struct worker_http *http = arg;
     struct buf text = BUF_NONE;
 
     worker_metrics(http->worker, &text);
+    worker_metrics_fleet(status, age_ms, &text);
     http_answer(exchange, 200, METRICS_TYPE, &text);
+}
+
+static void answer_metrics(struct worker_http *http, struct http_exchange *exchange)
+{
+    worker_look_ask(http->look, exchange, tell_metrics, http);
+}
+
+static void tell_status(void *arg, struct http_exchange *exchange, json_t *status, int64_t age_ms)
+{
+    struct worker_http *http = arg;
+    struct buf text = BUF_NONE;
+    char *json;
+
+    json_object_set_new(status, "looked_seconds_ago", json_real((double)age_ms / 1000));
+    json_object_set_new(status, "worker", worker_status_json(http->worker));
+    json_object_set_new(status, "history", worker_history_json(http->history));
+    json = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    buf_printf(&text, "%s\n", json);
+    free(json);
+    http_answer(exchange, 200, "application/json", &text);
+}
+
+static void answer_status(struct worker_http *http, struct http_exchange *exchange)
+{
+    worker_look_ask(http->look, exchange, tell_status, http);
 }
 
 static const struct route {
@@ -53,6 +86,7 @@ static const struct route {
     {"/livez", answer_livez},
     {"/readyz", answer_readyz},
     {"/metrics", answer_metrics},
+    {"/status.json", answer_status},
 };
 
 static void on_request(void *arg, struct http_exchange *exchange)
@@ -65,7 +99,7 @@ static void on_request(void *arg, struct http_exchange *exchange)
                 routes[i].answer(arg, exchange);
             return;
         }
-    http_say(exchange, 404, "there is /metrics, /livez and /readyz");
+    http_say(exchange, 404, "there is /metrics, /status.json, /livez and /readyz");
 }
 
 /* ---- coming and going ---- */
@@ -91,6 +125,16 @@ static void open_server(void *arg)
     timer_start(http->again, TRY_AGAIN_MS);
 }
 
+static void take_step(void *arg)
+{
+    struct worker_http *http = arg;
+    json_t *status = worker_look_known(http->look, HISTORY_STEP_MS);
+
+    timer_start(http->step, HISTORY_STEP_MS);
+    worker_history_step(http->history, http->worker, status);
+    json_decref(status);
+}
+
 static struct worker_http *worker_http_new(struct worker *worker)
 {
     struct worker_http *http = mem_zalloc(sizeof(*http));
@@ -98,6 +142,9 @@ static struct worker_http *worker_http_new(struct worker *worker)
     http->worker = worker;
     http->text = mem_strdup(worker->config->http.text);
     http->again = timer_new(worker->loop, open_server, http);
+    http->history = worker_history_new();
+    http->step = timer_new(worker->loop, take_step, http);
+    timer_start(http->step, HISTORY_STEP_MS);
     open_server(http);
     return http;
 }
@@ -106,8 +153,11 @@ void worker_http_free(struct worker_http *http)
 {
     if (!http)
         return;
+    worker_look_free(http->look);
     http_free(http->http);
+    worker_history_free(http->history);
     timer_free(http->again);
+    timer_free(http->step);
     free(http->text);
     free(http);
 }
@@ -116,8 +166,14 @@ void worker_http_configure(struct worker *worker)
 {
     const char *text = worker->options->once ? NULL : worker->config->http.text;
 
-    if (worker->http && text && strcmp(worker->http->text, text) == 0)
+    if (worker->http && (!text || strcmp(worker->http->text, text) != 0)) {
+        worker_http_free(worker->http);
+        worker->http = NULL;
+    }
+    if (!text)
         return;
-    worker_http_free(worker->http);
-    worker->http = text ? worker_http_new(worker) : NULL;
+    if (!worker->http)
+        worker->http = worker_http_new(worker);
+    worker_look_free(worker->http->look);
+    worker->http->look = worker_look_new(worker->loop, worker->config);
 }

@@ -1,6 +1,7 @@
 /* How a worker tells how it stands, over HTTP, where the configuration has "http":
  *
  *   /metrics      for Prometheus: this process, and what is known of its fleet
+ *   /status.json  what `pgusher status --json` shows, this process, and its last hour
  *   /livez        200 while the event loop turns
  *   /readyz       200 while the worker gets on or has nothing to do; else 503 and why, on one line
  *

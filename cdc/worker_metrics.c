@@ -125,8 +125,6 @@ static void put_counters(const struct worker *worker, struct buf *text)
 
 static void put_times(struct buf *text)
 {
-    static const char *const stages[STAGES] = {"read", "select", "put", "enqueue", "save"};
-
     metric_head(text, "pgusher_change_delay_seconds", "histogram",
                 "From a change to its being applied: of each page the oldest change.");
     metric_put_histogram(text, "pgusher_change_delay_seconds", METRIC_NO_LABELS, &metrics.delay);
@@ -137,8 +135,8 @@ static void put_times(struct buf *text)
         "Parts of it: a page read, a SELECT of documents, a script call that puts, one that enqueues, a save "
         "of cursors.");
     for (size_t i = 0; i < STAGES; i++)
-        metric_put_histogram(text, "pgusher_stage_duration_seconds", METRIC_LABELS("stage", stages[i]),
-                             &metrics.stages[i]);
+        metric_put_histogram(text, "pgusher_stage_duration_seconds",
+                             METRIC_LABELS("stage", metrics_stage_names[i]), &metrics.stages[i]);
 }
 
 void worker_metrics(struct worker *worker, struct buf *text)

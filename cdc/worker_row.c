@@ -93,6 +93,8 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms)
     metrics.changes += (int64_t)changes;
     if (age_ms >= 0)
         histogram_add(&metrics.delay, age_ms * 1000);
+    if (age_ms > metrics.worst_delay_ms)
+        metrics.worst_delay_ms = age_ms;
     if (age_ms >= 0)
         row->latencies[row->nlatencies++ % LATENCIES] = age_ms;
 }
@@ -214,11 +216,11 @@ static json_t *parts_json(const struct parts *parts)
 }
 
 /* Times are said as ages, since clocks differ. */
-static char *state_text(const struct worker_row *row, const struct sample *now)
+static json_t *state_json(const struct worker_row *row, const struct sample *now)
 {
     const struct sample *then = oldest_sample(row);
     int64_t ms = now->at_ms - then->at_ms;
-    json_t *state = json_pack(
+    return json_pack(
         "{s:s, s:I, s:o, s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:s, s:I}", "version", PGUSHER_VERSION,
         "session_ms", (json_int_t)(now->at_ms - row->session_at_ms), "partitions",
         parts_json(&row->session->parts), "gate", row->gate, "changes", (json_int_t)now->changes, "documents",
@@ -226,10 +228,27 @@ static char *state_text(const struct worker_row *row, const struct sample *now)
         "documents_per_s", per_second(now->documents - then->documents, ms), "tally",
         tally_json(&row->session->tally), "latency_ms", latencies(row), "last_error", failure(row), "redis",
         rconn_identity(row->session->rconn), "epoch", (json_int_t)row->session->epoch);
+}
+
+static char *state_text(const struct worker_row *row, const struct sample *now)
+{
+    json_t *state = state_json(row, now);
     char *text = json_dumps(state, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     json_decref(state);
     return text;
+}
+
+json_t *worker_row_json(const struct worker_row *row)
+{
+    struct sample now = present(row);
+
+    return state_json(row, &now);
+}
+
+int64_t worker_row_age_ms(const struct worker_row *row)
+{
+    return clock_mono_ms() - row->born_ms;
 }
 
 /* ---- writing ---- */
