@@ -41,6 +41,7 @@ TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cd
 CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c common/*.c)) \
        queue/enqueue.c queue/keys.c queue/settings.c queue/stats_read.c queue/queue_config.c queue/tombstone.c queue/tool_text.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))
+PAGE := $(addprefix cdc/page/,index.html page.css page.js)
 LUA := $(sort $(wildcard lua/*.lua))
 LUA_OVERRIDE ?= lua
 LUA_WHOLE := $(LUA:%=$(B)/%)
@@ -64,7 +65,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_
 
 all: $(PROGRAMS) $(LIBRARIES) ## build the programs and the library
 
-$(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(CDC_OBJECTS)
+$(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(B)/gen/page.o $(CDC_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(HTTP_LIBS)
 
 $(B)/pgusher: $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(CDC_OBJECTS) $(QUEUE_LIBRARY_OBJECTS)
@@ -95,6 +96,10 @@ $(B)/gen/%.o: $(B)/gen/%.c
 $(B)/gen/sql.c: $(SQL) common/embed.sh
 	@mkdir -p $(@D)
 	common/embed.sh sql $(SQL) > $@.new && mv $@.new $@
+
+$(B)/gen/page.c: $(PAGE) common/embed.sh
+	@mkdir -p $(@D)
+	common/embed.sh page $(PAGE) > $@.new && mv $@.new $@
 
 $(B)/gen/lua.c: $(LUA_WHOLE) common/embed.sh
 	@mkdir -p $(@D)

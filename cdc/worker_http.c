@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/page/texts.h"
 #include "cdc/worker_history.h"
 #include "cdc/worker_look.h"
 #include "cdc/worker_metrics.h"
@@ -79,27 +80,49 @@ static void answer_status(struct worker_http *http, struct http_exchange *exchan
     worker_look_ask(http->look, exchange, tell_status, http);
 }
 
+static void answer_text(struct http_exchange *exchange, const char *type, const char *text)
+{
+    struct buf body = BUF_NONE;
+
+    buf_puts(&body, text);
+    http_answer(exchange, 200, type, &body);
+}
+
 static const struct route {
     const char *path;
-    void (*answer)(struct worker_http *http, struct http_exchange *exchange);
+    void (*answer)(struct worker_http *http, struct http_exchange *exchange); /* NULL: a text */
+    const char *type;
+    const char *text;
 } routes[] = {
-    {"/livez", answer_livez},
-    {"/readyz", answer_readyz},
-    {"/metrics", answer_metrics},
-    {"/status.json", answer_status},
+    {"/", NULL, "text/html; charset=utf-8", page_index_html},
+    {"/page.css", NULL, "text/css; charset=utf-8", page_page_css},
+    {"/page.js", NULL, "text/javascript; charset=utf-8", page_page_js},
+    {"/livez", answer_livez, NULL, NULL},
+    {"/readyz", answer_readyz, NULL, NULL},
+    {"/metrics", answer_metrics, NULL, NULL},
+    {"/status.json", answer_status, NULL, NULL},
 };
+
+static const struct route *find_route(const char *path)
+{
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+        if (strcmp(path, routes[i].path) == 0)
+            return &routes[i];
+    return NULL;
+}
 
 static void on_request(void *arg, struct http_exchange *exchange)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-        if (strcmp(http_path(exchange), routes[i].path) == 0) {
-            if (http_is_post(exchange))
-                http_say(exchange, 405, "only to be read");
-            else
-                routes[i].answer(arg, exchange);
-            return;
-        }
-    http_say(exchange, 404, "there is /metrics, /status.json, /livez and /readyz");
+    const struct route *route = find_route(http_path(exchange));
+
+    if (!route)
+        http_say(exchange, 404, "there is /, /metrics, /status.json, /livez and /readyz");
+    else if (http_is_post(exchange))
+        http_say(exchange, 405, "only to be read");
+    else if (route->text)
+        answer_text(exchange, route->type, route->text);
+    else
+        route->answer(arg, exchange);
 }
 
 /* ---- coming and going ---- */

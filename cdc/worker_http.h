@@ -2,6 +2,7 @@
  *
  *   /metrics      for Prometheus: this process, and what is known of its fleet
  *   /status.json  what `pgusher status --json` shows, this process, and its last hour
+ *   /             a page for people, which shows that (see page/)
  *   /livez        200 while the event loop turns
  *   /readyz       200 while the worker gets on or has nothing to do; else 503 and why, on one line
  *
