@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/page/texts.h"
+#include "cdc/worker_action.h"
 #include "cdc/worker_history.h"
 #include "cdc/worker_look.h"
 #include "cdc/worker_metrics.h"
@@ -24,6 +25,7 @@ struct worker_http {
     struct timer *again;
     bool complained;
     struct worker_look *look;
+    struct actions *actions;
     struct worker_history *history;
     struct timer *step; /* of the history */
 };
@@ -114,15 +116,20 @@ static const struct route *find_route(const char *path)
 static void on_request(void *arg, struct http_exchange *exchange)
 {
     const struct route *route = find_route(http_path(exchange));
+    struct worker_http *http = arg;
 
-    if (!route)
+    if (actions_know(http_path(exchange)) && http_is_post(exchange))
+        actions_take(http->actions, exchange);
+    else if (actions_know(http_path(exchange)))
+        http_say(exchange, 405, "this is an action: POST");
+    else if (!route)
         http_say(exchange, 404, "there is /, /metrics, /status.json, /livez and /readyz");
     else if (http_is_post(exchange))
         http_say(exchange, 405, "only to be read");
     else if (route->text)
         answer_text(exchange, route->type, route->text);
     else
-        route->answer(arg, exchange);
+        route->answer(http, exchange);
 }
 
 /* ---- coming and going ---- */
@@ -176,6 +183,7 @@ void worker_http_free(struct worker_http *http)
 {
     if (!http)
         return;
+    actions_free(http->actions);
     worker_look_free(http->look);
     http_free(http->http);
     worker_history_free(http->history);
@@ -183,6 +191,22 @@ void worker_http_free(struct worker_http *http)
     timer_free(http->step);
     free(http->text);
     free(http);
+}
+
+static void on_changed(void *arg)
+{
+    struct worker_http *http = arg;
+
+    worker_look_expire(http->look);
+}
+
+/* They are of one configuration. */
+static void begin_anew(struct worker_http *http)
+{
+    actions_free(http->actions);
+    worker_look_free(http->look);
+    http->look = worker_look_new(http->worker->loop, http->worker->config);
+    http->actions = actions_new(http->worker->loop, http->worker->config, on_changed, http);
 }
 
 void worker_http_configure(struct worker *worker)
@@ -197,6 +221,5 @@ void worker_http_configure(struct worker *worker)
         return;
     if (!worker->http)
         worker->http = worker_http_new(worker);
-    worker_look_free(worker->http->look);
-    worker->http->look = worker_look_new(worker->loop, worker->config);
+    begin_anew(worker->http);
 }

@@ -6,6 +6,8 @@
  *   /livez        200 while the event loop turns
  *   /readyz       200 while the worker gets on or has nothing to do; else 503 and why, on one line
  *
+ *   /retry, /replay  actions, see worker_action.h
+ *
  * It answers also while a page is applied, for the worker waits in the same loop. A handler never waits.
  *
  * Workers of one host may have the same configuration: whoever finds the port taken says so once, works on

@@ -19,7 +19,8 @@ struct waiter {
 
 struct worker_look {
     struct look *look;
-    int64_t begun_ms;       /* 0: never */
+    int64_t begun_ms; /* 0: never */
+    bool expired;
     struct timer *patience; /* of those who wait */
     struct timer *unasked;
     struct waiter *waiters;
@@ -83,8 +84,10 @@ void worker_look_ask(struct worker_look *look, struct http_exchange *exchange, w
     int64_t now_ms = clock_mono_ms();
 
     timer_start(look->unasked, UNASKED_MS);
-    if (!look_is_under_way(look->look) && (!look->begun_ms || now_ms - look->begun_ms >= MIN_AGE_MS)) {
+    if (!look_is_under_way(look->look) &&
+        (!look->begun_ms || look->expired || now_ms - look->begun_ms >= MIN_AGE_MS)) {
         look->begun_ms = now_ms;
+        look->expired = false;
         look_begin(look->look, tell_all, look);
     }
     if (!look_is_under_way(look->look) || now_ms - look->begun_ms >= PATIENCE_MS) {
@@ -95,6 +98,11 @@ void worker_look_ask(struct worker_look *look, struct http_exchange *exchange, w
     look->waiters[look->count++] = waiter;
     if (!timer_active(look->patience))
         timer_start(look->patience, PATIENCE_MS);
+}
+
+void worker_look_expire(struct worker_look *look)
+{
+    look->expired = true;
 }
 
 json_t *worker_look_known(const struct worker_look *look, int64_t max_age_ms)

@@ -22,6 +22,8 @@ void worker_look_free(struct worker_look *look);
 
 /* Calls fn, at once or later, which answers. */
 void worker_look_ask(struct worker_look *look, struct http_exchange *exchange, worker_look_fn *fn, void *arg);
+/* Something was changed: the next question begins a look, however young the last one is. */
+void worker_look_expire(struct worker_look *look);
 /* What is known without asking: the caller's; NULL: nothing that is younger. */
 json_t *worker_look_known(const struct worker_look *look, int64_t max_age_ms);
 

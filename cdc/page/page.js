@@ -44,7 +44,8 @@ const draw = (id, ...children) => patch(document.getElementById(id), h('', null,
 
 const count = n => Math.round(n).toLocaleString('en');
 const many = (n, one, more) => `${count(n)} ${n === 1 ? one : more || one + 's'}`;
-const rate = n => (n >= 10 ? count(n) : String(Math.round(n * 10) / 10)) + '/s';
+const decimal = n => n >= 10 ? count(n) : String(Math.round(n * 10) / 10);
+const rate = n => decimal(n) + '/s';
 
 function seconds(s) {
   if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
@@ -103,7 +104,7 @@ function postgresBox(s, r) {
   if (!s.postgres) return [big('unknown'), quiet('has not answered')];
   const writer = s.postgres.oldest_writer;
   return [big(r.written === null ? s.postgres.database : rate(r.written)), quiet(r.written === null ? 'database' : `changes written, ${s.postgres.database}`),
-    quiet(`PostgreSQL ${s.postgres.version}`), quiet(`changelog ${bytes(s.changelog.bytes)}, ${many(s.changelog.rows, 'row')}`),
+    quiet(`PostgreSQL ${s.postgres.version.split(' ')[0]}`), quiet(`changelog ${bytes(s.changelog.bytes)}, ${many(s.changelog.rows, 'row')}`),
     writer && writer.seconds > 60 ? h('p', { class: 'warn' }, `▲ a transaction is open since ${seconds(writer.seconds)}`) : null];
 }
 
@@ -113,7 +114,7 @@ function workerPart(worker, s, partitions) {
     h('div', { class: 'cells', role: 'img', 'aria-label': `owns partitions ${worker.parts.join(', ') || 'none'}` },
       Array.from({ length: partitions }, (_, i) => h('i', worker.parts.includes(i) ? { class: 'on' } : {}))),
     quiet(`${worker.gate}; ${worker.parts.length} of ${partitions} partitions`),
-    known(worker.changes_per_s) ? quiet(`${rate(worker.changes_per_s)} changes, ${rate(worker.documents_per_s)} documents`) : null,
+    known(worker.changes_per_s) ? quiet(`${decimal(worker.changes_per_s)} changes/s, ${decimal(worker.documents_per_s)} documents/s`) : null,
     worker.doing.map(what => quiet(what)),
     worker.last_error ? h('p', { class: 'warn' }, `▲ ${ago(worker.last_error_seconds_ago)}: ${worker.last_error}`) : null);
 }
@@ -143,7 +144,7 @@ function queuesBox(s) {
 function consumersBox(s, r) {
   if (!s.queues.length) return [big('none')];
   return s.queues.map(q => part(h('p', null, h('code', null, q.queue)), big(count(q.consumers)), quiet(q.consumers === 1 ? 'consumer' : 'consumers'),
-    r.queues[q.queue] ? quiet(`${rate(r.queues[q.queue].acked)} done, ${rate(r.queues[q.queue].queued)} come`) : null,
+    r.queues[q.queue] ? quiet(`${decimal(r.queues[q.queue].acked)} done/s, ${decimal(r.queues[q.queue].queued)} come/s`) : null,
     !q.consumers && q.waiting ? h('p', { class: 'warn' }, '▲ nobody takes them') : null));
 }
 
@@ -182,7 +183,7 @@ function plot(title, format, series, steps) {
       h('line', { x1: 0, x2: W, y1: H, y2: H }), h('line', { x1: 0, x2: W, y1: 0, y2: 0 }),
       all.length ? h('path', { class: 'a0', d: line(series[0][1], most || 1, hour, true) }) : null,
       series.map(([, list], i) => h('path', { class: `s${i}`, d: line(list, most || 1, hour, false) }))),
-    h('div', { class: 'axis' }, h('span', null, 'an hour ago'), h('span', null, all.length ? `top: ${format(most)}` : 'nothing yet'), h('span', null, 'now')));
+    h('div', { class: 'axis' }, h('span', null, 'an hour ago'), h('span', null, all.length ? `top: ${format(most)}` : 'nothing yet: a point every ten seconds'), h('span', null, 'now')));
 }
 
 function plots(s) {
@@ -197,10 +198,12 @@ function plots(s) {
 // ---- tables ----
 
 function table(caption, heads, rows) {
-  const cell = (tag, value, head) => h(tag, { class: head[1] || '', ...(tag === 'th' ? { scope: 'col' } : {}) }, value);
-  return h('div', { class: 'scroll', role: 'region', 'aria-label': caption, tabindex: 0 }, h('table', null,
-    h('thead', null, h('tr', null, heads.map(head => cell('th', head[0], head)))),
-    h('tbody', null, rows.map(row => h('tr', null, row.map((value, i) => cell('td', value, heads[i])))))));
+  // The roles stay when a narrow screen shows rows as cards.
+  const head = ([name, kind]) => h('th', { class: kind || '', scope: 'col', role: 'columnheader' }, name);
+  const cell = (value, i) => h('td', { class: heads[i][1] || '', role: 'cell', 'data-head': heads[i][0] }, h('div', null, value));
+  return h('div', { class: 'scroll', role: 'region', 'aria-label': caption, tabindex: 0 }, h('table', { role: 'table' },
+    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads.map(head))),
+    h('tbody', { role: 'rowgroup' }, rows.map(row => h('tr', { role: 'row' }, row.map(cell))))));
 }
 
 const section = (title, ...children) => [h('h2', null, title), ...children];

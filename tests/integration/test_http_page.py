@@ -31,6 +31,12 @@ def shoot(browser, url, name, *words):
         browser.shoot(os.path.join(folder, f"{name}-{width}{'-dark' if dark else ''}.png"))
 
 
+def shoot_now(browser, name):
+    folder = os.environ.get("PGUSHER_SCREENSHOTS")
+    if folder:
+        browser.shoot(os.path.join(folder, f"{name}.png"))
+
+
 def overflow(browser):
     return browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
@@ -77,9 +83,30 @@ def test_behind(tickets, browser):
     lock.cursor().execute("LOCK TABLE venue")
     tickets.db.sql("UPDATE event SET name = 'x'; UPDATE pgusher.changelog SET at = at - interval '50 s'")
     browser.open(page(served), dark=True)
-    browser.until("Behind", "behind by 9 changes", "the oldest 5", "awake")
+    browser.until("Behind", "behind by 9 changes")
     shoot(browser, page(served), "behind", "ehind by 9 changes")
     lock.rollback()
     lock.close()
     browser.until("In step")
     assert not browser.complaints()
+
+
+def test_replay_with_the_token(tickets, browser):
+    token_file = os.path.join(tickets.folder, "token")
+    with open(token_file, "w") as file:
+        file.write("correct-horse-battery-staple")
+    served = Http(tickets.ready(ticketing.event_only(), http={"address": ":0", "token_file": token_file}))
+    consumer = Native(tickets.redis.client, queue="{search}")
+    consumer.bury(*consumer.reserve(3), reason="no")
+    browser.open(page(served))
+    browser.until("Needs a person", "Actions")
+    assert browser.value("[...document.querySelectorAll('button')].map(b => b.innerText)") == ["Use it"]
+    for token, then in (("wrong", "the token is wrong"), ("correct-horse-battery-staple", "3 of {search} replayed")):
+        browser.value(f"document.getElementById('token').value = '{token}'; document.querySelector('form').requestSubmit()")
+        browser.until("Replay the dead letters")
+        if token != "wrong":
+            shoot_now(browser, "actions")
+        browser.value("[...document.querySelectorAll('button')].find(b => b.innerText.startsWith('Replay')).click()")
+        browser.until(then)
+    browser.until("In step")
+    assert [text for text in browser.complaints() if "401" not in text] == []
