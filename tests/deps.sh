@@ -54,6 +54,7 @@ if [ "${1:-}" != demo ]; then
     python_module redis || need python3-redis python3-redis py3-redis
     have spin || need spin spin spin
     have groonga || optional_apt=" groonga-bin"
+    have chromium || have google-chrome || optional_apt="$optional_apt chromium"
 fi
 
 [ -n "$missing_apt$optional_apt" ] || exit 0
