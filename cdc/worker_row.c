@@ -53,6 +53,7 @@ struct worker_row *worker_row_new(void)
     struct worker_row *row = mem_zalloc(sizeof(*row));
 
     row->born_ms = clock_mono_ms();
+    row->gate = "awake";
     return row;
 }
 
@@ -241,8 +242,11 @@ static char *state_text(const struct worker_row *row, const struct sample *now)
 
 json_t *worker_row_json(const struct worker_row *row)
 {
-    struct sample now = present(row);
+    struct sample now;
 
+    if (!row->session)
+        return NULL;
+    now = present(row);
     return state_json(row, &now);
 }
 

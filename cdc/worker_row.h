@@ -31,7 +31,7 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms);
 void worker_row_gate(struct worker_row *row, const char *gate);
 const char *worker_row_gate_now(const struct worker_row *row);
 
-/* What it would write now; the caller's. There is a session. */
+/* What it would write now; the caller's. NULL: there is no session. */
 json_t *worker_row_json(const struct worker_row *row);
 int64_t worker_row_age_ms(const struct worker_row *row); /* the process */
 /* When it is time; to be called once a second. */

@@ -46,7 +46,7 @@ json_t *worker_status_json(struct worker *worker)
     struct buf says = BUF_NONE;
     bool ready = worker_is_ready(worker, &says);
     char host[256] = "";
-    json_t *object;
+    json_t *object, *row;
 
     gethostname(host, sizeof(host) - 1);
     object =
@@ -55,8 +55,9 @@ json_t *worker_status_json(struct worker *worker)
                   "up_seconds", (double)worker_row_age_ms(worker->row) / 1000, "ready", ready, "says",
                   text_json(says.data, says.len), "acts", worker->config->http.token != NULL, "totals",
                   totals_json(worker), "stages", stages_json());
-    if (worker->feed)
-        json_object_update_missing_new(object, worker_row_json(worker->row));
+    row = worker_row_json(worker->row);
+    json_object_update_missing(object, row);
+    json_decref(row);
     buf_free(&says);
     return object;
 }

@@ -94,6 +94,22 @@ def test_what_does_not_answer_is_absent(tickets, served):
     lock.close()
 
 
+def test_answers_while_a_session_begins(tickets):
+    """Its first statements wait for a lock."""
+    tickets.install()
+    lock = tickets.db.connect()
+    lock.cursor().execute("LOCK TABLE pgusher.projection")
+    tickets.use(ticketing.projections(), http=":0")
+    served = Http(tickets.start())
+    served.daemon.says("connected to PostgreSQL and Redis")
+    assert served.text("/readyz") and served.metrics()["pgusher_partitions_owned", ""] == 0
+    assert "changes" not in served.json("/status.json")["worker"]
+    lock.rollback()
+    tickets.until_asleep()
+    assert served.json("/status.json")["worker"]["changes"] == 0
+    lock.close()
+
+
 def test_servers_that_are_away(tickets, served):
     tickets.redis.stop()
     served.until_not_ready("not connected")

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -109,9 +108,9 @@ class Browser:
             self.call("Browser.close")
         except (AssertionError, OSError):
             pass
-        deadline = time.monotonic() + 5
-        while self.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         os.close(self._in), os.close(self._out)
