@@ -126,6 +126,7 @@ def test_history_and_a_reload(tickets, served):
     tickets.db.sql("UPDATE event SET name = 'x'")
     until(lambda: sum(served.json("/status.json")["history"]["changes_per_s"]) > 0, 15)
     history = served.json("/status.json")["history"]
+    assert served.metrics()["pgusher_stalled_seconds", ""] < 2, "there is nothing to do"
     assert history["queued"][-1] >= 36 and history["lag_seconds"][-1] == 0 and history["delay_seconds"][-1] >= 0
     tickets.use(ticketing.event_only(), http=":0")
     served.daemon.reload()
