@@ -138,12 +138,13 @@ void sink_free(struct sink *sink)
 
 /* ---- sending ---- */
 
-/* Its reply was taken. */
 static void receive(struct shipment *shipment, enum stage stage, const struct err *err)
 {
     struct sink *sink = shipment->sink;
 
     metrics_reply(stage, shipment->sent_us, err ? err->status : ST_OK);
+    if (err)
+        err_copy(&sink->err, err);
     sink->outstanding--;
     sink->outstanding_bytes -= shipment->bytes;
     shipment_free(shipment);
@@ -175,12 +176,9 @@ static void send_off(struct shipment *shipment, struct script_call *call, rconn_
 static void on_enqueued(void *arg, const struct rreply *reply, const struct err *err)
 {
     struct shipment *shipment = arg;
-    struct sink *sink = shipment->sink;
 
-    if (err)
-        err_copy(&sink->err, err);
-    else
-        sink->tally->queued += enqueue_count_new(reply);
+    if (!err)
+        shipment->sink->tally->queued += enqueue_count_new(reply);
     receive(shipment, STAGE_ENQUEUE, err);
 }
 
@@ -274,12 +272,10 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
     struct shipment *shipment = arg;
     struct sink *sink = shipment->sink;
 
-    if (err)
-        err_copy(&sink->err, err);
-    else if (rreply_count(reply) != shipment->count)
+    if (!err && rreply_count(reply) != shipment->count)
         err_set(&sink->err, ST_LOST, "Redis: a script gave %zu answers for %zu documents",
                 rreply_count(reply), shipment->count);
-    else
+    else if (!err)
         for (size_t i = 0; i < shipment->count; i++)
             take_outcome(sink, &shipment->parcels[i], rreply_at(reply, i));
     receive(shipment, STAGE_PUT, err);
