@@ -15,16 +15,19 @@ PACKAGES := libpq hiredis jansson libxxhash
 TLS_PACKAGES := $(shell pkg-config --exists 'hiredis >= 1.0' hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
 PACKAGES += $(TLS_PACKAGES)
 QUEUE_PACKAGES := hiredis $(TLS_PACKAGES)
+# Without libsystemd the daemon tells the service manager nothing, and its units are of no use.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
             -Wwrite-strings -Wvla -Wundef -fno-common
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
-ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(WARNINGS) $(HARDENING) $(CFLAGS) \
+ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(if $(SYSTEMD),-DPGUSHER_SYSTEMD) $(WARNINGS) $(HARDENING) $(CFLAGS) \
               $(SANITIZE)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
 VERSION := $(shell sed -n 's/.*PGUSHER_VERSION "\(.*\)"/\1/p' common/version.h)
 # Asked for late, so that `make deps` can run first on a bare machine. libev has no pkg-config file on Debian.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
+SYSTEMD_LIBS = $(if $(SYSTEMD),$(shell pkg-config --libs libsystemd))
 QUEUE_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES) jansson) -lev -lm
 
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
@@ -64,7 +67,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_
 all: $(PROGRAMS) $(LIBRARIES) ## build the programs and the library
 
 $(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(CDC_OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(SYSTEMD_LIBS)
 
 $(B)/pgusher: $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(CDC_OBJECTS) $(QUEUE_LIBRARY_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)

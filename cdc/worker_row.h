@@ -27,6 +27,9 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms);
 /* What it is at: "awake", "asleep", "polling: why". A constant. */
 void worker_row_gate(struct worker_row *row, const char *gate);
 
+/* What it is at, for people, on one line; NULL: there is no session. The caller frees. */
+char *worker_row_text(const struct worker_row *row);
+
 /* When it is time; to be called once a second. */
 void worker_row_write(struct worker_row *row);
 /* This worker ends as it should. */
