@@ -5,6 +5,8 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share/pgusher
+DOCDIR ?= $(PREFIX)/share/doc/pgusher
+SYSTEMDDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -55,6 +57,13 @@ UNIT_OBJECTS := $(sort $(CDC_OBJECTS) $(QUEUE_TOOL_OBJECTS))
 LIBRARY := libpgusher-queue
 PROGRAMS := $(B)/pgusherd $(B)/pgusher $(B)/pgusher-queue
 LIBRARIES := $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so $(B)/$(LIBRARY).a
+
+# Units that wait for READY=1 are of no use to a daemon that was built without libsystemd.
+UNITS := $(if $(SYSTEMD),$(patsubst systemd/%.in,%,$(wildcard systemd/*.in)))
+# How long to wait before a restart may grow since systemd 254.
+RESTART_STEPS := $(if $(shell pkg-config --exists 'libsystemd >= 254' 2>/dev/null && echo yes),RestartSteps=6\nRestartMaxDelaySec=60s)
+UNIT_PARTS := -e '/^@SANDBOX@/{r systemd/sandbox.conf' -e 'd}' -e '/^@CREDENTIALS@/{r systemd/credentials.conf' -e 'd}' \
+              -e '/^@RESTART_STEPS@/$(if $(RESTART_STEPS),s/.*/$(RESTART_STEPS)/,d)' -e 's|@BINDIR@|$(BINDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|'
 
 PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
@@ -145,7 +154,7 @@ asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks 
 		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit
 	@PGUSHER_BUILD=$(CURDIR)/build/asan tests/run.sh
 
-install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
+install: all ## programs, library, header, scripts, units into $(DESTDIR)$(PREFIX)
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DATADIR)/lua)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	install -m 644 $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).a $(DESTDIR)$(LIBDIR)
@@ -155,11 +164,16 @@ install: all ## programs, library, header, scripts into $(DESTDIR)$(PREFIX)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(QUEUE_PACKAGES)|' \
 		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
 	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
+	$(if $(UNITS),install -d $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,systemd/system sysusers.d tmpfiles.d))
+	for unit in $(UNITS); do sed $(UNIT_PARTS) systemd/$$unit.in > $(DESTDIR)$(SYSTEMDDIR)/systemd/system/$$unit || exit; done
+	$(if $(UNITS),install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSTEMDDIR)/sysusers.d/pgusher.conf)
+	$(if $(UNITS),install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(SYSTEMDDIR)/tmpfiles.d/pgusher.conf)
 
 uninstall: ## what install put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIBRARIES))) \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc $(DESTDIR)$(INCLUDEDIR)/pgusher-queue.h
 	rm -rf $(DESTDIR)$(DATADIR)/lua
+	rm -f $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,$(addprefix systemd/system/,$(UNITS)) sysusers.d/pgusher.conf tmpfiles.d/pgusher.conf)
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q $(LUA_WHOLE)

@@ -116,10 +116,25 @@ void queue_config_free(struct queue_config *list, size_t count)
 
 /* ---- servers ---- */
 
+/* Under systemd the credentials of the unit; a person who types a command has none, but may read what they
+ * are made from. Takes the name over. */
+static char *find_credential(char *file)
+{
+    static const char variable[] = "${CREDENTIALS_DIRECTORY}/";
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    char *found;
+
+    if (!file || strncmp(file, variable, strlen(variable)) != 0)
+        return file;
+    found = mem_printf("%s/%s", directory ? directory : "/etc/pgusher/credentials", file + strlen(variable));
+    free(file);
+    return found;
+}
+
 static char *read_password_file(const struct jnode *object)
 {
     struct jnode node = jconf_member(object, "password_file");
-    char *file = jconf_string(object, "password_file", false);
+    char *file = find_credential(jconf_string(object, "password_file", false));
     char *line = NULL;
     size_t size = 0;
     FILE *stream;
