@@ -7,6 +7,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share/pgusher
 DOCDIR ?= $(PREFIX)/share/doc/pgusher
 SYSTEMDDIR ?= $(PREFIX)/lib
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR ?=
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -69,7 +70,7 @@ PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check bench fault models asan install uninstall clean lint format help
+.PHONY: all unit deps demo check bench fault models asan install deb dist uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -164,15 +165,32 @@ install: all ## programs, library, header, scripts, units into $(DESTDIR)$(PREFI
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(QUEUE_PACKAGES)|' \
 		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
 	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
+	install -d $(addprefix $(DESTDIR),$(COMPLETIONDIR) $(DOCDIR)/examples)
+	install -m 644 systemd/pgusher.bash-completion $(DESTDIR)$(COMPLETIONDIR)/pgusher-queue
+	ln -sf pgusher-queue $(DESTDIR)$(COMPLETIONDIR)/pgusher
+	ln -sf pgusher-queue $(DESTDIR)$(COMPLETIONDIR)/pgusherd
+	install -m 644 README.md NEWS.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)
+	cp -r examples/indexers examples/moving examples/systemd examples/pgusher.json $(DESTDIR)$(DOCDIR)/examples
 	$(if $(UNITS),install -d $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,systemd/system sysusers.d tmpfiles.d))
 	for unit in $(UNITS); do sed $(UNIT_PARTS) systemd/$$unit.in > $(DESTDIR)$(SYSTEMDDIR)/systemd/system/$$unit || exit; done
 	$(if $(UNITS),install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSTEMDDIR)/sysusers.d/pgusher.conf)
 	$(if $(UNITS),install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(SYSTEMDDIR)/tmpfiles.d/pgusher.conf)
 
+deb: all ## packages for Debian and Ubuntu, in $(B)/deb
+	rm -rf $(B)/stage $(B)/deb
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(B))/stage PREFIX=/usr LIBDIR=/usr/lib/$(shell $(CC) -print-multiarch)
+	systemd/debian/build.sh $(B)/stage $(B)/deb $(VERSION)
+
+dist: ## the sources of the last commit as a tarball in $(B): the same bytes whoever makes it
+	@mkdir -p $(B)
+	git -c tar.umask=0022 archive --format=tar --prefix=pgusher-$(VERSION)/ HEAD | gzip -9n > $(B)/pgusher-$(VERSION).tar.gz
+	@echo $(B)/pgusher-$(VERSION).tar.gz
+
 uninstall: ## what install put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIBRARIES))) \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc $(DESTDIR)$(INCLUDEDIR)/pgusher-queue.h
-	rm -rf $(DESTDIR)$(DATADIR)/lua
+	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(COMPLETIONDIR)/,$(notdir $(PROGRAMS)))
 	rm -f $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,$(addprefix systemd/system/,$(UNITS)) sysusers.d/pgusher.conf tmpfiles.d/pgusher.conf)
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
@@ -190,4 +208,4 @@ clean: ## remove the build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
