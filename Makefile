@@ -70,7 +70,7 @@ PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check bench fault models asan install deb dist uninstall clean lint format help
+.PHONY: all unit deps demo check check-systemd check-packages bench fault models asan install deb dist uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -142,6 +142,16 @@ check: deps ## all tests
 
 fault: deps all ## every failure under live traffic, with a table of what came of it (ROWS='Redis and not Cluster' selects; half an hour)
 	@PGUSHER_BUILD=$(abspath $(B)) timeout $(or $(FAULT_SECONDS),3600) /usr/bin/python3 -m pytest -q tests/fault $(if $(ROWS),-k '$(ROWS)')
+
+check-systemd: ## boots a container with systemd, PostgreSQL, Redis and the packages (root; two minutes)
+	@tests/deps.sh system
+	@$(MAKE) --no-print-directory -s all
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/system/test_workers.py tests/system/test_queues.py
+
+check-packages: ## the packages and the tarball in bare roots of Debian 12 and 13 (root; some minutes)
+	@tests/deps.sh system
+	@$(MAKE) --no-print-directory -s all
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/system/test_packages.py
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh [demo]: finds what the build, the demo and (without "demo") the tests need and installs what is missing with apt
+# deps.sh [demo | system]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
+# machine, and installs what is missing with apt
 # (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
@@ -54,6 +55,8 @@ if [ "${1:-}" != demo ]; then
     python_module redis || need python3-redis python3-redis py3-redis
     have spin || need spin spin spin
     have groonga || optional_apt=" groonga-bin"
+    [ "${1:-}" != system ] || have systemd-nspawn || optional_apt="$optional_apt systemd-container"
+    [ "${1:-}" != system ] || have debootstrap || optional_apt="$optional_apt debootstrap"
 fi
 
 [ -n "$missing_apt$optional_apt" ] || exit 0

@@ -94,7 +94,7 @@ finish_pgusher() {
 }
 
 finish_pgusher-queue() {
-    install -d -m 700 "$work/pgusher-queue/etc/pgusher/credentials"
+    install -d -m 750 "$work/pgusher-queue/etc/pgusher/credentials"
 }
 
 finish_libpgusher-queue0() {
