@@ -40,7 +40,7 @@ library libpq libpq-dev libpq-devel libpq-dev
 library hiredis libhiredis-dev hiredis-devel hiredis-dev
 library jansson libjansson-dev jansson-devel jansson-dev
 library libxxhash libxxhash-dev xxhash-devel xxhash-dev
-library libsystemd libsystemd-dev systemd-devel elogind-dev
+have apk || library libsystemd libsystemd-dev systemd-devel '' # the build works without
 [ -f /usr/include/ev.h ] || [ -f /usr/include/libev/ev.h ] || need libev-dev libev-devel libev-dev
 server || need postgresql postgresql-server postgresql
 have psql || need postgresql-client postgresql postgresql-client

@@ -13,7 +13,7 @@ import pytest  # noqa: E402
 from harness.processes import run  # noqa: E402
 from harness.programs import BUILD, ROOT, SANITIZED  # noqa: E402
 from machine import Machine, Root, Unavailable, rootfs  # noqa: E402
-from shop import Shop, WORKER, built_packages  # noqa: E402
+from shop import Shop, WORKER, packages_in  # noqa: E402
 
 NEEDED = ("debootstrap", "systemd-nspawn", "nsenter", "dpkg-deb", "dpkg-shlibdeps")
 
@@ -46,7 +46,7 @@ def make(goal, *settings):
 @pytest.fixture(scope="session")
 def packages(tools):
     make("deb")
-    return built_packages(BUILD)
+    return packages_in(os.path.join(BUILD, "deb"))
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ class Machine:
 
     def boot(self):
         with open(self.log, "wb") as log:
-            self.nspawn = spawn(["systemd-nspawn", "-q", "-D", self.root.path, "-M", f"pgusher-{os.getpid()}", "--boot", "--register=no",
+            self.nspawn = spawn(["systemd-nspawn", "-q", "-D", self.root.path, "-M", f"test-{os.getpid()}", "--boot", "--register=no",
                                  "--keep-unit", "--private-network", "--console=pipe"], log, on_death=signal.SIGTERM)
         self.until_up()
 

@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 
+from harness.processes import run
+from harness.programs import BUILD, ROOT
 from harness.waiting import until
 
 SECRET = "a-password-that-is-seen-nowhere"
@@ -16,7 +18,7 @@ CONFIG = {
 }
 WORKER = "pgusherd@1.service"
 # So that tests need not wait for as long as people would.
-FASTER = "[Service]\nWatchdogSec=4s\nTimeoutAbortSec=1s\nTimeoutStartSec=4s\nRestartSec=200ms\n"
+FASTER = "[Service]\nWatchdogSec=4s\nTimeoutAbortSec=1s\nTimeoutStartSec=2s\nRestartSec=200ms\n"
 
 
 class Shop:
@@ -52,6 +54,11 @@ class Shop:
 
     def redis(self, *words):
         return self.machine.run(f"redis-cli --no-auth-warning -a {SECRET} " + " ".join(map(shlex.quote, words))).must()
+
+    def traffic(self, statement, times):
+        """Runs it so often in the background, $i counting, for some 20 ms each."""
+        statements = f"(for i in $(seq {times}); do echo \"{statement}; SELECT pg_sleep(0.02);\"; done)"
+        self.machine.run(f"{statements} | psql -qXAtd box_office >/dev/null 2>&1 &", user="pgusher").must()
 
     def name(self, event=1):
         return self.redis("HGET", f"event:{event}", "name")
@@ -90,8 +97,15 @@ class Shop:
         self.machine.run("pgusher verify", user="pgusher").must()
 
 
-def built_packages(build):
+def packages_in(folder):
     """Those that a host needs."""
-    found = glob.glob(os.path.join(build, "deb", "pgusher*.deb"))
+    found = glob.glob(os.path.join(folder, "pgusher*.deb"))
     assert len(found) == 2, found
     return sorted(found)
+
+
+def later_packages(folder):
+    """The same programs under a later version, in this folder."""
+    done = run([os.path.join(ROOT, "systemd/debian/build.sh"), os.path.join(BUILD, "stage"), folder, "9.9"])
+    assert done.returncode == 0, done.stderr.decode()
+    return packages_in(folder)

@@ -41,11 +41,10 @@ class Container:
         self.root = root
 
     def run(self, script, seconds=600):
-        done = run(["systemd-nspawn", "-q", "-D", self.root.path, "-M", f"pgusher-{os.getpid()}", "--register=no", "--keep-unit", "--as-pid2",
+        done = run(["systemd-nspawn", "-q", "-D", self.root.path, "-M", f"test-{os.getpid()}", "--register=no", "--keep-unit", "--as-pid2",
                     "--setenv=DEBIAN_FRONTEND=noninteractive", "--", "sh", "-c", script], seconds=seconds)
-        out = (done.stdout + done.stderr).decode()
-        assert done.returncode == 0, f"$ {script}\n{out[-3000:]}\nexit {done.returncode}"
-        return out
+        assert done.returncode == 0, f"$ {script}\n{(done.stdout + done.stderr).decode()[-3000:]}\nexit {done.returncode}"
+        return done.stdout.decode()
 
 
 def bytes_of(path):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.waiting import stays, until
-from shop import SECRET, WORKER
+from shop import SECRET, WORKER, later_packages
 
 pytestmark = pytest.mark.usefixtures("installed")
 RESTART_ALL = re.compile(r"^(for unit in .*?^done)$", re.M | re.S)
@@ -18,7 +18,7 @@ def test_ready_when_in_step(installed):
     machine.run("systemctl stop redis-server").must()
     machine.run(f"systemctl start --no-block {WORKER}").must()
     installed.until_status("waiting, and trying again: Redis at")
-    stays(lambda: installed.state() == "activating" and installed.restarts() == 0, 6)
+    stays(lambda: installed.state() == "activating" and installed.restarts() == 0, 3.5)
     installed.rename("before it was ready", 200)
     machine.run("systemctl start redis-server").must()
     machine.run(f"systemctl start {WORKER}").must()  # joins the start that is under way, and waits for it
@@ -124,8 +124,7 @@ def test_it_is_locked_in(shop):
 
 def test_stopping_drains(shop):
     machine = shop.machine
-    machine.run("(for i in $(seq 300); do psql -qXd box_office -c \"UPDATE event SET name = 'n$i' WHERE id <= 50\"; done) >/dev/null 2>&1 &",
-                user="pgusher").must()
+    shop.traffic("UPDATE event SET name = 'n$i' WHERE id <= 50", 300)
     until(lambda: shop.name().startswith("n"), 10, "traffic")
     machine.run(f"systemctl stop {WORKER}", seconds=5).must()
     assert machine.show(WORKER, "Result") == "success" and machine.show(WORKER, "ExecMainStatus") == "0"
@@ -147,13 +146,12 @@ def test_a_rolling_restart_loses_nothing(shop):
     machine, units = shop.machine, [f"pgusherd@{number}.service" for number in (1, 2, 3)]
     machine.run(f"systemctl start {' '.join(units)}").must()
     before = [shop.pid(unit) for unit in units]
-    machine.run("(for i in $(seq 200); do psql -qXd box_office -c \"UPDATE event SET name = 'r$i' WHERE id % 7 = $i % 7\"; done) >/dev/null 2>&1 &",
-                user="pgusher").must()
+    shop.traffic("UPDATE event SET name = 'r$i' WHERE id % 7 = $i % 7", 400)
     machine.run("(for i in $(seq 100); do systemctl is-active 'pgusherd@*' | grep -c '^active'; sleep 0.05; done >/tmp/active) &").must()
     machine.run(documented_restart()).must()
     assert all(shop.pid(unit) not in (0, pid) for unit, pid in zip(units, before))
     assert all(int(count) >= 2 for count in machine.run("cat /tmp/active").must().split())
-    until(lambda: shop.pgusher_sql("SELECT name FROM event WHERE id = 4") == "r200", 60, "all written")  # 200 % 7 = 4
+    until(lambda: shop.pgusher_sql("SELECT name FROM event WHERE id = 4") == "r396", 60, "all written")  # the last with a remainder of 4
     shop.follows("and goes on")
     shop.in_step()
     assert all(shop.restarts(unit) == 0 for unit in units)
@@ -181,3 +179,28 @@ def test_the_target_is_all_of_them(shop):
     machine.run("systemctl stop pgusher.target").must()
     assert shop.state() == shop.state("pgusherd@2.service") == "inactive"
     machine.run("systemctl disable pgusherd@1 pgusherd@2").must()
+
+
+def test_an_upgrade_restarts_the_workers(shop):
+    """One after the other, and the configuration that was edited stays."""
+    machine, units = shop.machine, ["pgusherd@1.service", "pgusherd@2.service"]
+    machine.run(f"systemctl start {' '.join(units)}").must()
+    before = [shop.pid(unit) for unit in units]
+    shop.packages = later_packages(shop.machine.root.folder)
+    assert "is not ready" not in shop.install().must()
+    for unit, pid in zip(units, before):
+        assert shop.state(unit) == "active" and shop.pid(unit) != pid
+    shop.follows("after the upgrade")
+    machine.run("dpkg-query -W -f '${Version}' pgusher | grep -q 9.9").must()
+
+
+def test_purge_leaves_nothing(shop):
+    """Also of what was enabled and is running. The last test: nothing works after it."""
+    machine = shop.machine
+    machine.run(f"systemctl enable --now {WORKER} 'pgusher-recover@queue.timer' pgusher-verify.timer pgusher.target").must()
+    pid = shop.pid()
+    machine.run("rm /root/*.deb; rm -r /etc/systemd/system/*.d; DEBIAN_FRONTEND=noninteractive dpkg --purge pgusher pgusher-queue").must()
+    assert machine.run(f"kill -0 {pid}").code != 0
+    left = machine.run("find / -xdev -name '*pgusher*' -not -path '/proc/*' -not -path '/sys/*'; getent passwd pgusher; getent group pgusher").out
+    assert not left.strip(), left
+    assert "pgusher" not in machine.run("systemctl list-units --all --type=service,timer,target --plain --no-legend").out
