@@ -205,7 +205,7 @@ uninstall: ## what install put there
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q $(LUA_WHOLE)
-	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
+	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run systemd/debian/*.sh systemd/debian/*.p* systemd/*.bash-completion
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
 		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples
 
