@@ -181,8 +181,11 @@ install: all ## programs, library, header, scripts, units into $(DESTDIR)$(PREFI
 	ln -sf pgusher-queue $(DESTDIR)$(COMPLETIONDIR)/pgusherd
 	install -m 644 README.md NEWS.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)
 	cp -r examples/indexers examples/moving examples/systemd examples/pgusher.json $(DESTDIR)$(DOCDIR)/examples
+	rm -rf $(DESTDIR)$(DOCDIR)/examples/*/__pycache__
+	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
 	$(if $(UNITS),install -d $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,systemd/system sysusers.d tmpfiles.d))
 	for unit in $(UNITS); do sed $(UNIT_PARTS) systemd/$$unit.in > $(DESTDIR)$(SYSTEMDDIR)/systemd/system/$$unit || exit; done
+	$(if $(UNITS),chmod 644 $(addprefix $(DESTDIR)$(SYSTEMDDIR)/systemd/system/,$(UNITS)))
 	$(if $(UNITS),install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSTEMDDIR)/sysusers.d/pgusher.conf)
 	$(if $(UNITS),install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(SYSTEMDDIR)/tmpfiles.d/pgusher.conf)
 
