@@ -10,6 +10,7 @@
 #include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
 #include "cdc/worker_broken.h"
+#include "cdc/worker_notify.h"
 #include "cdc/worker_retry.h"
 #include "cdc/worker_sweep.h"
 #include "common/backoff.h"
@@ -59,6 +60,7 @@ struct worker {
     struct tally reported;
     int64_t canary_at_ms; /* when to ask whether it is time for one */
     struct worker_row *row;
+    struct notify *notify;
     int64_t epoch; /* what the last session used */
     int64_t ordinal;
     char *dataset;

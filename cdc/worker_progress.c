@@ -7,7 +7,7 @@
 
 enum {
     STALLED_MS = 10000,
-    REDIS_SILENT_MS = 5000, /* it is looked at every second */
+    SILENT_MS = 5000, /* Redis is looked at every second; PostgreSQL only when something is asked of it */
 };
 
 /* Only whether it is another number than before matters. */
@@ -50,8 +50,13 @@ bool worker_is_ready(struct worker *worker, struct buf *ret_text)
         return false;
     }
     silent_ms = worker->session->looked_at_ms ? clock_boot_ms() - worker->session->looked_at_ms : 0;
-    if (silent_ms > REDIS_SILENT_MS) {
+    if (silent_ms > SILENT_MS) {
         buf_printf(ret_text, "Redis has not answered for %s", human_ms(silent_ms).text);
+        return false;
+    }
+    silent_ms = pg_silent_ms(worker->session->pg);
+    if (stalled_ms > STALLED_MS && silent_ms > SILENT_MS) {
+        buf_printf(ret_text, "PostgreSQL has not answered for %s", human_ms(silent_ms).text);
         return false;
     }
     if (stalled_ms > STALLED_MS) {

@@ -255,6 +255,23 @@ int64_t worker_row_age_ms(const struct worker_row *row)
     return clock_mono_ms() - row->born_ms;
 }
 
+char *worker_row_text(const struct worker_row *row)
+{
+    const struct sample *then = row->nsamples ? oldest_sample(row) : NULL;
+    bool awake = row->nlatencies && strcmp(row->gate, "awake") == 0;
+    int64_t lag_ms = awake ? row->latencies[(row->nlatencies - 1) % LATENCIES] : 0;
+    struct sample now;
+
+    if (!row->session || !then)
+        return NULL;
+    now = present(row);
+    return mem_printf("%s; %zu of %d partitions, %.1f changes/s, %.1f documents/s, lag %.3f s", row->gate,
+                      row->session->parts.count, row->session->partitions,
+                      per_second(now.changes - then->changes, now.at_ms - then->at_ms),
+                      per_second(now.documents - then->documents, now.at_ms - then->at_ms),
+                      (double)lag_ms / 1000);
+}
+
 /* ---- writing ---- */
 
 static void on_written(void *arg, const struct pg_rows *rows, const struct err *err)

@@ -34,6 +34,10 @@ const char *worker_row_gate_now(const struct worker_row *row);
 /* What it would write now; the caller's. NULL: there is no session. */
 json_t *worker_row_json(const struct worker_row *row);
 int64_t worker_row_age_ms(const struct worker_row *row); /* the process */
+
+/* What it is at, for people, on one line; NULL: there is no session. The caller frees. */
+char *worker_row_text(const struct worker_row *row);
+
 /* When it is time; to be called once a second. */
 void worker_row_write(struct worker_row *row);
 /* This worker ends as it should. */

@@ -116,16 +116,28 @@ void queue_config_free(struct queue_config *list, size_t count)
 
 /* ---- servers ---- */
 
+/* Under systemd the credentials of the unit; a person who types a command has none, but may read what they
+ * are made from. The caller frees. */
+static char *find_credential(const char *file)
+{
+    static const char variable[] = "${CREDENTIALS_DIRECTORY}/";
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    if (strncmp(file, variable, strlen(variable)) != 0)
+        return mem_strdup(file);
+    return mem_printf("%s/%s", directory ? directory : "/etc/pgusher/credentials", file + strlen(variable));
+}
+
 char *queue_config_secret(const char *file, struct err *err)
 {
-    FILE *stream = fopen(file, "re");
-    char *line = NULL, *secret = NULL;
+    char *path = find_credential(file), *line = NULL, *secret = NULL;
+    FILE *stream = fopen(path, "re");
     size_t size = 0;
 
     if (!stream) {
-        err_set(err, ST_CONFIG, "cannot read %s: %s", file, strerror(errno));
+        err_set(err, ST_CONFIG, "cannot read %s: %s", path, strerror(errno));
     } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
-        err_set(err, ST_CONFIG, "%s is empty", file);
+        err_set(err, ST_CONFIG, "%s is empty", path);
     } else {
         line[strcspn(line, "\r\n")] = '\0';
         secret = mem_strdup(line);
@@ -133,6 +145,7 @@ char *queue_config_secret(const char *file, struct err *err)
     if (stream)
         fclose(stream);
     free(line);
+    free(path);
     return secret;
 }
 

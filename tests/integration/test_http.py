@@ -82,7 +82,7 @@ def test_answers_in_the_middle_of_a_page(tickets, served):
     tickets.db.sql("UPDATE event SET name = 'x' WHERE id = 1")
     until(lambda: served.metrics()["pgusher_gate", 'state="awake"'] == 1 or served.metrics()["pgusher_stalled_seconds", ""] > 0.5)
     assert served.ready()[0], "not for a moment yet"
-    served.until_not_ready("no progress for", seconds=15)
+    served.until_not_ready("PostgreSQL has not answered for", seconds=15)
     lock.rollback()
     served.until_ready()
     lock.close()
