@@ -6,6 +6,9 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share/pgusher
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/pgusher
+SYSTEMDDIR ?= $(PREFIX)/lib
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR ?=
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -16,31 +19,36 @@ PACKAGES := libpq hiredis jansson libxxhash
 TLS_PACKAGES := $(shell pkg-config --exists 'hiredis >= 1.0' hiredis_ssl openssl 2>/dev/null && echo hiredis_ssl openssl)
 PACKAGES += $(TLS_PACKAGES)
 QUEUE_PACKAGES := hiredis $(TLS_PACKAGES)
+# Without libsystemd the daemon tells the service manager nothing, and its units are of no use.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
             -Wwrite-strings -Wvla -Wundef -fno-common
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
-ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(WARNINGS) $(HARDENING) $(CFLAGS) \
+ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(if $(SYSTEMD),-DPGUSHER_SYSTEMD) $(WARNINGS) $(HARDENING) $(CFLAGS) \
               $(SANITIZE)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
 VERSION := $(shell sed -n 's/.*PGUSHER_VERSION "\(.*\)"/\1/p' common/version.h)
 # Asked for late, so that `make deps` can run first on a bare machine. libev has no pkg-config file on Debian.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) libmicrohttpd)
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
+HTTP_LIBS = $(shell pkg-config --libs libmicrohttpd)
+SYSTEMD_LIBS = $(if $(SYSTEMD),$(shell pkg-config --libs libsystemd))
 QUEUE_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES) jansson) -lev -lm
 
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
 QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_nodes.c redis_slot.c redis_tls.c redis_url.c redis_url_parse.c \
                     rlink.c rlink_sentinel.c script.c sigpipe.c status.c utf8.c) \
-                 $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c wait.c)
+                 $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c stats_read.c wait.c)
 QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
-              $(filter-out $(QUEUE_LIBRARY) $(wildcard common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
+              $(filter-out $(QUEUE_LIBRARY) $(wildcard common/http*.c common/metrics*.c common/pg*.c common/rconn*.c common/redis_slot_map.c common/rreply.c common/script_send.c),$(wildcard common/*.c))
 MAINS := cdc/pgusherd.c cdc/pgusher.c
-DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c expand.c)
-TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c standing.c ddl.c) queue/tool_output.c queue/tool_text.c
-CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c)) $(wildcard common/*.c) \
-       queue/enqueue.c queue/keys.c queue/settings.c queue/queue_config.c queue/tombstone.c
+DAEMON_ONLY := $(wildcard cdc/worker*.c) $(addprefix cdc/,feed.c fleet.c expand.c) common/http.c
+TOOL_ONLY := $(wildcard cdc/verb_*.c cdc/check*.c cdc/capture*.c) $(addprefix cdc/,tool.c needs.c progress.c ddl.c) queue/tool_output.c
+CDC := $(filter-out $(MAINS) $(DAEMON_ONLY) $(TOOL_ONLY),$(wildcard cdc/*.c common/*.c)) \
+       queue/enqueue.c queue/keys.c queue/settings.c queue/stats_read.c queue/queue_config.c queue/tombstone.c queue/tool_text.c
 SQL := $(sort $(wildcard cdc/sql/*.sql))
+PAGE := $(addprefix cdc/page/,index.html page.css page.js)
 LUA := $(sort $(wildcard lua/*.lua))
 LUA_OVERRIDE ?= lua
 LUA_WHOLE := $(LUA:%=$(B)/%)
@@ -54,18 +62,25 @@ LIBRARY := libpgusher-queue
 PROGRAMS := $(B)/pgusherd $(B)/pgusher $(B)/pgusher-queue
 LIBRARIES := $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so $(B)/$(LIBRARY).a
 
+# Units that wait for READY=1 are of no use to a daemon that was built without libsystemd.
+UNITS := $(if $(SYSTEMD),$(patsubst systemd/%.in,%,$(wildcard systemd/*.in)))
+# How long to wait before a restart may grow since systemd 254.
+RESTART_STEPS := $(if $(shell pkg-config --exists 'libsystemd >= 254' 2>/dev/null && echo yes),RestartSteps=6\nRestartMaxDelaySec=60s)
+UNIT_PARTS := -e '/^@SANDBOX@/{r systemd/sandbox.conf' -e 'd}' -e '/^@CREDENTIALS@/{r systemd/credentials.conf' -e 'd}' \
+              -e '/^@RESTART_STEPS@/$(if $(RESTART_STEPS),s/.*/$(RESTART_STEPS)/,d)' -e 's|@BINDIR@|$(BINDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|'
+
 PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check bench fault models asan install uninstall clean lint format help
+.PHONY: all unit deps demo check check-systemd check-packages bench fault models asan install deb dist uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
 all: $(PROGRAMS) $(LIBRARIES) ## build the programs and the library
 
-$(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(CDC_OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(B)/pgusherd: $(call objects,cdc/pgusherd.c $(DAEMON_ONLY)) $(B)/gen/page.o $(CDC_OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(HTTP_LIBS) $(SYSTEMD_LIBS)
 
 $(B)/pgusher: $(call objects,cdc/pgusher.c $(TOOL_ONLY)) $(CDC_OBJECTS) $(QUEUE_LIBRARY_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -95,6 +110,10 @@ $(B)/gen/%.o: $(B)/gen/%.c
 $(B)/gen/sql.c: $(SQL) common/embed.sh
 	@mkdir -p $(@D)
 	common/embed.sh sql $(SQL) > $@.new && mv $@.new $@
+
+$(B)/gen/page.c: $(PAGE) common/embed.sh
+	@mkdir -p $(@D)
+	common/embed.sh page $(PAGE) > $@.new && mv $@.new $@
 
 $(B)/gen/lua.c: $(LUA_WHOLE) common/embed.sh
 	@mkdir -p $(@D)
@@ -131,6 +150,16 @@ check: deps ## all tests
 fault: deps all ## every failure under live traffic, with a table of what came of it (ROWS='Redis and not Cluster' selects; half an hour)
 	@PGUSHER_BUILD=$(abspath $(B)) timeout $(or $(FAULT_SECONDS),3600) /usr/bin/python3 -m pytest -q tests/fault $(if $(ROWS),-k '$(ROWS)')
 
+check-systemd: ## boots a container with systemd, PostgreSQL, Redis and the packages (root; two minutes)
+	@tests/deps.sh system
+	@$(MAKE) --no-print-directory -s all
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/system/test_workers.py tests/system/test_queues.py
+
+check-packages: ## the packages and the tarball in bare roots of Debian 12 and 13 (root; some minutes)
+	@tests/deps.sh system
+	@$(MAKE) --no-print-directory -s all
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/system/test_packages.py
+
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
 	@PGUSHER_BUILD=$(abspath $(B)) tests/queue_model/run.sh
@@ -145,7 +174,7 @@ asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks 
 
 MANUAL := $(wildcard docs/man/*.[1-8])
 
-install: all ## programs, library, header, scripts, manual into $(DESTDIR)$(PREFIX)
+install: all ## programs, library, header, scripts, units, manual into $(DESTDIR)$(PREFIX)
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DATADIR)/lua)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	install -m 644 $(B)/$(LIBRARY).so.$(VERSION) $(B)/$(LIBRARY).a $(DESTDIR)$(LIBDIR)
@@ -156,16 +185,41 @@ install: all ## programs, library, header, scripts, manual into $(DESTDIR)$(PREF
 		queue/pgusher-queue.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc
 	install -m 644 $(LUA_WHOLE) $(DESTDIR)$(DATADIR)/lua
 	for page in $(MANUAL); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	install -d $(addprefix $(DESTDIR),$(COMPLETIONDIR) $(DOCDIR)/examples)
+	install -m 644 systemd/pgusher.bash-completion $(DESTDIR)$(COMPLETIONDIR)/pgusher-queue
+	ln -sf pgusher-queue $(DESTDIR)$(COMPLETIONDIR)/pgusher
+	ln -sf pgusher-queue $(DESTDIR)$(COMPLETIONDIR)/pgusherd
+	install -m 644 README.md NEWS.md $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)
+	cp -r examples/indexers examples/moving examples/systemd examples/pgusher.json $(DESTDIR)$(DOCDIR)/examples
+	rm -rf $(DESTDIR)$(DOCDIR)/examples/*/__pycache__
+	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)/examples
+	$(if $(UNITS),install -d $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,systemd/system sysusers.d tmpfiles.d))
+	for unit in $(UNITS); do sed $(UNIT_PARTS) systemd/$$unit.in > $(DESTDIR)$(SYSTEMDDIR)/systemd/system/$$unit || exit; done
+	$(if $(UNITS),chmod 644 $(addprefix $(DESTDIR)$(SYSTEMDDIR)/systemd/system/,$(UNITS)))
+	$(if $(UNITS),install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSTEMDDIR)/sysusers.d/pgusher.conf)
+	$(if $(UNITS),install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(SYSTEMDDIR)/tmpfiles.d/pgusher.conf)
+
+deb: all ## packages for Debian and Ubuntu, in $(B)/deb
+	rm -rf $(B)/stage $(B)/deb
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(B))/stage PREFIX=/usr LIBDIR=/usr/lib/$(shell $(CC) -print-multiarch)
+	systemd/debian/build.sh $(B)/stage $(B)/deb $(VERSION)
+
+dist: ## the sources of the last commit as a tarball in $(B): the same bytes whoever makes it
+	@mkdir -p $(B)
+	git -c tar.umask=0022 archive --format=tar --prefix=pgusher-$(VERSION)/ HEAD | gzip -9n > $(B)/pgusher-$(VERSION).tar.gz
+	@echo $(B)/pgusher-$(VERSION).tar.gz
 
 uninstall: ## what install put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIBRARIES))) \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/pgusher-queue.pc $(DESTDIR)$(INCLUDEDIR)/pgusher-queue.h
-	rm -rf $(DESTDIR)$(DATADIR)/lua
+	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(COMPLETIONDIR)/,$(notdir $(PROGRAMS)))
+	rm -f $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,$(addprefix systemd/system/,$(UNITS)) sysusers.d/pgusher.conf tmpfiles.d/pgusher.conf)
 	for page in $(MANUAL); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
 	luacheck -q $(LUA_WHOLE)
-	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run
+	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run systemd/debian/*.sh systemd/debian/*.p* systemd/*.bash-completion
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
 		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples
 
@@ -178,4 +232,4 @@ clean: ## remove the build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

@@ -7,12 +7,16 @@
 #include "common/mem.h"
 #include "common/script.h"
 
+char *beside_key(const struct rconn *rconn, const char *fleet, int route)
+{
+    const char *tag = rconn_route_tag(rconn, route);
+
+    return tag ? mem_printf("pgusher:fleet:%s:{%s}", fleet, tag) : mem_printf("pgusher:fleet:%s", fleet);
+}
+
 char *record_key(const struct session *session, int route)
 {
-    const char *tag = rconn_route_tag(session->rconn, route);
-
-    return tag ? mem_printf("pgusher:fleet:%s:{%s}", session->config->fleet, tag)
-               : mem_printf("pgusher:fleet:%s", session->config->fleet);
+    return beside_key(session->rconn, session->config->fleet, route);
 }
 
 char *alive_key(const struct session *session, int route)
@@ -58,14 +62,6 @@ static void add_route_of_each_primary(const struct session *session, struct reco
 
 /* ---- reading ---- */
 
-/* What the records say, while they are read. */
-struct reading {
-    struct beside beside;
-    struct records named; /* by those that are there */
-    size_t found;
-    bool differ;
-};
-
 static void take_routes(struct records *records, const char *routes)
 {
     while (routes && *routes) {
@@ -78,7 +74,21 @@ static void take_routes(struct records *records, const char *routes)
     }
 }
 
-static void take_record(struct reading *reading, const struct rreply *reply)
+void reading_words(const char **words, const char *key)
+{
+    static const char *const fields[] = {"dataset", "ordinal", "epoch", "routes"};
+
+    words[0] = "HMGET";
+    words[1] = key;
+    memcpy(words + 2, fields, sizeof(fields));
+}
+
+bool reading_is_whole(const struct reading *first, const struct reading *all)
+{
+    return all->beside.dataset && !all->differ && all->found >= first->named.count;
+}
+
+void reading_take(struct reading *reading, const struct rreply *reply)
 {
     const char *dataset = record_text(reply, 0), *ordinal = record_text(reply, 1);
     const char *epoch = record_text(reply, 2);
@@ -101,12 +111,15 @@ static int read_records(struct session *session, const struct records *records, 
                         struct err *err)
 {
     for (size_t i = 0; i < records->count; i++) {
-        const char *words[] = {"HMGET", NULL, "dataset", "ordinal", "epoch", "routes"};
-        struct rreply *reply = record_run(session, records->routes[i], 6, words, err);
+        const char *words[READING_WORDS];
+        struct rreply *reply;
+
+        reading_words(words, NULL);
+        reply = record_run(session, records->routes[i], READING_WORDS, words, err);
 
         if (!reply)
             return -1;
-        take_record(reading, reply);
+        reading_take(reading, reply);
         rreply_free(reply);
     }
     return 0;
@@ -123,7 +136,7 @@ int beside_read(struct session *session, struct beside *ret_beside, struct err *
     result = read_records(session, &likely, &first, err);
     if (result == 0)
         result = read_records(session, &first.named, &all, err);
-    if (all.differ || all.found < first.named.count || result != 0) {
+    if (result != 0 || !reading_is_whole(&first, &all)) {
         free(all.beside.dataset);
         all.beside.dataset = NULL;
     }

@@ -5,7 +5,8 @@
 #include "cdc/beside.h"
 #include "common/buf.h"
 
-/* The caller frees. */
+/* The record of this route; the caller frees. */
+char *beside_key(const struct rconn *rconn, const char *fleet, int route);
 char *record_key(const struct session *session, int route);
 char *alive_key(const struct session *session, int route);
 /* Runs a command whose key, words[1], is the record of this route. NULL with err set; freed with rreply_free.
@@ -13,6 +14,22 @@ char *alive_key(const struct session *session, int route);
 struct rreply *record_run(struct session *session, int route, int argc, const char **words, struct err *err);
 /* An element that is a string; NULL otherwise. */
 const char *record_text(const struct rreply *reply, size_t index);
+
+/* What records say, while they are read: first those where one is likely to be, which name all, then all. */
+struct reading {
+    struct beside beside;
+    struct records named; /* by those that are there */
+    size_t found;
+    bool differ;
+};
+
+enum { READING_WORDS = 6 };
+
+/* The command that reads one. */
+void reading_words(const char **words, const char *key);
+void reading_take(struct reading *reading, const struct rreply *reply);
+/* Whether all are there and agree. */
+bool reading_is_whole(const struct reading *first, const struct reading *all);
 
 /* Words of a command. */
 struct words {

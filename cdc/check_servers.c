@@ -18,9 +18,12 @@ enum { LOCK_SHARE = 4 };
 
 void check_settings(const struct config *config, struct problems *problems)
 {
-    if (config->http)
-        problems_add(problems, PROBLEM_WARNING, "http",
-                     "the status page is not part of this version; the key is ignored");
+    if (config->http.text && !http_address_is_loopback(&config->http.address))
+        problems_add(
+            problems, PROBLEM_WARNING, "http",
+            "whoever reaches %s reads how it stands, unencrypted, with keys of documents and what is wrong "
+            "with them; from elsewhere better through a proxy with TLS to 127.0.0.1, or ssh -L",
+            config->http.text);
     if (config->max_lag_rows && config->max_lag_rows < MIN_LAG_ROWS)
         problems_add(problems, PROBLEM_WARNING, "max_lag.rows",
                      "one statement that changes more than %" PRId64 " rows cuts this fleet loose, and all "

@@ -305,7 +305,7 @@ struct config *config_load(const char *file, const char *fleet, struct problems 
     read_fleet(&root, fleet, config);
     config->postgres = queue_config_server(&root, "postgres", "conninfo", &config->postgres_password);
     config->redis_text = queue_config_redis(&root, &config->redis);
-    config->http = jconf_string(&root, "http", false);
+    config_http_read(&root, &config->http);
     config_read_limits(&root, config);
     read_projections(&root, config);
     queue_config_read(&root, &config->queues, &config->nqueues);
@@ -353,7 +353,7 @@ void config_free(struct config *config)
     redis_url_free(&config->redis);
     free(config->redis_text);
     free(config->projections);
-    free(config->http);
+    config_http_free(&config->http);
     free(config->postgres);
     free(config->postgres_password);
     free(config->fleet);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cdc/config_http.h"
 #include "cdc/template.h"
 #include "common/problems.h"
 #include "common/redis_url.h"
@@ -50,8 +51,8 @@ struct config {
     char *postgres;          /* conninfo or URI */
     char *postgres_password; /* from password_file; NULL: as libpq finds it */
     struct redis_url redis;
+    struct config_http http;
     char *redis_text;     /* the same as it is written, maybe with a password: never to be shown */
-    char *http;           /* address of the status page; NULL: none */
     int partitions;       /* of the changelog, chosen by the first install; 0: not said */
     int64_t look_back_ms; /* how long a fleet may rewind; 0: not said, as the other limits below */
     int64_t max_lag_rows; /* who is further behind is cut loose from the changelog */

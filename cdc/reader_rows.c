@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/metrics.h"
 #include "cdc/reader_private.h"
 #include "cdc/snapshot.h"
 #include "common/mem.h"
@@ -163,11 +164,13 @@ int reader_select(struct reading *reading, const char *name, const char *sql, co
                   size_t nparams, struct err *err)
 {
     struct pg_query query = {.sql = sql, .name = name, .params = params, .nparams = (int)nparams};
+    int64_t since_us = metrics_now_us();
 
     reading->version = -1;
     reading->done = false;
     pg_stream(reading->reader->session->pg, &query, on_rows, on_done, reading);
     loop_run_until(reading->reader->session->loop, &reading->done);
+    metrics_stage(STAGE_SELECT, since_us);
     if (reading->err.status == ST_OK)
         return 0;
     err_copy(err, &reading->err);

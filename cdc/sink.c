@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/document.h"
+#include "cdc/metrics.h"
 #include "cdc/packed.h"
 #include "common/arena.h"
 #include "common/mem.h"
@@ -43,6 +44,7 @@ struct shipment {
     struct script_call *call;
     struct buf tombstones; /* their keys, which come behind those of all documents */
     int route;
+    int64_t sent_us;
     size_t bytes;
     size_t count;
     size_t capacity;
@@ -136,10 +138,16 @@ void sink_free(struct sink *sink)
 
 /* ---- sending ---- */
 
-static void account(struct sink *sink, size_t bytes)
+static void receive(struct shipment *shipment, enum stage stage, const struct err *err)
 {
+    struct sink *sink = shipment->sink;
+
+    metrics_reply(stage, shipment->sent_us, err ? err->status : ST_OK);
+    if (err)
+        err_copy(&sink->err, err);
     sink->outstanding--;
-    sink->outstanding_bytes -= bytes;
+    sink->outstanding_bytes -= shipment->bytes;
+    shipment_free(shipment);
     sink->idle = sink->outstanding == 0;
     if (sink->waiting && sink->outstanding_bytes <= OUTSTANDING_LOW) {
         sink->waiting = false;
@@ -151,6 +159,7 @@ static void send_off(struct shipment *shipment, struct script_call *call, rconn_
 {
     struct sink *sink = shipment->sink;
 
+    shipment->sent_us = metrics_now_us();
     shipment->bytes = script_call_bytes(call);
     sink->outstanding++;
     sink->outstanding_bytes += shipment->bytes;
@@ -167,14 +176,10 @@ static void send_off(struct shipment *shipment, struct script_call *call, rconn_
 static void on_enqueued(void *arg, const struct rreply *reply, const struct err *err)
 {
     struct shipment *shipment = arg;
-    struct sink *sink = shipment->sink;
 
-    if (err)
-        err_copy(&sink->err, err);
-    else
-        sink->tally->queued += enqueue_count_new(reply);
-    account(sink, shipment->bytes);
-    shipment_free(shipment);
+    if (!err)
+        shipment->sink->tally->queued += enqueue_count_new(reply);
+    receive(shipment, STAGE_ENQUEUE, err);
 }
 
 static void enqueue_lane(struct sink *sink, struct lane *lane)
@@ -227,6 +232,7 @@ static void take_outcome(struct sink *sink, const struct parcel *parcel, const s
         const char *text = rreply_string(reply, NULL);
         enum status status = redis_error_classify(text);
 
+        metrics.replies[status]++;
         if (status != ST_REFUSED) {
             err_set(&sink->err, status, "Redis: %s", text);
             return;
@@ -266,16 +272,13 @@ static void on_applied(void *arg, const struct rreply *reply, const struct err *
     struct shipment *shipment = arg;
     struct sink *sink = shipment->sink;
 
-    if (err)
-        err_copy(&sink->err, err);
-    else if (rreply_count(reply) != shipment->count)
+    if (!err && rreply_count(reply) != shipment->count)
         err_set(&sink->err, ST_LOST, "Redis: a script gave %zu answers for %zu documents",
                 rreply_count(reply), shipment->count);
-    else
+    else if (!err)
         for (size_t i = 0; i < shipment->count; i++)
             take_outcome(sink, &shipment->parcels[i], rreply_at(reply, i));
-    account(sink, shipment->bytes);
-    shipment_free(shipment);
+    receive(shipment, STAGE_PUT, err);
 }
 
 /* ---- documents ---- */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/sql/texts.h"
 #include "cdc/standing.h"
 #include "cdc/tool.h"
 #include "common/mem.h"
@@ -27,17 +28,6 @@ static const char *const list_sql =
                        "next_at") ", 'next_ms', ceil(extract(epoch FROM next_at - now()) * 1000)::bigint,"
                                   " 'error', error) ORDER BY projection, first_at, key), '[]') FROM "
                                   "pgusher.quarantine WHERE" WHICH;
-
-/* Workers are told, and counted. */
-static const char *const retry_sql =
-    "WITH fleet AS (SELECT number FROM pgusher.fleet WHERE name = $1),"
-    " hit AS (UPDATE pgusher.quarantine SET next_at = now() WHERE" WHICH
-    " AND projection = ANY ($5) RETURNING 1)"
-    " SELECT (SELECT count(*) FROM hit),"
-    "        (SELECT count(*) FROM pg_locks l, fleet WHERE l.locktype = 'advisory' AND l.classid = 1885828469"
-    "            AND l.objid = fleet.number AND l.objsubid = 2 AND l.granted"
-    "            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())),"
-    "        pg_notify('pgusher', 'quarantine ' || (SELECT number FROM fleet))";
 
 static const char *const drop_sql =
     "WITH hit AS (DELETE FROM pgusher.quarantine WHERE" WHICH " RETURNING 1) SELECT count(*) FROM hit";
@@ -230,7 +220,7 @@ static int retry(struct job *job, struct err *err)
                 "there is no projection \"%s\" any more, so nothing of it can be built; forget it with: "
                 "pgusher quarantine drop %s",
                 job->projection, job->projection);
-    result = err->status == ST_OK ? ask(job, retry_sql, names, &rows, err) : -1;
+    result = err->status == ST_OK ? ask(job, sql_retry_quarantined, names, &rows, err) : -1;
     if (result == 0 && atoll(pg_rows_get(rows, 0, 0, NULL)) == 0)
         note_none(job);
     else if (result == 0)

@@ -1,4 +1,5 @@
 /* pgusher status: one look, or one after the other. */
+#include "cdc/look.h"
 #include "cdc/verb_status.h"
 
 #include <signal.h>
@@ -9,6 +10,12 @@
 enum { WATCH_EVERY_MS = 1000 };
 
 static const char HOME_AND_CLEAR[] = "\033[H\033[2J";
+
+struct sight {
+    struct loop *loop;
+    struct look *look;
+    bool stopping;
+};
 
 static void print_errors(const json_t *status)
 {
@@ -25,6 +32,22 @@ static enum exit_code exit_code_of(const json_t *status, enum status seen)
     if (seen != ST_OK)
         return status_exit_code(seen);
     return json_array_size(json_object_get(status, "reasons")) ? EX_NOT_SO : EX_DONE;
+}
+
+static void on_seen(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Waits, but not when it is told to stop. */
+static json_t *sight_look(struct sight *sight, enum status *ret_status)
+{
+    bool seen = false;
+
+    look_begin(sight->look, on_seen, &seen);
+    while (!seen && !sight->stopping)
+        loop_run_once(sight->loop);
+    return look_status(sight->look, ret_status);
 }
 
 static enum exit_code look_once(struct sight *sight, bool json)
@@ -50,10 +73,6 @@ static void on_signal(void *arg, int signo)
 
     (void)signo;
     sight->stopping = true;
-    if (sight->pg)
-        session_abort(sight->pg, "stopping");
-    if (sight->redis)
-        session_abort(sight->redis, "stopping");
 }
 
 static void on_time(void *arg)
@@ -138,14 +157,15 @@ static enum exit_code watch(struct sight *sight, bool json)
 static enum exit_code status_run(const struct tool *tool)
 {
     struct config *config = tool_config(tool);
-    struct sight sight = {.config = config};
+    struct sight sight = {0};
     enum exit_code code;
 
     if (!config)
         return EX_BAD_CONFIG;
     sight.loop = loop_new();
+    sight.look = look_new(sight.loop, config, "pgusher status", false);
     code = tool->given & FLAG_WATCH ? watch(&sight, tool->json) : look_once(&sight, tool->json);
-    sight_end(&sight);
+    look_free(sight.look);
     loop_free(sight.loop);
     config_free(config);
     return code;

@@ -6,8 +6,10 @@
 
 #include "cdc/beside.h"
 #include "cdc/expand.h"
+#include "cdc/metrics.h"
 #include "cdc/resume.h"
 #include "cdc/resync.h"
+#include "cdc/worker_http.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -38,13 +40,16 @@ static bool is_called(const struct worker *worker)
             (worker->session->notified || worker->session->lost || beside_is_uncovered(worker->session)));
 }
 
-/* Until something happens, or ms have passed. */
+/* Until something happens, or ms have passed, or the service manager wants to hear from us. */
 void worker_wait(struct worker *worker, int64_t ms)
 {
     worker->wake = is_called(worker);
-    timer_start(worker->timer, ms);
+    timer_start(worker->timer, least(ms, notify_longest_nap_ms(worker->notify)));
+    worker->progress.resting = true;
     loop_run_until(worker->loop, &worker->wake);
+    worker->progress.resting = false;
     timer_stop(worker->timer);
+    notify_step(worker->notify);
 }
 
 static void drain_is_over(void *arg)
@@ -69,6 +74,7 @@ static void on_signal(void *arg, int signo)
     if (!worker->stopping)
         timer_start(worker->drain, DRAIN_MS);
     worker->stopping = true;
+    notify_stopping(worker->notify);
 }
 
 /* ---- work ---- */
@@ -138,11 +144,14 @@ static int backfill(struct worker *worker, struct err *err)
 
 static int apply_page(struct worker *worker, struct err *err)
 {
+    int64_t since_us = metrics_now_us();
     size_t count;
     const struct change *changes = feed_changes(worker->feed, &count);
 
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
+    if (count)
+        histogram_add(&metrics.batch, metrics_now_us() - since_us);
     worker->untidy |= count > 0;
     count -= worker_take_canaries(worker, changes, count);
     worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
@@ -212,6 +221,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
+    notify_ready(worker->notify);
     if (worker->options->once)
         return end_once(worker, err);
     return state == FEED_ASLEEP ? sleep_behind_gate(worker, err) : poll(worker, err);
@@ -228,6 +238,8 @@ static int stand_by(struct worker *worker, struct err *err)
     if (fleet_workers(worker->fleet) == 0)
         task_ms = chore_ms = SAFETY_POLL_MS;
     worker_row_gate(worker->row, "idle: others own all partitions");
+    if (fleet_workers(worker->fleet) > 1)
+        notify_ready(worker->notify);
     worker_wait(worker, task_ms >= 0 ? least(task_ms, chore_ms) : chore_ms);
     if (is_called(worker) || fleet_workers(worker->fleet) == 0)
         return 0;
@@ -236,12 +248,29 @@ static int stand_by(struct worker *worker, struct err *err)
 
 static int read_on(struct worker *worker, struct err *err)
 {
+    int64_t since_us = metrics_now_us();
     enum feed_state state;
 
     worker->session->notified = false;
     if (feed_next(worker->feed, &state, err) != 0)
         return -1;
-    return state == FEED_WORK ? apply_page(worker, err) : rest(worker, state, err);
+    if (state != FEED_WORK)
+        return rest(worker, state, err);
+    metrics_stage(STAGE_READ, since_us);
+    return apply_page(worker, err);
+}
+
+static int take_reload(struct worker *worker, struct err *err)
+{
+    int result = 0;
+
+    notify_reloading(worker->notify);
+    if (worker->session)
+        result = worker_reload(worker, err);
+    else
+        worker_reload_closed(worker);
+    notify_reloaded(worker->notify);
+    return result;
 }
 
 static int step(struct worker *worker, struct err *err)
@@ -250,7 +279,7 @@ static int step(struct worker *worker, struct err *err)
         err_copy(err, &worker->session->why_lost);
         return -1;
     }
-    if (worker->reload && worker_reload(worker, err) != 0)
+    if (worker->reload && take_reload(worker, err) != 0)
         return -1;
     if (beside_is_uncovered(worker->session) && resume_cover(worker->session, err) != 0)
         return -1;
@@ -263,8 +292,10 @@ static int step(struct worker *worker, struct err *err)
 static int work(struct worker *worker, struct err *err)
 {
     while (!worker->stopping) {
+        worker->progress.steps++;
         if (step(worker, err) != 0)
             return -1;
+        notify_step(worker->notify);
     }
     worker_report(worker);
     worker_row_remove(worker->row);
@@ -302,20 +333,23 @@ static enum exit_code live(struct worker *worker)
             log_error("%s", err.text);
             return worker->stopping && !worker->options->once ? EX_DONE : status_exit_code(err.status);
         }
+        notify_failed(worker->notify, &err);
         wait_ms = backoff_next(&worker->retry);
         log_error("%s; trying again in %lld ms", err.text, (long long)wait_ms);
         worker_wait(worker, wait_ms);
         if (worker->stopping)
             return EX_DONE;
         if (worker->reload)
-            worker_reload_closed(worker);
+            take_reload(worker, &err);
     }
 }
 
 static void worker_free(struct worker *worker)
 {
+    worker_http_free(worker->http);
     worker_close(worker);
     worker_row_free(worker->row);
+    notify_free(worker->notify);
     broken_free(worker->broken);
     free(worker->dataset);
     free(worker->shapes);
@@ -334,6 +368,7 @@ enum exit_code worker_run(const struct worker_options *options)
 
     worker.loop = loop_new();
     worker.row = worker_row_new();
+    worker.notify = notify_new(&worker);
     worker.timer = timer_new(worker.loop, worker_wake, &worker);
     worker.drain = timer_new(worker.loop, drain_is_over, &worker);
     worker.broken = broken_new(options->once);
@@ -345,6 +380,7 @@ enum exit_code worker_run(const struct worker_options *options)
         loop_on_signal(worker.loop, SIGTERM, on_signal, &worker);
         loop_on_signal(worker.loop, SIGINT, on_signal, &worker);
         loop_on_signal(worker.loop, SIGHUP, on_signal, &worker);
+        worker_http_configure(&worker);
         code = live(&worker);
         log_info("stopped");
     }

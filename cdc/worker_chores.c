@@ -1,5 +1,6 @@
 /* What is due now and then: cursors are saved, the changelog is tidied, the quarantine tried again, dates
  * that passed are told, documents are verified, a line is logged. See worker_private.h. */
+#include "cdc/metrics.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -36,10 +37,15 @@ void worker_report(struct worker *worker)
 
 static int save(struct worker *worker, bool also_in_pg, struct err *err)
 {
+    int64_t since_us = metrics_now_us();
+    int result;
+
     worker->saved_at_ms = clock_mono_ms();
     if (also_in_pg)
         worker->saved_in_pg_at_ms = worker->saved_at_ms;
-    return feed_save(worker->feed, also_in_pg, err);
+    result = feed_save(worker->feed, also_in_pg, err);
+    metrics_stage(STAGE_SAVE, since_us);
+    return result;
 }
 
 /* Tables of the changelog that everybody has read are emptied by whoever comes first. */

@@ -10,9 +10,11 @@
 #include "cdc/worker_promoter.h"
 #include "cdc/worker_row.h"
 #include "cdc/worker_broken.h"
+#include "cdc/worker_notify.h"
 #include "cdc/worker_retry.h"
 #include "cdc/worker_sweep.h"
 #include "common/backoff.h"
+#include "common/buf.h"
 
 enum {
     POLL_FIRST_MS = 1,      /* a writer is about to commit: ask again after this, then twice as long … */
@@ -20,6 +22,15 @@ enum {
 };
 
 struct checkup;
+struct worker_http;
+
+/* Whether the worker gets on, see worker_progress.c. */
+struct progress {
+    int64_t steps;   /* of its life */
+    bool resting;    /* it waits for something to happen */
+    int64_t seen;    /* what had been done … */
+    int64_t seen_ms; /* … when that was last seen to grow, or nothing was to be done */
+};
 
 struct worker {
     const struct worker_options *options;
@@ -49,6 +60,7 @@ struct worker {
     struct tally reported;
     int64_t canary_at_ms; /* when to ask whether it is time for one */
     struct worker_row *row;
+    struct notify *notify;
     int64_t epoch; /* what the last session used */
     int64_t ordinal;
     char *dataset;
@@ -60,7 +72,9 @@ struct worker {
     bool queue_all;
     bool caught_up;
     int64_t waited_ms; /* --once: for others to end */
-    bool has_run;      /* a session was open once: what fails from now on is retried */
+    struct progress progress;
+    struct worker_http *http; /* NULL: not configured, or --once */
+    bool has_run;             /* a session was open once: what fails from now on is retried */
     bool stopping;
     bool reload;
     bool wake;
@@ -90,6 +104,12 @@ size_t worker_take_canaries(struct worker *worker, const struct change *changes,
 /* When it is time, and no other worker has. */
 void worker_send_canary(struct worker *worker);
 int64_t worker_canary_ms_left(const struct worker *worker);
+
+/* How long something is to be done and nothing gets done, ms. To be called once a second. */
+int64_t worker_stalled_ms(struct worker *worker);
+/* Whether it is connected and gets on, or has nothing to do. If not, why, on one line; if so, what it is at.
+ */
+bool worker_is_ready(struct worker *worker, struct buf *ret_text);
 
 /* The configuration file, or NULL after each mistake was logged. */
 struct config *worker_load_config(const struct worker *worker);

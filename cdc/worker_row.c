@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cdc/metrics.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -52,6 +53,7 @@ struct worker_row *worker_row_new(void)
     struct worker_row *row = mem_zalloc(sizeof(*row));
 
     row->born_ms = clock_mono_ms();
+    row->gate = "awake";
     return row;
 }
 
@@ -77,12 +79,23 @@ void worker_row_failed(struct worker_row *row, const struct err *why)
 {
     mem_replace(&row->failure, why->text);
     row->failed_at_ms = clock_mono_ms();
+    metrics.failures++;
+}
+
+const char *worker_row_failure(const struct worker_row *row)
+{
+    return row->failure;
 }
 
 void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms)
 {
     row->gate = "awake";
     row->changes += (int64_t)changes;
+    metrics.changes += (int64_t)changes;
+    if (age_ms >= 0)
+        histogram_add(&metrics.delay, age_ms * 1000);
+    if (age_ms > metrics.worst_delay_ms)
+        metrics.worst_delay_ms = age_ms;
     if (age_ms >= 0)
         row->latencies[row->nlatencies++ % LATENCIES] = age_ms;
 }
@@ -90,6 +103,11 @@ void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms)
 void worker_row_gate(struct worker_row *row, const char *gate)
 {
     row->gate = gate;
+}
+
+const char *worker_row_gate_now(const struct worker_row *row)
+{
+    return row->gate;
 }
 
 /* ---- when ---- */
@@ -199,11 +217,11 @@ static json_t *parts_json(const struct parts *parts)
 }
 
 /* Times are said as ages, since clocks differ. */
-static char *state_text(const struct worker_row *row, const struct sample *now)
+static json_t *state_json(const struct worker_row *row, const struct sample *now)
 {
     const struct sample *then = oldest_sample(row);
     int64_t ms = now->at_ms - then->at_ms;
-    json_t *state = json_pack(
+    return json_pack(
         "{s:s, s:I, s:o, s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:s, s:I}", "version", PGUSHER_VERSION,
         "session_ms", (json_int_t)(now->at_ms - row->session_at_ms), "partitions",
         parts_json(&row->session->parts), "gate", row->gate, "changes", (json_int_t)now->changes, "documents",
@@ -211,10 +229,47 @@ static char *state_text(const struct worker_row *row, const struct sample *now)
         "documents_per_s", per_second(now->documents - then->documents, ms), "tally",
         tally_json(&row->session->tally), "latency_ms", latencies(row), "last_error", failure(row), "redis",
         rconn_identity(row->session->rconn), "epoch", (json_int_t)row->session->epoch);
+}
+
+static char *state_text(const struct worker_row *row, const struct sample *now)
+{
+    json_t *state = state_json(row, now);
     char *text = json_dumps(state, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
     json_decref(state);
     return text;
+}
+
+json_t *worker_row_json(const struct worker_row *row)
+{
+    struct sample now;
+
+    if (!row->session)
+        return NULL;
+    now = present(row);
+    return state_json(row, &now);
+}
+
+int64_t worker_row_age_ms(const struct worker_row *row)
+{
+    return clock_mono_ms() - row->born_ms;
+}
+
+char *worker_row_text(const struct worker_row *row)
+{
+    const struct sample *then = row->nsamples ? oldest_sample(row) : NULL;
+    bool awake = row->nlatencies && strcmp(row->gate, "awake") == 0;
+    int64_t lag_ms = awake ? row->latencies[(row->nlatencies - 1) % LATENCIES] : 0;
+    struct sample now;
+
+    if (!row->session || !then)
+        return NULL;
+    now = present(row);
+    return mem_printf("%s; %zu of %d partitions, %.1f changes/s, %.1f documents/s, lag %.3f s", row->gate,
+                      row->session->parts.count, row->session->partitions,
+                      per_second(now.changes - then->changes, now.at_ms - then->at_ms),
+                      per_second(now.documents - then->documents, now.at_ms - then->at_ms),
+                      (double)lag_ms / 1000);
 }
 
 /* ---- writing ---- */

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "cdc/session.h"
 
 struct worker_row;
@@ -21,11 +23,20 @@ void worker_row_free(struct worker_row *row); /* NULL-safe; after the session wa
 void worker_row_begin(struct worker_row *row, struct session *session);
 /* What ended the last session. */
 void worker_row_failed(struct worker_row *row, const struct err *why);
+const char *worker_row_failure(const struct worker_row *row); /* NULL: none did */
 
 /* A page was applied; age_ms: what feed_age_ms says afterwards. */
 void worker_row_applied(struct worker_row *row, size_t changes, int64_t age_ms);
 /* What it is at: "awake", "asleep", "polling: why". A constant. */
 void worker_row_gate(struct worker_row *row, const char *gate);
+const char *worker_row_gate_now(const struct worker_row *row);
+
+/* What it would write now; the caller's. NULL: there is no session. */
+json_t *worker_row_json(const struct worker_row *row);
+int64_t worker_row_age_ms(const struct worker_row *row); /* the process */
+
+/* What it is at, for people, on one line; NULL: there is no session. The caller frees. */
+char *worker_row_text(const struct worker_row *row);
 
 /* When it is time; to be called once a second. */
 void worker_row_write(struct worker_row *row);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cdc/beside.h"
+#include "cdc/metrics.h"
 #include "cdc/shapes.h"
+#include "cdc/worker_http.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -24,6 +26,7 @@ static char *application_name(const struct config *config)
 void worker_close(struct worker *worker)
 {
     if (worker->session) {
+        tally_add(&metrics.ended, &worker->session->tally);
         worker->epoch = worker->session->epoch;
         worker->ordinal = worker->session->ordinal;
         mem_replace(&worker->dataset, worker->session->dataset);
@@ -71,6 +74,7 @@ void worker_pulse(void *arg)
     beside_look(worker->session);
     if (beside_is_uncovered(worker->session))
         worker_wake(worker);
+    worker_stalled_ms(worker);
     worker_row_write(worker->row);
     timer_start(worker->pulse, PULSE_MS);
 }
@@ -85,6 +89,8 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     worker->retrying = retry_new(session);
     worker->checkup = worker->options->once ? NULL : checkup_new(session);
     worker->has_run = true;
+    worker->progress.seen_ms = clock_mono_ms();
+    metrics.sessions++;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();
     worker->reported = session->tally;
@@ -141,13 +147,14 @@ struct config *worker_load_config(const struct worker *worker)
     struct problems problems = {0};
     struct config *config = config_load(worker->options->config_file, worker->options->fleet, &problems);
 
+    if (config && config_http_load_token(&config->http, &problems) != 0) {
+        config_free(config);
+        config = NULL;
+    }
     for (size_t i = 0; i < problems.count; i++)
         log_error("%s: %s%s%s", worker->options->config_file, problems.list[i].place,
                   problems.list[i].place[0] ? ": " : "", problems.list[i].text);
     problems_free(&problems);
-    if (config && config->http)
-        log_warn("%s: http: the status page is not part of this version; ignored",
-                 worker->options->config_file);
     return config;
 }
 
@@ -156,6 +163,7 @@ static void swap_config(struct worker *worker, struct config *config)
     config_free(worker->config);
     worker->config = config;
     log_set_fleet(config->fleet);
+    worker_http_configure(worker);
 }
 
 /* Whether something is broken under the new configuration that is not under the old one; says so. */

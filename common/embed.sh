@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes C source that holds text files: embed.sh sql FILE… gives `const char sql_NAME[]`, embed.sh lua FILE… gives
+# Writes C source that holds text files: embed.sh sql FILE… gives `const char sql_NAME[]`, embed.sh page FILE…
+# `const char page_NAME_EXTENSION[]`, embed.sh lua FILE… gives
 # `const struct script script_NAME` with the SHA-1 that Redis knows it by.
 set -eu
 
@@ -12,6 +13,7 @@ quoted() {
 
 case $kind in
 sql) echo '#include "cdc/sql/texts.h"' ;;
+page) echo '#include "cdc/page/texts.h"' ;;
 lua) echo '#include "lua/scripts.h"' ;;
 esac
 for file in "$@"; do
@@ -20,6 +22,11 @@ for file in "$@"; do
     case $kind in
     sql)
         echo "const char sql_${name}[] ="
+        quoted "$file"
+        echo ';'
+        ;;
+    page)
+        echo "const char page_$(echo "$name" | tr . _)[] ="
         quoted "$file"
         echo ';'
         ;;

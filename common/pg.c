@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pg_error.h"
@@ -137,6 +138,7 @@ static void on_dialed(void *arg, PGconn *conn, const struct err *err)
 void pg_open(struct pg *pg, const struct pg_target *target)
 {
     pg->state = CONNECTING;
+    pg->heard_at_ms = clock_mono_ms();
     pg_target_free(&pg->target);
     pg->target = pg_target_copy(target);
     pg->dial = pg_dial_new(pg->loop, target, on_dialed, pg);
@@ -149,6 +151,7 @@ void pg_break_silence(struct pg *pg)
     pg_watch_free(pg->watch);
     pg->watch = NULL;
     pg->silence_told = false;
+    pg->heard_at_ms = clock_mono_ms();
     timer_start(pg->silence, SILENCE_MS);
 }
 
@@ -174,6 +177,21 @@ static void on_silence(void *arg)
 
     if (pg->head && pg->head->sent && !pg->paused)
         pg->watch = pg_watch_new(pg->loop, &pg->target, PQbackendPID(pg->conn), on_watched, pg);
+}
+
+static bool is_owed(const struct pg *pg)
+{
+    return pg->state == CONNECTING || (pg->state == UP && pg->head && pg->head->sent && !pg->paused);
+}
+
+int64_t pg_silent_ms(const struct pg *pg)
+{
+    return is_owed(pg) ? clock_mono_ms() - pg->heard_at_ms : 0;
+}
+
+uint64_t pg_answers(const struct pg *pg)
+{
+    return pg->answers;
 }
 
 /* ---- events ---- */

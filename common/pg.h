@@ -27,6 +27,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/loop.h"
 #include "common/status.h"
@@ -81,6 +82,11 @@ void pg_resume(struct pg *pg);
  * *ret_rows with pg_rows_free; it may be NULL when not wanted. */
 int pg_run(struct pg *pg, const struct pg_query *query, struct pg_rows **ret_rows, struct err *err);
 void pg_rows_free(struct pg_rows *rows); /* NULL-safe */
+
+/* How long the server owes us something, an answer or the connection; 0: it does not. */
+int64_t pg_silent_ms(const struct pg *pg);
+/* How often pg_run got an answer. */
+uint64_t pg_answers(const struct pg *pg);
 
 int pg_rows_count(const struct pg_rows *rows);
 int pg_rows_columns(const struct pg_rows *rows);

@@ -47,6 +47,8 @@ struct pg {
     struct timer *silence;  /* runs from when we asked, or heard, last */
     struct pg_watch *watch; /* asks why there is no answer */
     bool silence_told;
+    int64_t heard_at_ms; /* or asked, when that was later */
+    uint64_t answers;
     struct io *io;
     struct request *head;
     struct request **tail;

@@ -62,6 +62,7 @@ int pg_run(struct pg *pg, const struct pg_query *query, struct pg_rows **ret_row
 
     pg_send(pg, query, on_waited, &waiting);
     loop_run_until(pg->loop, &waiting.done);
+    pg->answers++;
     if (failed.status != ST_OK) {
         err_copy(err, &failed);
         return -1;

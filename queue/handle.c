@@ -277,17 +277,6 @@ int64_t handle_call_integer(struct pgusher_queue *queue, struct script_call *cal
     return value;
 }
 
-bool is_array_of_strings(const redisReply *reply, bool with_nil)
-{
-    if (!reply || reply->type != REDIS_REPLY_ARRAY)
-        return false;
-    for (size_t i = 0; i < reply->elements; i++)
-        if (reply->element[i]->type != REDIS_REPLY_STRING &&
-            !(with_nil && reply->element[i]->type == REDIS_REPLY_NIL))
-            return false;
-    return true;
-}
-
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command)
 {
     return without_error(queue, exchange_where_it_is(queue, command));

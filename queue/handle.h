@@ -8,6 +8,7 @@
 #include "queue/keys.h"
 #include "queue/pgusher-queue.h"
 #include "queue/settings.h"
+#include "queue/stats_read.h"
 
 struct pgusher_queue {
     struct redis_url url;
@@ -49,8 +50,6 @@ redisReply *handle_call_for(struct pgusher_queue *queue, struct script_call *cal
 int64_t handle_call_integer(struct pgusher_queue *queue, struct script_call *call);
 /* The reply; or NULL, freed and refused, if it is not so. For servers that are no Redis. */
 redisReply *handle_expect(struct pgusher_queue *queue, redisReply *reply, bool so);
-/* An array whose elements are all strings (or, if allowed, nothing). */
-bool is_array_of_strings(const redisReply *reply, bool with_nil);
 /* A plain command about the queue's keys. */
 redisReply *handle_command(struct pgusher_queue *queue, int argc, const char *const *argv);
 redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); /* in the wire format */

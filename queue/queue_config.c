@@ -116,29 +116,50 @@ void queue_config_free(struct queue_config *list, size_t count)
 
 /* ---- servers ---- */
 
-static char *read_password_file(const struct jnode *object)
+/* Under systemd the credentials of the unit; a person who types a command has none, but may read what they
+ * are made from. The caller frees. */
+static char *find_credential(const char *file)
 {
-    struct jnode node = jconf_member(object, "password_file");
-    char *file = jconf_string(object, "password_file", false);
-    char *line = NULL;
-    size_t size = 0;
-    FILE *stream;
-    char *password = NULL;
+    static const char variable[] = "${CREDENTIALS_DIRECTORY}/";
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
-    if (!file)
-        return NULL;
-    stream = fopen(file, "re");
+    if (strncmp(file, variable, strlen(variable)) != 0)
+        return mem_strdup(file);
+    return mem_printf("%s/%s", directory ? directory : "/etc/pgusher/credentials", file + strlen(variable));
+}
+
+char *queue_config_secret(const char *file, struct err *err)
+{
+    char *path = find_credential(file), *line = NULL, *secret = NULL;
+    FILE *stream = fopen(path, "re");
+    size_t size = 0;
+
     if (!stream) {
-        jconf_problem(&node, "cannot read %s: %s", file, strerror(errno));
+        err_set(err, ST_CONFIG, "cannot read %s: %s", path, strerror(errno));
     } else if (getline(&line, &size, stream) < 0 || strcspn(line, "\r\n") == 0) {
-        jconf_problem(&node, "%s is empty", file);
+        err_set(err, ST_CONFIG, "%s is empty", path);
     } else {
         line[strcspn(line, "\r\n")] = '\0';
-        password = mem_strdup(line);
+        secret = mem_strdup(line);
     }
     if (stream)
         fclose(stream);
     free(line);
+    free(path);
+    return secret;
+}
+
+static char *read_password_file(const struct jnode *object)
+{
+    struct jnode node = jconf_member(object, "password_file");
+    char *file = jconf_string(object, "password_file", false), *password;
+    struct err err = ERR_NONE;
+
+    if (!file)
+        return NULL;
+    password = queue_config_secret(file, &err);
+    if (!password)
+        jconf_problem(&node, "%s", err.text);
     free(file);
     return password;
 }

@@ -2,125 +2,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mem.h"
-#include "lua/scripts.h"
 #include "queue/handle.h"
-
-enum stats_reply {
-    STATS_NOW,
-    STATS_WAITING,
-    STATS_IN_FLIGHT,
-    STATS_DIRTY,
-    STATS_DELAYED,
-    STATS_DEAD,
-    STATS_PLAIN,
-    STATS_OLDEST_WAITING,
-    STATS_OLDEST_HELD,
-    STATS_NEXT_DUE,
-    STATS_META,
-    STATS_CONSUMERS,
-    STATS_LATER,
-    STATS_OLDEST_LATER,
-    STATS_PARTS
-};
-
-enum { DEFAULT_MAX_FAILURES = 8, DEFAULT_MAX_CRASHES = 3 }; /* as in lua/parts/failures.lua */
-
-static int64_t meta_number(const redisReply *meta, const char *name, int64_t otherwise)
-{
-    for (size_t i = 0; i + 1 < meta->elements; i += 2)
-        if (strcmp(meta->element[i]->str, name) == 0)
-            return strtoll(meta->element[i + 1]->str, NULL, 10);
-    return otherwise;
-}
-
-static void read_meta(const redisReply *meta, struct pgusher_queue_stats *stats)
-{
-    stats->paused = meta_number(meta, "paused", 0) == 1;
-    stats->coalesce = meta_number(meta, "coalesce", 1) == 1;
-    stats->max_failures = (int)meta_number(meta, "max_failures", DEFAULT_MAX_FAILURES);
-    stats->max_crashes = (int)meta_number(meta, "max_crashes", DEFAULT_MAX_CRASHES);
-    stats->queued = (uint64_t)meta_number(meta, "queued", 0);
-    stats->coalesced = (uint64_t)meta_number(meta, "coalesced", 0);
-    stats->acked = (uint64_t)meta_number(meta, "acked", 0);
-    stats->requeued = (uint64_t)meta_number(meta, "requeued", 0);
-    stats->failed = (uint64_t)meta_number(meta, "failed", 0);
-    stats->died = (uint64_t)meta_number(meta, "died", 0);
-    stats->recovered = (uint64_t)meta_number(meta, "recovered", 0);
-    stats->released = (uint64_t)meta_number(meta, "released", 0);
-    stats->replayed = (uint64_t)meta_number(meta, "replayed", 0);
-}
-
-static void read_consumers(const redisReply *consumers, struct pgusher_queue_stats *stats)
-{
-    stats->consumers = mem_zalloc(sizeof(*stats->consumers) * (consumers->elements + 1));
-    stats->nconsumers = consumers->elements;
-    for (size_t i = 0; i < consumers->elements; i++) {
-        const redisReply *row = consumers->element[i];
-
-        stats->consumers[i].name = mem_strdup(row->element[0]->str);
-        stats->consumers[i].lease_left_ms = row->element[1]->integer;
-        stats->consumers[i].held = (size_t)row->element[2]->integer;
-        stats->consumers[i].oldest_ms = row->element[3]->integer;
-    }
-}
-
-static void read_stats(redisReply *const *part, struct pgusher_queue_stats *stats)
-{
-    *stats = (struct pgusher_queue_stats){
-        .now_ms = part[STATS_NOW]->integer,
-        .waiting = (size_t)part[STATS_WAITING]->integer,
-        .in_flight = (size_t)part[STATS_IN_FLIGHT]->integer,
-        .dirty = (size_t)part[STATS_DIRTY]->integer,
-        .delayed = (size_t)part[STATS_DELAYED]->integer,
-        .dead = (size_t)part[STATS_DEAD]->integer,
-        .plain = (size_t)part[STATS_PLAIN]->integer,
-        .oldest_waiting_ms = part[STATS_OLDEST_WAITING]->integer,
-        .oldest_held_ms = part[STATS_OLDEST_HELD]->integer,
-        .next_due_ms = part[STATS_NEXT_DUE]->integer,
-        .later = (size_t)part[STATS_LATER]->integer,
-        .oldest_later_ms = part[STATS_OLDEST_LATER]->integer,
-    };
-    read_meta(part[STATS_META], stats);
-    read_consumers(part[STATS_CONSUMERS], stats);
-}
-
-static struct script_call *stats_call(const struct pgusher_queue *queue, const redisReply *consumers)
-{
-    struct script_call *call = queue_call_new(&queue->keys, &script_stats);
-
-    queue_call_key(call, &queue->keys, KEY_PLAIN);
-    for (size_t i = 0; i < consumers->elements; i++) {
-        queue_call_processing_key(call, &queue->keys, consumers->element[i]->str);
-        script_arg(call, consumers->element[i]->str, (size_t)consumers->element[i]->len);
-    }
-    return call;
-}
-
-/* The nested ones too. */
-static bool is_stats(const redisReply *reply)
-{
-    const redisReply *consumers = reply->element[STATS_CONSUMERS];
-
-    if (!is_array_of_strings(reply->element[STATS_META], false) || consumers->type != REDIS_REPLY_ARRAY)
-        return false;
-    for (size_t i = 0; i < consumers->elements; i++)
-        if (consumers->element[i]->elements != 4 || !consumers->element[i]->element[0]->str)
-            return false;
-    return true;
-}
 
 static redisReply *call_stats(struct pgusher_queue *queue, const redisReply *consumers)
 {
-    redisReply *reply = handle_call_for(queue, stats_call(queue, consumers), REDIS_REPLY_ARRAY, STATS_PARTS);
+    redisReply *reply = handle_call(queue, stats_call_new(&queue->keys, consumers));
 
-    return handle_expect(queue, reply, reply && is_stats(reply));
+    return handle_expect(queue, reply, stats_is_reply(reply));
 }
 
 int handle_check_types(struct pgusher_queue *queue)
 {
-    const redisReply nobody = {.elements = 0};
-    redisReply *reply = call_stats(queue, &nobody);
+    redisReply *reply = call_stats(queue, NULL);
 
     freeReplyObject(reply);
     return reply ? 0 : -1;
@@ -150,15 +43,7 @@ int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats 
     freeReplyObject(consumers);
     if (!reply)
         return -1;
-    read_stats(reply->element, ret_stats);
+    stats_read(reply, ret_stats);
     freeReplyObject(reply);
     return 0;
-}
-
-void pgusher_queue_stats_free(struct pgusher_queue_stats *stats)
-{
-    for (size_t i = 0; i < stats->nconsumers; i++)
-        free((char *)stats->consumers[i].name);
-    free(stats->consumers);
-    *stats = (struct pgusher_queue_stats){0};
 }

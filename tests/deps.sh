@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh [demo]: finds what the build, the demo and (without "demo") the tests need and installs what is missing with apt
+# deps.sh [demo | system]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
+# machine, and installs what is missing with apt
 # (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
@@ -39,6 +40,8 @@ library libpq libpq-dev libpq-devel libpq-dev
 library hiredis libhiredis-dev hiredis-devel hiredis-dev
 library jansson libjansson-dev jansson-devel jansson-dev
 library libxxhash libxxhash-dev xxhash-devel xxhash-dev
+library libmicrohttpd libmicrohttpd-dev libmicrohttpd-devel libmicrohttpd-dev
+have apk || library libsystemd libsystemd-dev systemd-devel '' # the build works without
 [ -f /usr/include/ev.h ] || [ -f /usr/include/libev/ev.h ] || need libev-dev libev-devel libev-dev
 server || need postgresql postgresql-server postgresql
 have psql || need postgresql-client postgresql postgresql-client
@@ -53,6 +56,9 @@ if [ "${1:-}" != demo ]; then
     python_module redis || need python3-redis python3-redis py3-redis
     have spin || need spin spin spin
     have groonga || optional_apt=" groonga-bin"
+    have chromium || have google-chrome || optional_apt="$optional_apt chromium"
+    [ "${1:-}" != system ] || have systemd-nspawn || optional_apt="$optional_apt systemd-container"
+    [ "${1:-}" != system ] || have debootstrap || optional_apt="$optional_apt debootstrap"
 fi
 
 [ -n "$missing_apt$optional_apt" ] || exit 0

@@ -100,5 +100,6 @@ start_models model queue_model
 run_integration
 tally_models model queue_model
 run_pytest fault -m quick tests/fault
+CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

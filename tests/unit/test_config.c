@@ -27,7 +27,7 @@ START_TEST(example_servers)
     ck_assert_ptr_null(config->postgres_password);
     ck_assert_str_eq(config->redis.path, "/run/redis/redis.sock");
     ck_assert_ptr_null(config->redis.password);
-    ck_assert_str_eq(config->http, "127.0.0.1:9187");
+    ck_assert_str_eq(config->http.text, "127.0.0.1:9187");
     config_free(config);
     config_free(NULL);
 }
@@ -277,7 +277,7 @@ START_TEST(optional_settings_have_defaults)
     ck_assert_str_eq(config->fleet, "default");
     config_free(config);
     config = load_good("http", NULL);
-    ck_assert_ptr_null(config->http);
+    ck_assert_ptr_null(config->http.text);
     config_free(config);
     config = load_good("projections.event.expire_at", NULL);
     ck_assert_ptr_null(config_projection(config, "event")->expire_at);
@@ -334,56 +334,6 @@ START_TEST(default_file)
 }
 END_TEST
 
-/* ---- password files ---- */
-
-/* The example with a server object {member: address, "password_file": a file of this text}. */
-static struct config *load_with_password(const char *server, const char *member, const char *address,
-                                         const char *password)
-{
-    struct unit_file file = unit_file(password);
-    char *value = mem_printf("{\"%s\": \"%s\", \"password_file\": \"%s\"}", member, address, file.path);
-    struct config *config = load_changed(server, value);
-
-    free(value);
-    unit_file_close(&file);
-    return config;
-}
-
-START_TEST(postgres_password_file)
-{
-    struct config *config = load_with_password("postgres", "conninfo", "host=db", "se cret\r\nsecond line\n");
-
-    unit_assert_no_problem(&problems);
-    ck_assert_str_eq(config->postgres, "host=db");
-    ck_assert_str_eq(config->postgres_password, "se cret");
-    config_free(config);
-}
-END_TEST
-
-START_TEST(redis_password_file)
-{
-    struct config *config = load_with_password("redis", "url", "redis://me:old@host", "new");
-
-    unit_assert_no_problem(&problems);
-    ck_assert_str_eq(config->redis.addresses[0].host, "host");
-    ck_assert_str_eq(config->redis.user, "me");
-    ck_assert_str_eq(config->redis.password, "new");
-    config_free(config);
-}
-END_TEST
-
-START_TEST(empty_password_files)
-{
-    static const char *const empty[] = {"", "\n", "\r\nsecret\n"};
-
-    for (size_t i = 0; i < ROWS(empty); i++) {
-        ck_assert_ptr_null(load_with_password("redis", "url", "redis://host", empty[i]));
-        unit_assert_problem(&problems, "redis.password_file", "empty");
-        problems_free(&problems);
-    }
-}
-END_TEST
-
 START_TEST(servers_as_objects_need_no_password)
 {
     struct config *config = load_good("postgres", "{\"conninfo\": \"dbname=a\"}");
@@ -400,5 +350,4 @@ UNIT_MAIN("config", UNIT(example_servers), UNIT(example_projections), UNIT(many_
           UNIT(queues_that_only_a_projection_names), UNIT(a_watch_may_be_an_object_without_lookup),
           UNIT(limits_may_be_reached), UNIT(optional_settings_have_defaults),
           UNIT(empty_queue_list_is_no_queue), UNIT(the_fleet_of_the_command_line_wins), UNIT(composite_ids),
-          UNIT(default_file), UNIT(postgres_password_file), UNIT(redis_password_file),
-          UNIT(empty_password_files), UNIT(servers_as_objects_need_no_password))
+          UNIT(default_file), UNIT(servers_as_objects_need_no_password))

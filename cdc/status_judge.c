@@ -1,4 +1,4 @@
-/* What needs a person, and each fleet's verdict. See verb_status.h. One reason for one cause: without a
+/* What needs a person, and each fleet's verdict. See status.h. One reason for one cause: without a
  * worker nothing that only a worker could do is complained of. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cdc/standing.h"
-#include "cdc/verb_status.h"
+#include "cdc/status.h"
 #include "common/buf.h"
 #include "common/human.h"
 #include "common/mem.h"
