@@ -56,7 +56,6 @@ if [ "${1:-}" != demo ]; then
     python_module redis || need python3-redis python3-redis py3-redis
     have spin || need spin spin spin
     have groonga || optional_apt=" groonga-bin"
-    have chromium || have google-chrome || optional_apt="$optional_apt chromium"
     [ "${1:-}" != system ] || have systemd-nspawn || optional_apt="$optional_apt systemd-container"
     [ "${1:-}" != system ] || have debootstrap || optional_apt="$optional_apt debootstrap"
 fi
