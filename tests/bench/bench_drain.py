@@ -45,7 +45,7 @@ def drain(box, follower, first):
     follower.back()
     follower.settled()
     took = time.monotonic() - began
-    assert follower.wrong(first, count) == 0, f"{follower.name} missed changes"
+    follower.must_be_right(first, count)
     follower.stop()
     return count / took
 

@@ -12,6 +12,7 @@ hget(key, field), db: what Redis holds, and in which database
 import os
 import signal
 import subprocess
+import sys
 import time
 
 from contest import PROGRAMS
@@ -56,6 +57,14 @@ class Contestant:
         """How many of these tickets have another price in Redis than in the table."""
         true = self.box.db.sql("SELECT price::float FROM ticket WHERE id >= %s AND id < %s ORDER BY id", first, first + count)
         return sum(ours != theirs for ours, (theirs,) in zip(self.prices(first, count), true))
+
+
+    def must_be_right(self, first, count):
+        """Ours must; of the others it is said."""
+        wrong = self.wrong(first, count)
+        assert not wrong or self.name != OURS, f"{wrong} of {count} tickets are wrong"
+        if wrong:
+            print(f"{self.name}: {wrong} of {count} tickets stay wrong", file=sys.stderr)
 
 
 class Ours(Contestant):
