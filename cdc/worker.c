@@ -366,6 +366,7 @@ enum exit_code worker_run(const struct worker_options *options)
     struct worker worker = {.options = options};
     enum exit_code code = EX_BAD_CONFIG;
 
+    metrics.started_ms = clock_wall_ms();
     worker.loop = loop_new();
     worker.row = worker_row_new();
     worker.notify = notify_new(&worker);
