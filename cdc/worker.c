@@ -218,6 +218,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     if (!tasks_are_needed(worker->tasks))
         worker->queue_all = false;
     backoff_reset(&worker->retry);
+    log_repeat_clear(&worker->complaint);
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
@@ -335,7 +336,7 @@ static enum exit_code live(struct worker *worker)
         }
         notify_failed(worker->notify, &err);
         wait_ms = backoff_next(&worker->retry);
-        log_error("%s; trying again in %lld ms", err.text, (long long)wait_ms);
+        worker_complain(worker, &err, wait_ms);
         worker_wait(worker, wait_ms);
         if (worker->stopping)
             return EX_DONE;
