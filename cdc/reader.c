@@ -66,7 +66,7 @@ static int select_some(struct reading *reading, struct err *why)
 {
     const struct plan_projection *projection = reading->projection;
     size_t n = projection->config->nid;
-    char *arrays[MAX_ID_COLUMNS];
+    char *arrays[MAX_ID_COLUMNS] = {NULL};
     int result;
 
     for (size_t i = 0; i < n; i++)
