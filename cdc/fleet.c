@@ -185,8 +185,9 @@ int fleet_follow(struct fleet *fleet, struct feed *feed, bool *ret_gained, struc
         return -1;
     if (give_up_excess(fleet, feed, err) != 0)
         return -1;
-    log_info("%d workers; %zu of %d partitions are read here", fleet->workers, fleet->owned.count,
-             fleet->session->partitions);
+    log_write(fleet->session->hushed ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+              "%d workers; %zu of %d partitions are read here", fleet->workers, fleet->owned.count,
+              fleet->session->partitions);
     return 0;
 }
 

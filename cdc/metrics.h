@@ -21,6 +21,7 @@ enum stage {
 };
 
 struct metrics {
+    int64_t started_ms; /* wall clock */
     struct histogram stages[STAGES];
     struct histogram batch; /* a page, from its being read to its last effect */
     struct histogram delay; /* from a change to its being applied: the oldest one of each page */

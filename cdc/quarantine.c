@@ -5,8 +5,11 @@
 #include <xxhash.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/log_repeat.h"
 #include "common/mem.h"
+#include "common/pg_error.h"
 #include "common/utf8.h"
 
 enum { PROJECTION, KEY, WATCH, ID, ERROR, COLUMNS };
@@ -114,6 +117,22 @@ static void add(struct quarantine *quarantine, struct entries *entries, const st
     entries->count++;
 }
 
+/* A view that fails for one row may fail for a million. */
+static void complain(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error)
+{
+    enum log_say say = log_quota_take(&quarantine->session->refusals, clock_mono_ms());
+
+    log_debug("document %s of projection %s is refused: %s", entry->key, entry->projection, error);
+    if (say == LOG_SAY_NOT)
+        return;
+    log_error("document %s of projection %s goes to quarantine: %s%s", entry->key, entry->projection,
+              pg_error_for_log(error).text,
+              say == LOG_SAY_AS_LAST
+                  ? "; more within this minute are not named here, see: pgusher quarantine "
+                    "list"
+                  : "");
+}
+
 void quarantine_add(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error)
 {
     quarantine->session->tally.refused++;
@@ -121,8 +140,7 @@ void quarantine_add(struct quarantine *quarantine, const struct quarantine_entry
         log_debug("document %s of projection %s stays in quarantine: %s", entry->key, entry->projection,
                   error);
     else
-        log_error("document %s of projection %s goes to quarantine: %s", entry->key, entry->projection,
-                  error);
+        complain(quarantine, entry, error);
     add(quarantine, &quarantine->refused, entry, error);
 }
 

@@ -54,19 +54,19 @@ static void tell_missing(const struct reading *reading)
                                      ids_get(reading->ids, reading->first + i), reading->version);
 }
 
-static int select_one(struct reading *reading, struct err *why)
+static int select_one(struct reading *reading, const char *const *id, struct err *why)
 {
     const struct plan_projection *projection = reading->projection;
 
-    return reader_select(reading, projection->select_one_name, projection->select_one,
-                         ids_get(reading->ids, reading->first), projection->config->nid, why);
+    return reader_select(reading, projection->select_one_name, projection->select_one, id,
+                         projection->config->nid, why);
 }
 
 static int select_some(struct reading *reading, struct err *why)
 {
     const struct plan_projection *projection = reading->projection;
     size_t n = projection->config->nid;
-    char *arrays[MAX_ID_COLUMNS];
+    char *arrays[MAX_ID_COLUMNS] = {NULL};
     int result;
 
     for (size_t i = 0; i < n; i++)
@@ -93,7 +93,7 @@ static int select_by_id(struct reader *reader, const struct plan_projection *pro
     reading.seen = mem_zalloc(sizeof(bool) * count);
     if (projection->config->many_rows)
         reading.keys = ids_new(1);
-    result = count == 1 ? select_one(&reading, why) : select_some(&reading, why);
+    result = count == 1 ? select_one(&reading, ids_get(ids, first), why) : select_some(&reading, why);
     if (result == 0) {
         tell_missing(&reading);
         result = tell_complete(&reading, err);
@@ -126,16 +126,26 @@ static int halve(struct reader *reader, const struct plan_projection *projection
     return 0;
 }
 
-/* What is missing for the statement itself (a relation, a column, a privilege) is missing without rows, too;
- * what shows only with rows is theirs, as when a function looks for a table that it does not find. */
-static bool is_of_rows(struct reader *reader, const struct plan_projection *projection, const struct err *why)
+/* Whether the statement for one id, or for some, runs when there is nothing to find. */
+static bool runs_without_rows(struct reader *reader, const struct plan_projection *projection, bool one)
 {
+    static const char *const nobody[MAX_ID_COLUMNS]; /* NULL equals nothing */
     struct ids *none = ids_new(projection->config->nid);
-    struct err alone = ERR_NONE, other = ERR_NONE;
-    bool runs = why->status == ST_CONFIG && select_by_id(reader, projection, none, 0, 0, &alone, &other) == 0;
+    struct reading reading = {.reader = reader, .projection = projection, .ids = none, .err = ERR_NONE};
+    struct err why = ERR_NONE;
+    bool runs = (one ? select_one(&reading, nobody, &why) : select_some(&reading, &why)) == 0;
 
     ids_free(none);
-    return why->status == ST_REFUSED || runs;
+    return runs;
+}
+
+/* What is missing for the statement itself (a relation, a column, a privilege) is missing without rows, too;
+ * what shows only with rows is theirs, as when a function looks for a table that it does not find. */
+static bool is_of_rows(struct reader *reader, const struct plan_projection *projection, bool one,
+                       const struct err *why)
+{
+    return why->status == ST_REFUSED ||
+           (why->status == ST_CONFIG && runs_without_rows(reader, projection, one));
 }
 
 int reader_fail(const struct reader *reader, const struct plan_projection *projection, const struct err *why,
@@ -157,7 +167,7 @@ static int read_range(struct reader *reader, const struct plan_projection *proje
         return 0;
     if (why.status == ST_OK)
         return -1;
-    if (is_of_rows(reader, projection, &why))
+    if (is_of_rows(reader, projection, count == 1, &why))
         return halve(reader, projection, ids, first, count, &why, err);
     return reader_fail(reader, projection, &why, err);
 }
@@ -218,7 +228,7 @@ int reader_after(struct reader *reader, size_t projection, const struct plan_str
         return reader_ids_after(reader, projection, stretch, after, ret_count, err);
     if (read_stretch(&reading, stretch, *after, &why) != 0) {
         reader_position_free(plan, reading.last);
-        if (is_of_rows(reader, plan, &why))
+        if (is_of_rows(reader, plan, false, &why))
             return reader_ids_after(reader, projection, stretch, after, ret_count, err);
         return reader_fail(reader, plan, &why, err);
     }

@@ -17,6 +17,7 @@
 #include "cdc/parts.h"
 #include "cdc/plan.h"
 #include "cdc/sink.h"
+#include "common/log_repeat.h"
 #include "common/pg.h"
 #include "common/rconn.h"
 
@@ -54,9 +55,11 @@ struct session {
     int64_t ordinal;       /* the highest in a version made so far */
     size_t max_word_bytes; /* that Redis takes; at a longer one it hangs up */
     struct records records;
-    struct round *looking; /* see beside_look */
-    int64_t looked_at_ms;  /* when it was last known that the dataset is ours; 0: nobody looks */
-    struct parts parts;    /* that are read by this session */
+    struct round *looking;     /* see beside_look */
+    int64_t looked_at_ms;      /* when it was last known that the dataset is ours; 0: nobody looks */
+    struct parts parts;        /* that are read by this session */
+    bool hushed;               /* one after another ends for the same reason: no news that it began */
+    struct log_quota refusals; /* lines about documents that go to quarantine */
     struct tally tally;
     char *probe;          /* what it sends itself to see whether NOTIFY reaches it */
     bool probed;          /* it came back */

@@ -8,6 +8,7 @@
 #include "cdc/sql/texts.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pg_error.h"
 #include "common/mem.h"
 
 enum {
@@ -248,7 +249,7 @@ int task_put_off(struct session *session, struct task *task, const struct err *w
         .nparams = 5};
 
     log_error("backfill of %s%s%s fails, and is tried again in " PUT_OFF ": %s", task->name,
-              *task->filter ? " where " : "", task->filter, why->text);
+              *task->filter ? " where " : "", task->filter, pg_error_for_log(why->text).text);
     return pg_run(session->pg, &query, NULL, err);
 }
 

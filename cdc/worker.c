@@ -218,6 +218,7 @@ static int rest(struct worker *worker, enum feed_state state, struct err *err)
     if (!tasks_are_needed(worker->tasks))
         worker->queue_all = false;
     backoff_reset(&worker->retry);
+    log_repeat_clear(&worker->complaint);
     if (!worker->caught_up)
         log_info("caught up");
     worker->caught_up = true;
@@ -335,7 +336,7 @@ static enum exit_code live(struct worker *worker)
         }
         notify_failed(worker->notify, &err);
         wait_ms = backoff_next(&worker->retry);
-        log_error("%s; trying again in %lld ms", err.text, (long long)wait_ms);
+        worker_complain(worker, &err, wait_ms);
         worker_wait(worker, wait_ms);
         if (worker->stopping)
             return EX_DONE;
@@ -366,6 +367,7 @@ enum exit_code worker_run(const struct worker_options *options)
     struct worker worker = {.options = options};
     enum exit_code code = EX_BAD_CONFIG;
 
+    metrics.started_ms = clock_wall_ms();
     worker.loop = loop_new();
     worker.row = worker_row_new();
     worker.notify = notify_new(&worker);

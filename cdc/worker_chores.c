@@ -35,6 +35,19 @@ void worker_report(struct worker *worker)
     worker->changes = 0;
 }
 
+void worker_complain(struct worker *worker, const struct err *err, int64_t wait_ms)
+{
+    int64_t unsaid;
+
+    if (!log_repeat_is_news(&worker->complaint, err->text, clock_mono_ms(), &unsaid))
+        log_debug("%s; trying again in %lld ms", err->text, (long long)wait_ms);
+    else if (unsaid)
+        log_error("%s; trying again in %lld ms (%lld times since this was said last)", err->text,
+                  (long long)wait_ms, (long long)unsaid);
+    else
+        log_error("%s; trying again in %lld ms", err->text, (long long)wait_ms);
+}
+
 static int save(struct worker *worker, bool also_in_pg, struct err *err)
 {
     int64_t since_us = metrics_now_us();

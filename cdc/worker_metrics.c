@@ -40,6 +40,8 @@ static void put_process(struct buf *text)
     double bytes = resident_bytes();
 
     metric_one(text, "process_cpu_seconds_total", "counter", "CPU time used.", cpu_seconds());
+    metric_one(text, "process_start_time_seconds", "gauge", "When it was started, since 1970-01-01 UTC.",
+               (double)metrics.started_ms / 1000);
     if (bytes >= 0)
         metric_one(text, "process_resident_memory_bytes", "gauge", "Memory in use.", bytes);
 }
@@ -60,6 +62,16 @@ static void put_gate(const struct worker *worker, struct buf *text)
                    worker->feed && strncmp(now, states[i], strlen(states[i])) == 0);
 }
 
+/* Of the fleet, but only the configuration tells it. */
+static void put_canary_interval(const struct config *config, struct buf *text)
+{
+    metric_head(text, "pgusher_canary_interval_seconds", "gauge",
+                "How often a canary is sent; absent: never.");
+    if (config->canary_ms)
+        metric_put(text, "pgusher_canary_interval_seconds", METRIC_LABELS("fleet", config->fleet),
+                   (double)config->canary_ms / 1000);
+}
+
 static void put_state(struct worker *worker, struct buf *text)
 {
     struct buf ignored = BUF_NONE;
@@ -76,6 +88,7 @@ static void put_state(struct worker *worker, struct buf *text)
                session ? (double)session->parts.count : 0);
     metric_one(text, "pgusher_stalled_seconds", "gauge", "How long there is work and no progress.",
                (double)worker_stalled_ms(worker) / 1000);
+    put_canary_interval(worker->config, text);
     put_gate(worker, text);
     buf_free(&ignored);
 }

@@ -135,6 +135,16 @@ static void put_drift(struct buf *text, const char *fleet, const json_t *project
                    (double)standing_integer(verified, kinds[i]));
 }
 
+static void put_mended(struct buf *text, const char *fleet, const json_t *projection)
+{
+    const json_t *verified = json_object_get(projection, "verified");
+
+    if (json_is_object(verified))
+        metric_put(text, "pgusher_drift_mended_documents",
+                   METRIC_LABELS("fleet", fleet, "projection", standing_text(projection, "projection")),
+                   (double)standing_integer(verified, "repaired"));
+}
+
 static void put_verified(struct buf *text, const char *fleet, const json_t *projection)
 {
     int64_t ms = status_ms(json_object_get(projection, "verified"), "seconds_ago");
@@ -155,6 +165,8 @@ static void put_projections(struct buf *text, const json_t *fleets)
     metric_head(text, "pgusher_drift_documents", "gauge",
                 "Documents that the last verify found not to be in step, repaired or not.");
     each_projection(text, fleets, put_drift);
+    metric_head(text, "pgusher_drift_mended_documents", "gauge", "Those of them that it has mended.");
+    each_projection(text, fleets, put_mended);
     metric_head(text, "pgusher_verify_age_seconds", "gauge", "How long ago the last verify ended.");
     each_projection(text, fleets, put_verified);
 }
@@ -188,6 +200,8 @@ static void put_fleets(struct buf *text, const json_t *fleets)
     put_canary(text, fleets, "pgusher_canary_latency_seconds",
                "From PostgreSQL to Redis, as the last canary that arrived has measured it.", "latency_ms",
                1e-3);
+    put_canary(text, fleets, "pgusher_canary_sent_seconds", "How long ago the last canary was sent.",
+               "sent_seconds_ago", 1);
     put_canary(text, fleets, "pgusher_canary_waiting_seconds", "How long the canary under way is waited for.",
                "waiting_seconds", 1);
     put_projections(text, fleets);

@@ -15,6 +15,7 @@
 #include "cdc/worker_sweep.h"
 #include "common/backoff.h"
 #include "common/buf.h"
+#include "common/log_repeat.h"
 
 enum {
     POLL_FIRST_MS = 1,      /* a writer is about to commit: ask again after this, then twice as long … */
@@ -50,6 +51,7 @@ struct worker {
     struct timer *drain;
     struct timer *pulse; /* once a second, whether the servers still are what they were */
     struct backoff retry;
+    struct log_repeat complaint; /* why it tries again */
     int64_t poll_ms;
     int64_t saved_at_ms;
     int64_t saved_in_pg_at_ms;
@@ -95,6 +97,8 @@ int worker_sweep(struct worker *worker, struct err *err);
 /* What is due of the chores. While resting cursors are saved in PostgreSQL sooner. 0, or -1 with err set. */
 int worker_do_chores(struct worker *worker, bool resting, struct err *err);
 int64_t worker_ms_to_next_chore(const struct worker *worker);
+/* Logs why it tries again, and when; the same only once a minute. */
+void worker_complain(struct worker *worker, const struct err *err, int64_t wait_ms);
 /* Logs what was done since the last time, if anything was. */
 void worker_report(struct worker *worker);
 

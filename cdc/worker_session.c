@@ -101,8 +101,10 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     session->wake = worker_wake;
     session->told = on_told;
     session->arg = worker;
-    log_info("connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
-             session->plan->nprojections);
+    session->hushed = worker->complaint.unsaid > 0;
+    log_write(session->hushed ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+              "connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
+              session->plan->nprojections);
     worker_pulse(worker);
     if (shapes_adopt(session, &worker->shapes, err) != 0 || broken_begin(worker->broken, session, err) != 0)
         return -1;

@@ -9,6 +9,7 @@
 #include "cdc/plan_sql.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pg_error.h"
 #include "common/mem.h"
 
 enum {
@@ -288,7 +289,8 @@ static void pass_over(struct sweep *sweep, struct swept *swept, const struct err
 
     if (strcmp(swept->failed.text, why->text) != 0)
         log_error("projection %s: which dates passed cannot be read, so the queues are not told: %s", name,
-                  why->text);
+                  pg_error_for_log(why->text).text);
+    log_debug("projection %s: %s", name, why->text);
     swept->failed = *why;
     end_stretch(sweep, swept);
 }

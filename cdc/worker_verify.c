@@ -8,6 +8,7 @@
 #include "cdc/worker_private.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pg_error.h"
 #include "common/mem.h"
 
 enum {
@@ -126,8 +127,7 @@ static void log_drift(const struct verify_result *result)
     struct buf text = BUF_NONE;
 
     for (size_t i = 0; i < result->listed && i < NAMED; i++)
-        buf_printf(&text, "%s%s (%s: %s)", i ? ", " : "", result->list[i].key,
-                   drift_name(result->list[i].drift), result->list[i].detail);
+        buf_printf(&text, "%s%s (%s)", i ? ", " : "", result->list[i].key, drift_name(result->list[i].drift));
     log_warn(
         "verify of %s found drift: %lld of %lld documents, among them %s; run: pgusher verify %s --repair",
         result->projection, (long long)result->drift, (long long)result->documents, text.data,
@@ -160,7 +160,8 @@ static int give_up(struct checkup *checkup, const struct err *why, struct err *e
     checkup->next_ms = clock_mono_ms() + checkup->session->config->verify_every_ms;
     if (lock(checkup, false, err) != 0)
         return -1;
-    log_warn("verify is given up for now: %s", why->text);
+    log_warn("verify is given up for now: %s", pg_error_for_log(why->text).text);
+    log_debug("verify: %s", why->text);
     if (why->status == ST_UNFIT)
         err_copy(err, why);
     return why->status == ST_UNFIT ? -1 : 0;

@@ -77,7 +77,7 @@ static void put_number(struct buf *buf, double value)
     if (value == floor(value) && fabs(value) < 1e15)
         buf_printf(buf, " %.0f\n", value);
     else
-        buf_printf(buf, " %.9g\n", value);
+        buf_printf(buf, " %.15g\n", value);
 }
 
 void metric_put(struct buf *buf, const char *name, const char *const *labels, double value)

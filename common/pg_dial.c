@@ -198,7 +198,7 @@ static void on_lane_deadline(void *arg)
 static void on_notice(void *arg, const char *message)
 {
     (void)arg;
-    log_info("PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
+    log_debug("PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
 }
 
 static void on_lane_io(void *arg, bool readable, bool writable)

@@ -131,3 +131,36 @@ void pg_lost_error(const char *message, struct err *err)
     put_on_one_line(message, strlen(message), line, sizeof(line));
     err_set(err, ST_LOST, "PostgreSQL: %.700s", line);
 }
+
+/* The last one: a message may quote another. NULL: it is no answer of the server. */
+static const char *find_code(const char *text)
+{
+    static const char mark[] = "(SQLSTATE ";
+    const char *code = NULL;
+
+    for (const char *p = strstr(text, mark); p; p = strstr(p + 1, mark))
+        code = p + strlen(mark);
+    return code && strlen(code) > 5 ? code : NULL;
+}
+
+/* Class XX is the server's own trouble. Of a text that was cut nobody knows. */
+static bool may_show_data(const char *text, const char *code)
+{
+    if (!code)
+        return strlen(text) >= sizeof(((struct err *)0)->text) - 1;
+    return pg_classify(code) == ST_REFUSED && strncmp(code, "XX", 2) != 0;
+}
+
+struct pg_error_logged pg_error_for_log(const char *text)
+{
+    struct pg_error_logged logged;
+    const char *start = strstr(text, "PostgreSQL: "), *code = start ? find_code(start) : NULL;
+
+    if (start && may_show_data(text, code))
+        snprintf(logged.text, sizeof(logged.text),
+                 "%.*sPostgreSQL: SQLSTATE %.5s, whose text may show data: see level debug",
+                 (int)(start - text), text, code ? code : "?");
+    else
+        snprintf(logged.text, sizeof(logged.text), "%s", text);
+    return logged;
+}

@@ -16,4 +16,11 @@ void pg_connect_error(const char *verbose_message, struct err *err);
 /* libpq says the connection is gone: ST_LOST, its message on one line. */
 void pg_lost_error(const char *message, struct err *err);
 
+/* An error text as a log may show it. What the server says of refused input shows values of rows, in the
+ * detail or in the message itself: then only the SQLSTATE stays of it. Other texts stay as they are. */
+struct pg_error_logged {
+    char text[sizeof(((struct err *)0)->text)];
+};
+struct pg_error_logged pg_error_for_log(const char *text);
+
 #endif

@@ -27,10 +27,11 @@ struct child {
     int alive_fd; /* is at its end when the guard has ended */
     int input_fd; /* -1 once all is written, or nobody reads */
     int verdicts_fd;
-    struct io *on_end;
+    struct io *on_gone;
     struct io *on_input;
     struct io *on_verdicts;
     struct timer *timer; /* first its timeout, then until it is killed */
+    struct timer *end;   /* runs out at once, when it is gone */
     struct buf input;
     size_t written;
     enum ending ending;
@@ -159,13 +160,23 @@ static bool was_killed(const struct child *child)
     return info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
 }
 
-static void on_end(void *arg, bool readable, bool writable)
+/* A signal that came to us at the same moment is to be heard first: it may be what ended the command. So the
+ * end is told in the loop's next round. */
+static void on_gone(void *arg, bool readable, bool writable)
+{
+    struct child *child = arg;
+
+    (void)readable;
+    (void)writable;
+    io_set(child->on_gone, -1, false, false);
+    timer_start(child->end, 0);
+}
+
+static void on_end(void *arg)
 {
     struct child *child = arg;
     struct run_end end;
 
-    (void)readable;
-    (void)writable;
     if (child->ending != LIVES || was_killed(child))
         signal_group(child, SIGKILL); /* while its number is still ours */
     end = run_end_of(wait_for(child));
@@ -174,7 +185,6 @@ static void on_end(void *arg, bool readable, bool writable)
     if (child->ending == STOPPED)
         end = (struct run_end){END_STOPPED, 0};
     timer_stop(child->timer);
-    io_set(child->on_end, -1, false, false);
     end_input(child);
     read_last_verdicts(child);
     child->handlers.end(child->arg, &end);
@@ -226,11 +236,12 @@ static int start_guard(struct child *child, const struct child_task *task, struc
 
 static void watch_it(struct child *child, struct loop *loop, int64_t timeout_ms)
 {
-    child->on_end = io_new(loop, on_end, child);
+    child->on_gone = io_new(loop, on_gone, child);
     child->on_input = io_new(loop, on_input, child);
     child->on_verdicts = io_new(loop, on_verdicts, child);
     child->timer = timer_new(loop, on_time, child);
-    io_set(child->on_end, child->alive_fd, true, false);
+    child->end = timer_new(loop, on_end, child);
+    io_set(child->on_gone, child->alive_fd, true, false);
     io_set(child->on_input, child->input_fd, false, true);
     io_set(child->on_verdicts, child->verdicts_fd, true, false);
     if (timeout_ms)
@@ -263,10 +274,11 @@ void child_free(struct child *child)
         signal_group(child, SIGKILL);
         wait_for(child);
     }
-    io_free(child->on_end);
+    io_free(child->on_gone);
     io_free(child->on_input);
     io_free(child->on_verdicts);
     timer_free(child->timer);
+    timer_free(child->end);
     close_fd(&child->alive_fd);
     close_fd(&child->input_fd);
     close_fd(&child->verdicts_fd);

@@ -131,7 +131,7 @@ def test_drop_leaves_what_the_others_need(tickets, other):
     tickets.install()
     alone = watched(tickets), tickets.db.value(FUNCTIONS)
     other.install()
-    assert "1885828467, 1024 + slice" in tickets.db.value(FUNCTIONS)
+    assert "1885828467, 1024 OPERATOR(pg_catalog.+) slice" in tickets.db.value(FUNCTIONS)
     tickets.db.sql("INSERT INTO pgusher.quarantine (fleet, projection, key, error) VALUES ('search', 'event', 'event:1', 'x')")
     tickets.pgusher("fleet", "drop", "search").must(0)
     assert (watched(tickets), tickets.db.value(FUNCTIONS)) == alone

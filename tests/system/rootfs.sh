@@ -3,12 +3,13 @@
 #   bare    what a minimal machine has: packages must bring the rest
 #   build   bare, and what builds the packages
 #   system  bare, and systemd, PostgreSQL and Redis, to be booted
+# Another text of this script makes another root.
 # Ends with 77 and a reason when it cannot be had here. As root.
 set -eu
 
 suite=$1 kind=$2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pgusher-system
-rootfs=$cache/$suite-$kind
+rootfs=$cache/$suite-$kind-$(cksum <"$0" | cut -d ' ' -f 1)
 log=$cache/$suite-$kind.log
 
 cannot() {
@@ -37,8 +38,8 @@ make_bare() { # make_bare FOLDER
 add_to_bare() { # add_to_bare FOLDER PACKAGE...
     folder=$1
     shift
-    "$0" "$suite" bare >/dev/null || exit $?
-    cp -a "$cache/$suite-bare" "$folder"
+    bare=$("$0" "$suite" bare) || exit $?
+    cp -a "$bare" "$folder"
     no_daemons "$folder"
     chroot "$folder" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >"$log" 2>&1 ||
         cannot "packages of $suite cannot be had: $log"
@@ -62,7 +63,7 @@ exec 9>"$cache/lock-$suite-$kind"
 flock 9
 if [ ! -d "$rootfs" ]; then
     [ -z "${CACHED_ROOTS_ONLY:-}" ] || cannot "$rootfs is not there yet; make check-systemd makes it"
-    rm -rf "$rootfs.new"
+    rm -rf "$cache/$suite-$kind" "$cache/$suite-$kind"-*
     trap 'rm -rf "$rootfs.new"' EXIT
     "make_$kind" "$rootfs.new"
     mv "$rootfs.new" "$rootfs"

@@ -145,6 +145,40 @@ START_TEST(a_lost_connection)
 }
 END_TEST
 
+static const struct {
+    const char *text, *logged;
+} logs[] = {
+    {"PostgreSQL: invalid input syntax for type integer: \"Ann\" (SQLSTATE 22P02)",
+     "PostgreSQL: SQLSTATE 22P02, whose text may show data: see level debug"},
+    {"projection a: PostgreSQL: x; Key (name)=(Ann) (SQLSTATE 23505)",
+     "projection a: PostgreSQL: SQLSTATE 23505, whose text may show data: see level debug"},
+    {"PostgreSQL: \"(SQLSTATE 42P01)\" is no number (SQLSTATE P0001)",
+     "PostgreSQL: SQLSTATE P0001, whose text may show data: see level debug"},
+    {"PostgreSQL: relation \"a\" does not exist (SQLSTATE 42P01)",
+     "PostgreSQL: relation \"a\" does not exist (SQLSTATE 42P01)"},
+    {"PostgreSQL: could not read block (SQLSTATE XX001)",
+     "PostgreSQL: could not read block (SQLSTATE XX001)"},
+    {"PostgreSQL: server closed the connection", "PostgreSQL: server closed the connection"},
+    {"Redis: WRONGTYPE", "Redis: WRONGTYPE"},
+    {"", ""},
+};
+
+START_TEST(errors_for_the_log)
+{
+    ck_assert_str_eq(pg_error_for_log(logs[_i].text).text, logs[_i].logged);
+}
+END_TEST
+
+START_TEST(what_was_cut_may_show_data)
+{
+    struct err err = ERR_NONE;
+
+    err_set(&err, ST_REFUSED, "PostgreSQL: %0900d (SQLSTATE 22P02)", 1);
+    ck_assert_str_eq(pg_error_for_log(err.text).text,
+                     "PostgreSQL: SQLSTATE ?, whose text may show data: see level debug");
+}
+END_TEST
+
 UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT(connection_of_a_foreign_table),
           UNIT_ROWS(connection_errors, connects), UNIT(long_connection_errors_are_cut),
-          UNIT(a_lost_connection))
+          UNIT(a_lost_connection), UNIT_ROWS(errors_for_the_log, logs), UNIT(what_was_cut_may_show_data))
