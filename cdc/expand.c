@@ -343,6 +343,12 @@ static size_t *order_touched(const struct plan *plan, const struct expand_result
     return order;
 }
 
+/* A moving average, for single times say little: whoever is first finds everybody asleep. */
+static void note_time(struct plan_projection *projection, int64_t us)
+{
+    projection->took_us += projection->took_us ? (us - projection->took_us) / 8 : us;
+}
+
 int expand_apply(struct batch *batch, struct session *session, const struct change *changes, size_t count,
                  struct expand_result *results, struct err *err)
 {
@@ -353,7 +359,7 @@ int expand_apply(struct batch *batch, struct session *session, const struct chan
         int64_t began_us = clock_mono_us();
 
         result = apply_to(batch, session, order[i], changes, count, &results[order[i]], err);
-        session->plan->projections[order[i]].took_us = clock_mono_us() - began_us;
+        note_time(&session->plan->projections[order[i]], clock_mono_us() - began_us);
     }
     free(order);
     return result;

@@ -2,7 +2,7 @@
  * through the watch's lookup. A lookup that finds few ids joins the others of the page; one that finds very
  * many (a venue with 100,000 tickets) is read through a server-side cursor, a bounded chunk at a time.
  *
- * One projection is read after the other, the one first that was the quickest the last time: so a slow one
+ * One projection is read after the other, the one first that is the quickest of late: so a slow one
  * delays its own documents only.
  */
 #ifndef PGUSHER_EXPAND_H

@@ -49,7 +49,7 @@ struct plan_projection {
     char *shape;     /* see shape.h */
     char **lookups;  /* per watch, without a semicolon; NULL where it has none */
     char *broken;    /* why nothing of it can be read now, and the rest need not be set; NULL: it can */
-    int64_t took_us; /* what the documents of its last page took, see expand.h */
+    int64_t took_us; /* what its documents of a page take, on average; see expand.h */
 };
 
 /* A changelog row of this capture leads to documents of this projection through this watch. */

@@ -31,7 +31,8 @@ void queue_config_check_names(const struct queue_config *list, size_t count, con
                               struct problems *problems);
 void queue_config_free(struct queue_config *list, size_t count);
 
-/* The first line of a file that holds a secret, maybe one of ${CREDENTIALS_DIRECTORY}; NULL with err set. The caller frees. */
+/* The first line of a file that holds a secret, maybe one of ${CREDENTIALS_DIRECTORY}; NULL with err set. The
+ * caller frees. */
 char *queue_config_secret(const char *file, struct err *err);
 
 /* "postgres" and "redis" are a string, or an object of the string and a password_file. Returns the string and
