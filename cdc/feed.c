@@ -161,7 +161,7 @@ static void on_read(void *arg, const struct pg_rows *rows, const struct err *err
     if (err)
         err_copy(&reading->err, err);
     else
-        page_take(reading->page, rows);
+        reading->page = page_new(rows);
     if (!reading->feed)
         forget(&reading);
 }
@@ -190,7 +190,7 @@ static struct reading *ask(struct feed *feed, size_t index, const struct cursor 
         .nparams = 9,
     };
 
-    *reading = (struct reading){.feed = feed, .page = page_new(), .group = index, .rows = feed->rows};
+    *reading = (struct reading){.feed = feed, .group = index, .rows = feed->rows};
     pg_send(feed->session->pg, &query, on_read, reading);
     free(rows);
     free(parts);

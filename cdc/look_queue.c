@@ -39,15 +39,13 @@ static void heard(struct look_queue *queue, const struct err *err)
     look_round_heard(queue->round, err ? &named : NULL);
 }
 
-static void ask(struct look_queue *queue, int argc, const char *const *argv, rconn_fn *fn)
+/* lens NULL: they end with NUL, as in rconn_send. */
+static void ask(struct look_queue *queue, int argc, const char *const *argv, const size_t *lens, rconn_fn *fn)
 {
     struct rconn *rconn = queue->round->rconn;
-    struct buf command = BUF_NONE;
 
-    resp_put_command(&command, argc, argv);
     queue->round->pending++;
-    rconn_send_raw(rconn, rconn_route(rconn, argv[1], strlen(argv[1])), command.data, command.len, fn, queue);
-    buf_free(&command);
+    rconn_send(rconn, rconn_route(rconn, argv[1], strlen(argv[1])), argc, argv, lens, fn, queue);
 }
 
 /* ---- dead letters ---- */
@@ -73,13 +71,10 @@ static void ask_reasons(struct look_queue *queue, const struct rreply *items)
     const char *words[2 + DEAD_LETTERS] = {"HMGET", queue->keys.name[KEY_FAILURES]};
     size_t lens[2 + DEAD_LETTERS] = {strlen(words[0]), strlen(words[1])};
     size_t count = rreply_count(items) / 2;
-    struct rconn *rconn = queue->round->rconn;
 
     for (size_t i = 0; i < count; i++)
         words[2 + i] = rreply_string(rreply_at(items, 2 * i), &lens[2 + i]);
-    queue->round->pending++;
-    rconn_send(rconn, rconn_route(rconn, words[1], lens[1]), (int)(2 + count), words, lens, on_reasons,
-               queue);
+    ask(queue, (int)(2 + count), words, lens, on_reasons);
 }
 
 static void on_dead(void *arg, const struct rreply *reply, const struct err *err)
@@ -115,7 +110,7 @@ static void on_stats(void *arg, const struct rreply *reply, const struct err *er
         queue->json = queue_json(queue->name, &stats);
         if (queue->round->details && stats.dead)
             ask(queue, 5,
-                (const char *const[]){"ZREVRANGE", queue->keys.name[KEY_DEAD], "0", last, "WITHSCORES"},
+                (const char *const[]){"ZREVRANGE", queue->keys.name[KEY_DEAD], "0", last, "WITHSCORES"}, NULL,
                 on_dead);
         pgusher_queue_stats_free(&stats);
     }
@@ -137,5 +132,6 @@ static void on_consumers(void *arg, const struct rreply *reply, const struct err
 
 void look_queue_ask(struct look_queue *queue)
 {
-    ask(queue, 4, (const char *const[]){"ZRANGE", queue->keys.name[KEY_CONSUMERS], "0", "-1"}, on_consumers);
+    ask(queue, 4, (const char *const[]){"ZRANGE", queue->keys.name[KEY_CONSUMERS], "0", "-1"}, NULL,
+        on_consumers);
 }

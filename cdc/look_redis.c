@@ -5,17 +5,12 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "common/script.h"
 
-static void send_words(struct look_round *round, int route, int argc, const char *const *argv, rconn_fn *fn,
-                       void *arg)
+static void ask(struct look_round *round, int route, int argc, const char *const *argv, rconn_fn *fn,
+                void *arg)
 {
-    struct buf command = BUF_NONE;
-
-    resp_put_command(&command, argc, argv);
     round->pending++;
-    rconn_send_raw(round->rconn, route, command.data, command.len, fn, arg);
-    buf_free(&command);
+    rconn_send(round->rconn, route, argc, argv, NULL, fn, arg);
 }
 
 /* ---- its life ---- */
@@ -86,9 +81,8 @@ static void ask_primary(struct look_round *round, size_t i)
 
     round->primaries[i].round = round;
     if (round->config->redis.kind == REDIS_CLUSTER)
-        send_words(round, route, 2, (const char *const[]){"CLUSTER", "NODES"}, on_nodes,
-                   &round->primaries[i]);
-    send_words(round, route, 1, (const char *const[]){"INFO"}, on_info, &round->primaries[i]);
+        ask(round, route, 2, (const char *const[]){"CLUSTER", "NODES"}, on_nodes, &round->primaries[i]);
+    ask(round, route, 1, (const char *const[]){"INFO"}, on_info, &round->primaries[i]);
 }
 
 /* ---- whose data it is, as beside_read finds out ---- */
@@ -108,7 +102,7 @@ static void ask_record(struct look_round *round, int route, rconn_fn *fn)
     const char *words[READING_WORDS];
 
     reading_words(words, key);
-    send_words(round, route, READING_WORDS, words, fn, round);
+    ask(round, route, READING_WORDS, words, fn, round);
     free(key);
 }
 

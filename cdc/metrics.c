@@ -1,21 +1,13 @@
 #include "cdc/metrics.h"
 
-#include <time.h>
+#include "common/clock.h"
 
 struct metrics metrics;
 const char *const metrics_stage_names[STAGES] = {"read", "select", "put", "enqueue", "save"};
 
-int64_t metrics_now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void metrics_stage(enum stage stage, int64_t since_us)
 {
-    histogram_add(&metrics.stages[stage], metrics_now_us() - since_us);
+    histogram_add(&metrics.stages[stage], clock_mono_us() - since_us);
 }
 
 void metrics_reply(enum stage stage, int64_t since_us, enum status status)

@@ -36,7 +36,6 @@ struct metrics {
 extern struct metrics metrics;
 extern const char *const metrics_stage_names[STAGES];
 
-int64_t metrics_now_us(void);
 void metrics_stage(enum stage stage, int64_t since_us);
 /* A reply of Redis, of which only these stages have any. */
 void metrics_reply(enum stage stage, int64_t since_us, enum status status);

@@ -2,7 +2,6 @@
 
 #include <endian.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/crc64.h"
@@ -117,14 +116,14 @@ static const char *add_field_word(struct buf *buf, const char *at)
 static void add_elements(struct buf *buf, int64_t version, const char *digest, const struct buf *fields,
                          size_t nfields)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%lld", (long long)version);
+    char text[DECIMAL_MAX];
+    size_t len = decimal_put(text, version);
     const char *at = fields->data;
 
     add_string(buf, "_d", 2);
     add_string(buf, digest, DIGEST_LENGTH);
     add_string(buf, "_v", 2);
-    add_string(buf, text, (size_t)len);
+    add_string(buf, text, len);
     for (size_t i = 0; i < 2 * nfields; i++)
         at = add_field_word(buf, at);
     buf_putc(buf, (char)LISTPACK_END);

@@ -8,14 +8,6 @@
 
 enum page_column { COL_UPTO, COL_STATE, COL_GATES, COL_AGE, COL_XID, COL_SEQ, COL_CAPTURE, COL_KEYS };
 
-struct page *page_new(void)
-{
-    struct page *page = mem_zalloc(sizeof(*page));
-
-    page->arena = arena_new();
-    return page;
-}
-
 void page_free(struct page *page)
 {
     if (!page)
@@ -63,18 +55,20 @@ static void take_changes(struct page *page, const struct pg_rows *rows)
         page->oldest_at_ms = clock_mono_ms() - oldest_ms;
 }
 
-void page_take(struct page *page, const struct pg_rows *rows)
+struct page *page_new(const struct pg_rows *rows)
 {
+    struct page *page = mem_zalloc(sizeof(*page));
     int last = pg_rows_count(rows) - 1;
 
-    arena_reset(page->arena);
-    *page = (struct page){.arena = page->arena, .count = (size_t)last};
+    page->arena = arena_new();
+    page->count = (size_t)last;
     page->upto = keep(page, rows, last, COL_UPTO);
     page->state = keep(page, rows, last, COL_STATE);
     page->gates = parts_parse(pg_rows_get(rows, last, COL_GATES, NULL));
     if (last == 0)
-        return;
+        return page;
     take_changes(page, rows);
     page->last_xid = keep(page, rows, last - 1, COL_XID);
     page->last_seq = keep(page, rows, last - 1, COL_SEQ);
+    return page;
 }

@@ -29,12 +29,10 @@ struct page {
     struct parts gates; /* that are closed now */
 };
 
-/* The columns that page_take reads, in its order. */
+/* The columns that page_new reads, in its order. */
 #define PAGE_COLUMNS "upto, state, gates, age_ms, xid, seq, capture, keys"
 
-struct page *page_new(void);
+struct page *page_new(const struct pg_rows *rows);
 void page_free(struct page *page); /* NULL-safe */
-/* In place of what it held. */
-void page_take(struct page *page, const struct pg_rows *rows);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cdc/metrics.h"
 #include "cdc/reader_private.h"
 #include "cdc/snapshot.h"
+#include "common/clock.h"
 #include "common/mem.h"
 
 static void read_version(struct reading *reading, const char *snapshot)
@@ -164,7 +165,7 @@ int reader_select(struct reading *reading, const char *name, const char *sql, co
                   size_t nparams, struct err *err)
 {
     struct pg_query query = {.sql = sql, .name = name, .params = params, .nparams = (int)nparams};
-    int64_t since_us = metrics_now_us();
+    int64_t since_us = clock_mono_us();
 
     reading->version = -1;
     reading->done = false;

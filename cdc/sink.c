@@ -7,6 +7,7 @@
 #include "cdc/metrics.h"
 #include "cdc/packed.h"
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/redis_error.h"
 #include "lua/scripts.h"
@@ -159,7 +160,7 @@ static void send_off(struct shipment *shipment, struct script_call *call, rconn_
 {
     struct sink *sink = shipment->sink;
 
-    shipment->sent_us = metrics_now_us();
+    shipment->sent_us = clock_mono_us();
     shipment->bytes = script_call_bytes(call);
     sink->outstanding++;
     sink->outstanding_bytes += shipment->bytes;

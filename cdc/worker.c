@@ -144,14 +144,14 @@ static int backfill(struct worker *worker, struct err *err)
 
 static int apply_page(struct worker *worker, struct err *err)
 {
-    int64_t since_us = metrics_now_us();
+    int64_t since_us = clock_mono_us();
     size_t count;
     const struct change *changes = feed_changes(worker->feed, &count);
 
     if (count && apply_changes(worker, changes, count, err) != 0)
         return -1;
     if (count)
-        histogram_add(&metrics.batch, metrics_now_us() - since_us);
+        histogram_add(&metrics.batch, clock_mono_us() - since_us);
     worker->untidy |= count > 0;
     count -= worker_take_canaries(worker, changes, count);
     worker_row_applied(worker->row, count, feed_age_ms(worker->feed));
@@ -249,7 +249,7 @@ static int stand_by(struct worker *worker, struct err *err)
 
 static int read_on(struct worker *worker, struct err *err)
 {
-    int64_t since_us = metrics_now_us();
+    int64_t since_us = clock_mono_us();
     enum feed_state state;
 
     worker->session->notified = false;

@@ -212,14 +212,11 @@ static void ask_dead(struct action *action)
 {
     char last[24];
     const char *const words[] = {"ZRANGE", action->keys.name[KEY_DEAD], "0", last};
-    struct buf command = BUF_NONE;
 
     snprintf(last, sizeof(last), "%d", REPLAY_ITEMS - 1);
-    resp_put_command(&command, 4, words);
     action->pending++;
-    rconn_send_raw(action->rconn, rconn_route(action->rconn, words[1], strlen(words[1])), command.data,
-                   command.len, on_dead, action);
-    buf_free(&command);
+    rconn_send(action->rconn, rconn_route(action->rconn, words[1], strlen(words[1])), 4, words, NULL, on_dead,
+               action);
 }
 
 static void on_redis_up(void *arg)

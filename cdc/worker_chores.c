@@ -50,7 +50,7 @@ void worker_complain(struct worker *worker, const struct err *err, int64_t wait_
 
 static int save(struct worker *worker, bool also_in_pg, struct err *err)
 {
-    int64_t since_us = metrics_now_us();
+    int64_t since_us = clock_mono_us();
     int result;
 
     worker->saved_at_ms = clock_mono_ms();

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #ifdef PGUSHER_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
 #include "cdc/worker_private.h"
+#include "common/clock.h"
 #include "common/mem.h"
 
 enum {
@@ -199,14 +199,11 @@ void notify_failed(struct notify *notify, const struct err *why)
 
 void notify_reloading(struct notify *notify)
 {
-    struct timespec now;
     char *state;
 
     if (!notify->ready)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    state = mem_printf("RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-                       (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    state = mem_printf("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_mono_us());
     notify->reloading = true;
     tell(state);
     free(state);

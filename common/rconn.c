@@ -214,7 +214,7 @@ void rconn_send(struct rconn *rconn, int route, int argc, const char *const *arg
 
     buf_printf(&command, "*%d\r\n", argc);
     for (int i = 0; i < argc; i++)
-        resp_put_bulk(&command, argv[i], lens[i]);
+        resp_put_bulk(&command, argv[i], lens ? lens[i] : strlen(argv[i]));
     rconn_send_raw(rconn, route, command.data, command.len, fn, arg);
     buf_free(&command);
 }

@@ -61,6 +61,7 @@ size_t rconn_primary_of(const struct rconn *rconn, int route);
 /* Text that between braces in a key's name gives the key this route; NULL when keys need none. */
 const char *rconn_route_tag(const struct rconn *rconn, int route);
 
+/* lens NULL: the words end with NUL. */
 void rconn_send(struct rconn *rconn, int route, int argc, const char *const *argv, const size_t *lens,
                 rconn_fn *fn, void *arg);
 /* A command already in the wire format; copied. */

@@ -13,10 +13,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from contest import PROGRAMS
 from harness.processes import end, spawn
+from harness.waiting import until
 from report import OURS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,12 +26,8 @@ PASSED = "SELECT bool_and(pgusher.covers(done, %s)) FROM pgusher.cursor WHERE fl
 SENTINEL = 1  # a ticket that no load changes
 
 
-def wait_until(condition, what, every=0.004):
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not within {LIMIT_S} s: {what}")
-        time.sleep(every)
+def wait_until(condition, what):
+    until(condition, LIMIT_S, what, every=0.004)
 
 
 class Contestant:

@@ -7,7 +7,15 @@
 #include "tests/queue_model/report.h"
 #include "tests/queue_model/tap.h"
 
-enum { MILLION = 1000000, LANE = 250000, CALL = 500, FILL = 1000, TRIES = 7, LIMIT_US = 20000, RELEASES = 40 };
+enum {
+    MILLION = 1000000,
+    LANE = 250000,
+    CALL = 500,
+    FILL = 1000,
+    TRIES = 7,
+    LIMIT_US = 20000,
+    RELEASES = 40
+};
 
 /* Calls of Redis in a loop, and how long a machine may take for them of which 5 ms are demanded; a slower one
  * gets more. */
