@@ -113,7 +113,20 @@ class RedisSentinel:
             return None
 
     def until_failed_over(self, old):
-        until(lambda: self._primary() not in (None, old), 30, "another one is the primary")
+        """Until all sentinels agree on another one and the third follows it: elections that overlap promote one after the other."""
+        until(lambda: self._is_settled_without(old), 60, "another one is the primary")
+
+    def _is_settled_without(self, old):
+        named = [one["port"] for one in (sentinel.master() for sentinel in self.sentinels) if one]
+        primary = self._primary()
+        if primary in (None, old) or len(set(named)) != 1:
+            return False
+        third = next(server for server in self.servers if server not in (primary, old))
+        try:
+            role = third.client.role()
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+        return role[0] == b"slave" and role[2] == named[0] and role[3] == b"connected"
 
     def remove(self):
         for server in (*self.sentinels, *self.servers):
