@@ -141,8 +141,31 @@ static int remove_impossible(struct session *session, size_t projection, const s
     return result;
 }
 
-int mend_documents(struct session *session, size_t projection, const struct mend_item *items, size_t count,
-                   struct err *err)
+/* The quarantine's entries of those that have an id; the caller frees with free_entries. */
+static struct quarantine_entry *entries_of(const struct plan_projection *plan, const struct mend_item *items,
+                                           size_t count, size_t *ret_count)
+{
+    struct quarantine_entry *entries = mem_zalloc((count + 1) * sizeof(*entries));
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (items[i].id)
+            entries[n++] = (struct quarantine_entry){.projection = plan->config->name,
+                                                     .key = items[i].key,
+                                                     .id = array_literal(items[i].id, plan->config->nid)};
+    *ret_count = n;
+    return entries;
+}
+
+static void free_entries(struct quarantine_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((char *)entries[i].id);
+    free(entries);
+}
+
+static int write_all(struct session *session, size_t projection, const struct mend_item *items, size_t count,
+                     struct err *err)
 {
     int64_t now;
 
@@ -150,4 +173,20 @@ int mend_documents(struct session *session, size_t projection, const struct mend
         remove_impossible(session, projection, items, count, err) != 0)
         return -1;
     return project_again(session, projection, items, count, now, err);
+}
+
+int mend_documents(struct session *session, size_t projection, const struct mend_item *items, size_t count,
+                   struct err *err)
+{
+    size_t nentries;
+    struct quarantine_entry *entries =
+        entries_of(&session->plan->projections[projection], items, count, &nentries);
+    int result = quarantine_intend(session, entries, nentries, err);
+
+    if (result == 0)
+        result = write_all(session, projection, items, count, err);
+    if (result == 0)
+        result = quarantine_withdraw(session, entries, nentries, err);
+    free_entries(entries, nentries);
+    return result;
 }

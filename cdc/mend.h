@@ -1,5 +1,6 @@
 /* Mends documents that differ from their rows: makes their keys ready (lua/repair.lua), then projects exactly
- * these again, guarded and queued as always. */
+ * these again, guarded and queued as always. Until that is done they are in quarantine, so that workers go on
+ * with them if the caller dies between a write and its queueing. */
 #ifndef PGUSHER_MEND_H
 #define PGUSHER_MEND_H
 

@@ -287,6 +287,21 @@ def test_scheduled(tickets):
     tickets.until(lambda: tickets.db.value("SELECT at FROM pgusher.verified WHERE projection = 'ticket'") > before, 20, "the other one can")
 
 
+def test_written_and_not_queued(tickets):
+    """Whoever mends ends before what it wrote is queued; the worker sees to that."""
+    tickets.ready(ticketing.event_only())
+    client = tickets.redis.client
+    client.hset("event:4", "name", "another")
+    client.hset("event:77", mapping={"name": "a ghost", "_v": 1, "_d": "x"})
+    client.delete("{search}")
+    client.set("{search}", "no list")
+    tickets.pgusher("verify", "--repair").must(1, "WRONGTYPE")
+    client.delete("{search}")
+    tickets.until(lambda: set(client.lrange("{search}", 0, -1)) == {b"event:4", b"event:77"}, 20, "both are queued")
+    tickets.until(lambda: tickets.db.value("SELECT count(*) FROM pgusher.quarantine") == 0, 10, "nothing is left to do")
+    tickets.in_step()
+
+
 def test_servers_down_and_wrong_arguments(tickets):
     tickets.ready(ticketing.projections())
     verify(tickets)
