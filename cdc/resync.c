@@ -38,18 +38,6 @@ int resync_rows_step(struct session *session, struct resync_step *step, char ***
     return result;
 }
 
-static int resync_rows(struct session *session, size_t projection, bool queue_all, struct err *err)
-{
-    struct resync_step step = {projection, {"", PLAN_CHUNK}, RESYNC_MOST, queue_all, 0, false};
-    char **position = NULL;
-    int result = 0;
-
-    while (result == 0 && !step.done)
-        result = resync_rows_step(session, &step, &position, err);
-    reader_position_free(&session->plan->projections[projection], position);
-    return result;
-}
-
 /* ---- keys ---- */
 
 /* One walk over the keys of every primary; a second one over the tombstones, in which head and tail bytes of
@@ -214,23 +202,4 @@ int resync_keys_step(struct resync_keys *keys, int limit, bool *ret_done, struct
         return -1;
     *ret_done = walked && !begin_next_walk(keys);
     return 0;
-}
-
-static int resync_all_keys(struct session *session, size_t projection, bool queue_all, struct err *err)
-{
-    struct resync_keys *keys = resync_keys_new(session, projection, queue_all);
-    bool done = false;
-    int result = 0;
-
-    while (result == 0 && !done)
-        result = resync_keys_step(keys, PLAN_CHUNK, &done, err);
-    resync_keys_free(keys);
-    return result;
-}
-
-int resync_all(struct session *session, size_t projection, bool queue_all, struct err *err)
-{
-    return resync_all_keys(session, projection, queue_all, err) == 0
-               ? resync_rows(session, projection, queue_all, err)
-               : -1;
 }

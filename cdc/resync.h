@@ -39,7 +39,4 @@ void resync_keys_free(struct resync_keys *keys); /* NULL-safe */
 int resync_keys_step(struct resync_keys *keys, int limit, bool *ret_done, struct err *err);
 int64_t resync_keys_seen(const struct resync_keys *keys);
 
-/* Both wholly, keys first. 0, or -1 with err set. */
-int resync_all(struct session *session, size_t projection, bool queue_all, struct err *err);
-
 #endif

@@ -64,6 +64,18 @@ void tasks_free(struct tasks *tasks)
     free(tasks);
 }
 
+int tasks_ask_repair(struct session *session, const char *const *projections, size_t count,
+                     const char *reason, bool queue_all, struct err *err)
+{
+    char *names = array_literal(projections, count);
+    const char *const params[] = {session->config->fleet, names, reason, queue_all ? "t" : "f"};
+    struct pg_query query = {.sql = sql_ask_repair, .params = params, .nparams = 4};
+    int result = count ? pg_run(session->pg, &query, NULL, err) : 0;
+
+    free(names);
+    return result;
+}
+
 void tasks_look_again(struct tasks *tasks)
 {
     tasks->look = true;

@@ -19,6 +19,11 @@ struct tasks_scope {
 struct tasks *tasks_new(struct session *session, const struct tasks_scope *scope);
 void tasks_free(struct tasks *tasks); /* NULL-safe */
 
+/* Any document of these projections may have gone: asks for backfills that look at every key and row.
+ * queue_all: a run that died may have written what it did not queue. 0, or -1 with err set. */
+int tasks_ask_repair(struct session *session, const char *const *projections, size_t count,
+                     const char *reason, bool queue_all, struct err *err);
+
 /* There may be new ones, or one that nobody does any more. */
 void tasks_look_again(struct tasks *tasks);
 /* A payload that the session was told. */

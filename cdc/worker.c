@@ -8,7 +8,6 @@
 #include "cdc/expand.h"
 #include "cdc/metrics.h"
 #include "cdc/resume.h"
-#include "cdc/resync.h"
 #include "cdc/worker_http.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
@@ -79,24 +78,20 @@ static void on_signal(void *arg, int signo)
 
 /* ---- work ---- */
 
-static int resync_truncated(struct worker *worker, struct expand_result *results, struct err *err)
+/* Nobody knows which documents there were: a task looks at all of them, beside live changes. */
+static int ask_for_truncated(struct worker *worker, const struct expand_result *results, struct err *err)
 {
     const struct plan *plan = worker->session->plan;
+    const char **names = mem_alloc((plan->nprojections + 1) * sizeof(*names));
+    size_t count = 0;
+    int result;
 
-    for (size_t i = 0; i < plan->nprojections; i++) {
-        struct err failed = ERR_NONE;
-
-        if (!results[i].truncated || plan->projections[i].broken)
-            continue;
-        log_info("a table of projection %s was truncated: bringing all its documents in step",
-                 plan->projections[i].config->name);
-        if (resync_all(worker->session, i, worker->queue_all, &failed) == 0)
-            continue;
-        err_copy(failed.status == ST_UNFIT ? &results[i].unfit : err, &failed);
-        if (err->status != ST_OK)
-            return -1;
-    }
-    return 0;
+    for (size_t i = 0; i < plan->nprojections; i++)
+        if (results[i].truncated && !plan->projections[i].broken)
+            names[count++] = plan->projections[i].config->name;
+    result = tasks_ask_repair(worker->session, names, count, "a table was truncated", worker->queue_all, err);
+    free(names);
+    return result;
 }
 
 static int apply_changes(struct worker *worker, const struct change *changes, size_t count, struct err *err)
@@ -111,7 +106,7 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
     }
     batch_free(batch);
     if (result == 0)
-        result = resync_truncated(worker, results, err);
+        result = ask_for_truncated(worker, results, err);
     if (result == 0)
         result = broken_take_page(worker->broken, results, err);
     free(results);

@@ -4,6 +4,7 @@
 
 extern const char sql_applied[];
 extern const char sql_ask_backfill[];
+extern const char sql_ask_repair[];
 extern const char sql_begin_anew[];
 extern const char sql_capture_fleets[];
 extern const char sql_capture_state[];

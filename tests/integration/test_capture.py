@@ -144,6 +144,26 @@ def test_truncate_of_everything(tickets):
     assert len(set(tickets.queued())) == 9 + 27
 
 
+def test_truncate_of_many_beside_changes(market):
+    """What a TRUNCATE leaves to do is done beside live changes, by whoever is there."""
+    worker = market.ready(ticketing.projections())
+    market.drain()
+    market.db.sql("CREATE FUNCTION slow() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.0005); END'")
+    market.db.sql("""CREATE OR REPLACE VIEW ticket_card AS SELECT t.* FROM (%s) t, LATERAL (SELECT slow()) s""" %
+                  market.db.value("SELECT rtrim(pg_get_viewdef('ticket_card'::regclass), ';')"))
+    market.db.sql("BEGIN; CREATE TEMP TABLE kept AS SELECT * FROM ticket WHERE id % 2 = 0; TRUNCATE ticket;"
+                  "INSERT INTO ticket SELECT * FROM kept; COMMIT")
+    market.until(lambda: market.db.value("SELECT count(*) FROM pgusher.backfill WHERE projection = 'ticket' AND repair"), 20, "a task")
+    market.db.sql("UPDATE event SET name = 'meanwhile' WHERE id = 7")
+    market.until_has("event:7", 20, name="meanwhile")
+    assert market.db.value("SELECT count(*) FROM pgusher.backfill WHERE projection = 'ticket'")
+    worker.kill()
+    market.start()
+    market.in_step(60)
+    gone = {f"ticket:{number}" for number in range(1, 6000, 2)}
+    assert gone <= set(market.queued()), "what went is queued"
+
+
 def test_truncate_and_refill_in_one_transaction(tickets):
     tickets.ready(ticketing.projections())
     tickets.db.sql("BEGIN; TRUNCATE ticket; INSERT INTO ticket VALUES (1, 1, 99), (500, 2, 98); COMMIT")
