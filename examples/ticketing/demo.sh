@@ -70,8 +70,8 @@ until_status() { # until_status WHAT PATTERN: of `pgusher status --json`
     done
 }
 
-documents_written() { # every document here has a date, so each one written is one PEXPIREAT
-    redis INFO commandstats | sed -n 's/^cmdstat_pexpireat:calls=\([0-9]*\).*/\1/p'
+documents_written() { # each one is one RESTORE
+    redis INFO commandstats | sed -n 's/^cmdstat_restore:calls=\([0-9]*\).*/\1/p'
 }
 
 changes_captured() {
@@ -163,6 +163,7 @@ sell_at_full_speed() {
     ended=$(now_ms)
     until_status 'the worker has not caught up' '"lag_changes":0'
     ms=$(($(now_ms) - began)) changes=$(($(changes_captured) - changes)) written=$(($(documents_written) - written))
+    [ "$written" -gt 0 ] || fail 'Redis counts no document that was written'
     say "$(grouped "$(sed -n 's/.*actually processed: //p' "$dir/pgbench.log")") transactions," \
         "$(grouped "$changes") changed rows, $(grouped "$written") documents written:" \
         "$(grouped $((changes * 1000 / ms))) changes and $(grouped $((written * 1000 / ms))) documents a second."
