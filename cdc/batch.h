@@ -21,8 +21,7 @@ int batch_apply_ids(struct batch *batch, size_t projection, const struct ids *id
 
 /* The same for what stands under these keys (one value each, of the form of the projection's keys). With many
  * rows one that its id does not yield is removed although nobody knew it, and ids of which all these keys
- * were yielded in version `since` or later are passed over; BATCH_ALWAYS: none. */
-#define BATCH_ALWAYS INT64_MAX
+ * were yielded in version `since` or later are passed over. */
 int batch_apply_keys(struct batch *batch, size_t projection, const struct ids *keys, int64_t since,
                      struct err *err);
 

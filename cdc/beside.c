@@ -1,9 +1,10 @@
 /* Records come to be: read, begun, copied. See beside.h. */
+#include "cdc/beside_private.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cdc/beside_private.h"
 #include "common/mem.h"
 #include "common/script.h"
 

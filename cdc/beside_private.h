@@ -37,7 +37,6 @@ struct words {
     size_t count;
 };
 
-void words_put(struct words *words, const char *word);
 void words_put_pair(struct words *words, const char *name, const char *value);
 void words_put_cursor(struct words *words, int part, const struct cursor *cursor);
 void words_put_note(struct words *words, const char *projection, const char *text);

@@ -7,7 +7,7 @@
 #include "common/mem.h"
 #include "common/script.h"
 
-void words_put(struct words *words, const char *word)
+static void words_put(struct words *words, const char *word)
 {
     resp_put_bulk(&words->text, word, strlen(word));
     words->count++;

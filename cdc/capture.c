@@ -1,7 +1,6 @@
 #include "cdc/capture.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cdc/capture_private.h"
 #include "cdc/session.h"

@@ -7,7 +7,6 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "lua/scripts.h"
-#include "queue/keys.h"
 
 enum { MIN_REDIS_MAJOR = 7 };
 enum { FULL_PERCENT = 90 };

@@ -1,12 +1,10 @@
 /* What `pgusher check` asks PostgreSQL beside the parts that have files of their own. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cdc/check.h"
 #include "cdc/sql/texts.h"
 #include "common/clock.h"
-#include "common/mem.h"
 
 enum { MIN_SERVER_VERSION = 140000 };
 enum { MIN_LAG_ROWS = 100000 };

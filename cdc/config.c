@@ -259,11 +259,6 @@ static void read_projections(const struct jnode *root, struct config *config)
 
 /* ---- all of it ---- */
 
-const struct queue_config *config_queue(const struct config *config, const char *name)
-{
-    return queue_config_find(config->queues, config->nqueues, name);
-}
-
 static void add_default_queues(struct config *config)
 {
     for (size_t i = 0; i < config->nprojections; i++)

@@ -74,9 +74,6 @@ struct config {
 struct config *config_load(const char *file, const char *fleet, struct problems *problems);
 void config_free(struct config *config); /* NULL-safe */
 
-/* The queue's settings; a queue that "queues" does not mention has the defaults, hence never NULL for the
- * queue of a projection. */
-const struct queue_config *config_queue(const struct config *config, const char *name);
 /* Which of the id columns this is; -1: none. */
 int config_id_index(const struct projection *projection, const char *column);
 const struct projection *config_projection(const struct config *config, const char *name); /* NULL: none */

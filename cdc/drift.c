@@ -1,6 +1,5 @@
 #include "cdc/drift.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -24,7 +24,8 @@ struct look {
     size_t index;
 };
 
-bool inspect_is_ours(const char *name, size_t len)
+/* Whether this field is one of the two that are not the row's. */
+static bool is_ours(const char *name, size_t len)
 {
     return len == 2 && (memcmp(name, "_v", 2) == 0 || memcmp(name, "_d", 2) == 0);
 }
@@ -49,7 +50,7 @@ static void take_fields(struct found *found, const struct rreply *fields)
         const char *name = rreply_string(rreply_at(fields, i), &len);
         const char *value = rreply_string(rreply_at(fields, i + 1), NULL);
 
-        if (!inspect_is_ours(name, len))
+        if (!is_ours(name, len))
             continue;
         found->nfields--;
         if (name[1] == 'v')

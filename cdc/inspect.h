@@ -27,7 +27,4 @@ typedef void inspect_fn(void *arg, size_t index, const struct found *found);
 int inspect_keys(struct rconn *rconn, const char *const *keys, size_t count, inspect_fn *fn, void *arg,
                  struct err *err);
 
-/* Whether this field is one of the two that are not the row's. */
-bool inspect_is_ours(const char *name, size_t len);
-
 #endif

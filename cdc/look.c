@@ -6,6 +6,7 @@
 #include "cdc/look_redis.h"
 #include "cdc/sql/texts.h"
 #include "cdc/standing.h"
+#include "cdc/status.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/pg.h"

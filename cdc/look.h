@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 #include "cdc/config.h"
-#include "cdc/status.h"
 #include "common/loop.h"
 #include "common/status.h"
 

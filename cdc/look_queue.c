@@ -1,5 +1,4 @@
 /* One queue, by its stats script, and its dead letters. See look_redis.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/look_redis.h"

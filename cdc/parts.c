@@ -34,16 +34,6 @@ void parts_add(struct parts *parts, int part)
     parts->count++;
 }
 
-void parts_remove(struct parts *parts, int part)
-{
-    size_t i = place_of(parts, part);
-
-    if (!parts_has(parts, part))
-        return;
-    parts->count--;
-    memmove(&parts->list[i], &parts->list[i + 1], (parts->count - i) * sizeof(parts->list[0]));
-}
-
 void parts_add_all(struct parts *parts, const struct parts *more)
 {
     for (size_t i = 0; i < more->count; i++)

@@ -14,7 +14,6 @@ struct parts {
 
 bool parts_has(const struct parts *parts, int part);
 void parts_add(struct parts *parts, int part); /* 0 … MAX_PARTITIONS-1; others are left out */
-void parts_remove(struct parts *parts, int part);
 void parts_add_all(struct parts *parts, const struct parts *more);
 /* What is in `parts` and in `among` (keep), or not in it (!keep). */
 struct parts parts_filter(const struct parts *parts, const struct parts *among, bool keep);

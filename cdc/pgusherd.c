@@ -1,7 +1,6 @@
 /* pgusherd: the worker daemon's command line. */
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cdc/config.h"
 #include "cdc/worker.h"

@@ -1,6 +1,5 @@
 /* The part of cdc/plan.h that is about keys. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cdc/plan.h"
 

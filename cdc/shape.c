@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/mem.h"
 
 /* ---- as text ---- */

@@ -1,6 +1,5 @@
 /* What becomes of suspects. See suspects.h. */
 #include "cdc/suspects_private.h"
-#include "common/mem.h"
 
 enum { COUNTED_MAX = 100000 }; /* keys that are remembered, so that none is counted twice */
 

@@ -1,11 +1,12 @@
 /* pgusher backfill: asks the fleet for all documents of some projections to be written again, beside live
  * changes; does it by itself when the fleet has no worker. */
+#include "cdc/verb_backfill.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cdc/shapes.h"
-#include "cdc/verb_backfill.h"
 #include "common/mem.h"
 
 static const unsigned steering = FLAG_PAUSE | FLAG_RESUME | FLAG_CANCEL;

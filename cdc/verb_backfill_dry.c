@@ -1,14 +1,11 @@
 /* pgusher backfill --dry-run: how much it would be, and how long it may take. Reads one stretch of documents
  * of each projection as a backfill would, and writes nothing. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cdc/reader.h"
 #include "cdc/task.h"
 #include "cdc/verb_backfill.h"
 #include "common/clock.h"
-#include "common/mem.h"
 
 /* What a stretch of documents is like. */
 struct sample {

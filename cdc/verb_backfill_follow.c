@@ -23,7 +23,6 @@ struct follow {
     struct progress *progress;
     int64_t looked_ms;
     int64_t pulse_ms;
-    int64_t began_at; /* documents that were done when we came */
     int looks;
     bool told; /* something ended */
     bool said_alone;

@@ -1,7 +1,5 @@
 /* pgusher check: everything that can be known to be wrong before a daemon runs. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cdc/check.h"
 #include "cdc/tool.h"

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cdc/resume.h"
 #include "cdc/tool.h"
 #include "common/mem.h"
 #include "common/utf8.h"

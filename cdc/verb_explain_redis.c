@@ -1,11 +1,9 @@
 /* Redis' side of a document. See verb_explain.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/compare.h"
 #include "cdc/rows_index.h"
 #include "cdc/verb_explain.h"
-#include "common/mem.h"
 #include "queue/tombstone.h"
 
 /* A command of one or two words about a key. NULL with err set. */

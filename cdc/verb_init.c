@@ -1,4 +1,6 @@
 /* pgusher init: from the catalog a configuration and the views it names, as a beginning. */
+#include "cdc/verb_init.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include "cdc/tool.h"
-#include "cdc/verb_init.h"
 #include "common/mem.h"
 
 #define REDIS_SOCKET "/run/redis/redis.sock"

@@ -1,6 +1,5 @@
 /* views.sql, as `pgusher init` writes it. */
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/verb_init.h"

@@ -1,10 +1,10 @@
 /* pgusher status: one look, or one after the other. */
-#include "cdc/look.h"
 #include "cdc/verb_status.h"
+
+#include "cdc/look.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { WATCH_EVERY_MS = 1000 };

@@ -3,7 +3,6 @@
 #ifndef PGUSHER_VERB_STATUS_H
 #define PGUSHER_VERB_STATUS_H
 
-#include "cdc/status.h"
 #include "cdc/tool.h"
 
 /* Per second, since the look before; null: there is none. The caller's. */

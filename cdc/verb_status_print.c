@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/standing.h"
+#include "cdc/status.h"
 #include "cdc/verb_status.h"
 #include "common/buf.h"
 #include "common/human.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cdc/standing.h"
+#include "cdc/status.h"
 #include "cdc/verb_status.h"
 #include "common/human.h"
 #include "common/mem.h"

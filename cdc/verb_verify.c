@@ -1,4 +1,6 @@
 /* pgusher verify: whether Redis is in step with PostgreSQL, and mending what is not. */
+#include "cdc/verb_verify.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 #include "cdc/former.h"
 #include "cdc/progress.h"
 #include "cdc/tool.h"
-#include "cdc/verb_verify.h"
 #include "common/mem.h"
 
 #define INTERRUPTED "interrupted: what was not compared yet may differ"

@@ -7,7 +7,6 @@
 
 #include "cdc/metrics.h"
 #include "cdc/worker_private.h"
-#include "common/clock.h"
 #include "common/version.h"
 
 /* ---- the process ---- */

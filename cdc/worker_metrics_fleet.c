@@ -1,5 +1,4 @@
 /* What Prometheus is told of the fleet, from a look. See worker_metrics.h. */
-#include <string.h>
 
 #include "cdc/standing.h"
 #include "cdc/status.h"

@@ -1,5 +1,4 @@
 /* Quoting of texts for SQL that is composed, not parameterised. standard_conforming_strings is on. */
-#include <string.h>
 
 #include "common/buf.h"
 #include "common/pg.h"

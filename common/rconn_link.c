@@ -142,18 +142,13 @@ static void go_down(struct rconn_link *link, enum status status, const char *why
     loop_defer(link->loop, finish_going_down, link);
 }
 
-void rconn_link_drop(struct rconn_link *link, enum status status, const char *why)
-{
-    if (link->state != CLOSED)
-        go_down(link, status, why);
-}
-
 static void drop_with(struct rconn_link *link, enum status status, const char *what)
 {
     char *shown = redis_url_show(&link->url);
     char *why = mem_printf("%s at %s: %s", link->role == ROLE_SENTINEL ? "Sentinel" : "Redis", shown, what);
 
-    rconn_link_drop(link, status, why);
+    if (link->state != CLOSED)
+        go_down(link, status, why);
     free(why);
     free(shown);
 }

@@ -35,7 +35,6 @@ void rconn_link_free(struct rconn_link *link, const char *why);
  * `down`. Once `down` was called it may be opened again. */
 void rconn_link_open(struct rconn_link *link, const struct redis_url *url);
 bool rconn_link_is_up(const struct rconn_link *link);
-void rconn_link_drop(struct rconn_link *link, enum status status, const char *why);
 
 void rconn_link_send(struct rconn_link *link, const char *command, size_t len, rconn_fn *fn, void *arg);
 /* Tells fn from the loop that there is no connection. */

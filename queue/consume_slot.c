@@ -1,9 +1,10 @@
+#include "queue/consume_slot_private.h"
+
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "queue/consume_slot_private.h"
 #include "queue/handle.h"
 
 enum {

@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "queue/consume_bisect.h"
+#include "queue/consume_verdict.h"
 
 /* A part of the lines. */
 struct span {

@@ -11,7 +11,6 @@
 
 #include "common/buf.h"
 #include "queue/consume_end.h"
-#include "queue/consume_verdict.h"
 
 enum fate {
     FATE_OPEN, /* not known yet */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/mem.h"
 #include "queue/doctor.h"
 #include "queue/tool_text.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/mem.h"
 #include "queue/doctor.h"
 
 /* ---- types ---- */

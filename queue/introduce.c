@@ -1,7 +1,6 @@
 /* What a producer or consumer tells the queue when it has connected: the settings of its options, which all
  * share, and the run id of this Redis, by which a restart is noticed. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "queue/handle.h"

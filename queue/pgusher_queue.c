@@ -1,6 +1,5 @@
 /* pgusher-queue: looks at queues, repairs them, and consumes them with any command. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"

@@ -1,5 +1,4 @@
 /* Producing. */
-#include <stdlib.h>
 
 #include "lua/scripts.h"
 #include "queue/handle.h"

@@ -1,11 +1,9 @@
 /* Getting items: reserve, the upkeep it does on the way, the lease. */
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/mem.h"
 #include "lua/scripts.h"
 #include "queue/queue_batch.h"
 #include "queue/handle.h"

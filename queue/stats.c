@@ -1,5 +1,4 @@
 /* The figures of a queue. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "queue/handle.h"

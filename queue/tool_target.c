@@ -1,7 +1,5 @@
 #include "queue/tool_target.h"
 
-#include <stdlib.h>
-
 #include "common/mem.h"
 
 struct pgusher_queue_options tool_target_options(const struct tool_target *target)

@@ -1,9 +1,6 @@
 /* list: the queues of the configuration, and with --scan any other that this Redis holds. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/mem.h"
 #include "queue/tool_output.h"
 #include "queue/tool_say.h"
 #include "queue/tool_scan.h"

@@ -1,7 +1,6 @@
 /* stats --watch: how a queue stands, again and again. */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/loop.h"

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/mem.h"
 #include "common/redis_error.h"
 #include "queue/handle.h"
 

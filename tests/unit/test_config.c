@@ -103,7 +103,7 @@ END_TEST
 static void assert_queue(const struct config *config, const char *name, int failures, int crashes,
                          int64_t lease_ms, int coalesce)
 {
-    const struct queue_config *queue = config_queue(config, name);
+    const struct queue_config *queue = queue_config_find(config->queues, config->nqueues, name);
 
     ck_assert_ptr_nonnull(queue);
     ck_assert_str_eq(queue->name, name);
@@ -216,7 +216,7 @@ START_TEST(queues_say_only_what_is_written)
     assert_queue(config, "{b}", 1, 2, 60 * SECOND, -1);
     assert_queue(config, "{search}", 0, 0, 0, 0); /* only a projection names it */
     ck_assert_uint_eq(config->nqueues, 3);
-    ck_assert_ptr_null(config_queue(config, "{c}"));
+    ck_assert_ptr_null(queue_config_find(config->queues, config->nqueues, "{c}"));
     config_free(config);
 }
 END_TEST
