@@ -178,11 +178,12 @@ static int parse_option(char *text, struct redis_url *url, struct err *err)
     const struct option *option;
     char **field;
 
-    if (value)
-        *value++ = '\0';
-    if (value && strcmp(text, "db") == 0 && url->kind == REDIS_SENTINEL)
+    if (!value) /* it may be the rest of a password that holds an & */
+        return refuse(err, "an option is written name=value, and an & in the value %26");
+    *value++ = '\0';
+    if (strcmp(text, "db") == 0 && url->kind == REDIS_SENTINEL)
         return parse_db(value, url, err);
-    option = value ? find_option(text, url) : NULL;
+    option = find_option(text, url);
     if (!option) {
         err_set(err, ST_CONFIG, "an address of this kind has no option \"%s\"", text);
         return -1;
@@ -246,10 +247,8 @@ static int parse_unix(const char *rest, struct redis_url *url, struct err *err)
     url->path = query ? mem_strndup(rest, (size_t)(query - rest)) : mem_strdup(rest);
     if (url->path[0] != '/')
         return refuse(err, "unix:// needs an absolute path: unix:///run/redis/redis.sock");
-    if (query && (strncmp(query, "?db=", 4) != 0 || parse_number(query + 4, 0, MAX_DB, &url->db) != 0)) {
-        err_set(err, ST_CONFIG, "after the path of unix:// only ?db=NUMBER is known, not \"%s\"", query);
-        return -1;
-    }
+    if (query && (strncmp(query, "?db=", 4) != 0 || parse_number(query + 4, 0, MAX_DB, &url->db) != 0))
+        return refuse(err, "after the path of unix:// only ?db=NUMBER is known"); /* no password=… */
     return 0;
 }
 
@@ -282,7 +281,7 @@ static int parse_any(const char *text, struct redis_url *url, struct err *err)
     err_set(err, ST_CONFIG,
             "\"%s\" is no Redis address: it begins with redis://, redis+sentinel://, redis+cluster://, "
             "rediss:// or unix://",
-            strchr(text, '@') ? "…" : text); /* what stands before an @ may be a password */
+            strpbrk(text, "@?") ? "…" : text); /* a password may stand before an @ or behind a ? */
     return -1;
 }
 
