@@ -11,29 +11,12 @@ static const char REPLACEMENT[] = "\xef\xbf\xbd";
 
 enum { MAX_CHARACTER = 4 };
 
-/* Overlong forms, surrogates, and what is above U+10FFFF show in the second byte. */
-static bool second_byte_is_right(unsigned char lead, unsigned char second)
-{
-    switch (lead) {
-    case 0xe0:
-        return second >= 0xa0;
-    case 0xed:
-        return second < 0xa0;
-    case 0xf0:
-        return second >= 0x90;
-    case 0xf4:
-        return second < 0x90;
-    default:
-        return true;
-    }
-}
-
 /* The length of the character that begins here; 0 when none does. */
 static size_t character_length(const char *text, size_t len)
 {
     for (size_t n = 1; n <= MAX_CHARACTER && n <= len; n++)
         if (utf8_valid_length(text, n) == n)
-            return n == 1 || second_byte_is_right((unsigned char)text[0], (unsigned char)text[1]) ? n : 0;
+            return n;
     return 0;
 }
 

@@ -167,7 +167,8 @@ def test_keys_that_look_like_documents(tickets):
         client.hset(key, mapping={"_v": 1, "_d": "x"})
     client.hset("ticket:lock", "by", "somebody")
     client.set("event:77", "somebody's")
-    client.hset("event:9", "name", b"\xff\xed\xa0\x80")
+    client.hset(b"ticket:\xed\xa0\x80", mapping={"_v": 1, "_d": "x"})  # a surrogate is no UTF-8, neither here
+    client.hset("event:9", "name", b"\xed\xa0\x80\xff")  # nor there
     client.rpush("ticket:77", "somebody's")
     tickets.drain()
     expected = {"ticket:007": "ghost", "ticket:abc": "ghost", "event:1:2": "ghost", "event:9": "different"}
