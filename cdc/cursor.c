@@ -1,5 +1,6 @@
 #include "cdc/cursor.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,11 @@ char *cursor_encode(const struct cursor *cursor)
                       cursor->at_seq);
 }
 
+/* A bigint, as PostgreSQL takes one. */
 static bool is_number(const char *text)
 {
-    return *text && strspn(text, "0123456789") == strlen(text);
+    errno = 0;
+    return *text && strspn(text, "0123456789") == strlen(text) && strtoll(text, NULL, 10) >= 0 && errno == 0;
 }
 
 int cursor_decode(const char *text, struct cursor *ret_cursor)

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* Reads one xid and the separator behind it; NULL when there is none. */
@@ -18,25 +19,36 @@ static const char *read_xid(const char *text, char separator, uint64_t *ret)
     return separator ? end + 1 : end;
 }
 
-static int64_t count_in_progress(const char *list)
+/* In order, from xmin up to xmax: PostgreSQL takes no others. */
+static int64_t count_in_progress(const char *list, uint64_t xmin, uint64_t xmax)
 {
     int64_t count = 0;
 
     if (!*list)
         return 0;
-    for (;;) {
+    for (uint64_t least = xmin;; count++) {
         char *end;
+        uint64_t xid;
 
         if (!isdigit((unsigned char)*list))
             return -1;
-        strtoull(list, &end, 10);
-        count++;
+        errno = 0;
+        xid = strtoull(list, &end, 10);
+        if (errno || xid < least || xid >= xmax)
+            return -1;
         if (!*end)
-            return count;
+            return count + 1;
         if (*end != ',')
             return -1;
+        least = xid + 1;
         list = end + 1;
     }
+}
+
+/* 0 is none, in its lower half either: there an epoch begins. */
+static bool is_xid(uint64_t xid)
+{
+    return (uint32_t)xid != 0;
 }
 
 int64_t snapshot_ordinal(const char *text)
@@ -47,10 +59,10 @@ int64_t snapshot_ordinal(const char *text)
     text = read_xid(text, ':', &xmin);
     if (text)
         text = read_xid(text, ':', &xmax);
-    if (!text || xmin > xmax)
+    if (!text || xmin > xmax || !is_xid(xmin) || !is_xid(xmax) || xmax > INT64_MAX)
         return -1;
-    running = count_in_progress(text);
-    if (running < 0 || xmax > INT64_MAX || (int64_t)xmax - 1 - running < 0)
+    running = count_in_progress(text, xmin, xmax);
+    if (running < 0)
         return -1;
     return (int64_t)xmax - 1 - running;
 }
