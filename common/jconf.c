@@ -8,6 +8,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/utf8.h"
+
+enum { PATH_SHOWN = 180, NAME_SHOWN = 70, ARRAY_SHOWN = 200 }; /* bytes */
 
 json_t *jconf_load(const char *file, struct problems *problems)
 {
@@ -44,14 +47,19 @@ struct jnode jconf_root(json_t *document, struct problems *problems)
     return node;
 }
 
+/* How much of a text is shown: whole characters, or the path could not be printed as JSON. */
+static int shown(const char *text, size_t max)
+{
+    return (int)utf8_valid_length(text, strnlen(text, max));
+}
+
 struct jnode jconf_member(const struct jnode *object, const char *name)
 {
     struct jnode node = {json_object_get(object->value, name), "", object->problems};
+    int path = shown(object->path, PATH_SHOWN);
 
-    if (object->path[0])
-        snprintf(node.path, sizeof(node.path), "%.180s.%.70s", object->path, name);
-    else
-        snprintf(node.path, sizeof(node.path), "%.70s", name);
+    snprintf(node.path, sizeof(node.path), "%.*s%s%.*s", path, object->path, path ? "." : "",
+             shown(name, NAME_SHOWN), name);
     return node;
 }
 
@@ -59,7 +67,7 @@ struct jnode jconf_item(const struct jnode *array, size_t index)
 {
     struct jnode node = {json_array_get(array->value, index), "", array->problems};
 
-    snprintf(node.path, sizeof(node.path), "%.200s[%zu]", array->path, index);
+    snprintf(node.path, sizeof(node.path), "%.*s[%zu]", shown(array->path, ARRAY_SHOWN), array->path, index);
     return node;
 }
 

@@ -98,6 +98,12 @@ def test_not_a_configuration(tickets, text):
     tickets.pgusher("check", "--offline").must(78, tickets.path)
 
 
+def test_a_long_name_of_many_bytes_is_told_as_json_too(tickets):
+    tickets.write(json.dumps({"projections": {"x" * 69 + "é": {"source": 1}}}))
+    told = json.loads(tickets.pgusher("check", "--offline", "--json").must(78).out)
+    assert [problem for problem in told["problems"] if "a string" in problem["text"]]
+
+
 def test_no_file(tickets):
     tickets.path += ".missing"
     tickets.pgusher("check").must(78, tickets.path, "no such file")

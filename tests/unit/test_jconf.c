@@ -2,6 +2,7 @@
 #include "common/jconf.h"
 
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #include "unit.h"
 
@@ -103,6 +104,29 @@ START_TEST(paths_have_a_limit)
     node = jconf_item(&node, SIZE_MAX);
     ck_assert_uint_lt(strlen(node.path), sizeof(node.path));
     end();
+}
+END_TEST
+
+/* "é" is two bytes: wherever the path is cut, what stays can be printed as JSON. */
+START_TEST(paths_are_cut_between_characters)
+{
+    for (size_t lead = 0; lead < 4; lead++) {
+        struct jnode node = begin("{}");
+        struct buf name = BUF_NONE;
+
+        while (name.len < lead)
+            buf_putc(&name, 'n');
+        while (name.len < 100)
+            buf_puts(&name, "é");
+        for (int i = 0; i < 4; i++) {
+            node = jconf_member(&node, name.data);
+            ck_assert_uint_eq(utf8_valid_length(node.path, strlen(node.path)), strlen(node.path));
+        }
+        node = jconf_item(&node, 7);
+        ck_assert_uint_eq(utf8_valid_length(node.path, strlen(node.path)), strlen(node.path));
+        buf_free(&name);
+        end();
+    }
 }
 END_TEST
 
@@ -264,6 +288,6 @@ START_TEST(string_lists)
 END_TEST
 
 UNIT_MAIN("jconf", UNIT_ROWS(no_json, no_documents), UNIT(no_object), UNIT(no_file),
-          UNIT(nodes_know_their_paths), UNIT(paths_have_a_limit), UNIT(is_object), UNIT(unknown_keys),
+          UNIT(nodes_know_their_paths), UNIT(paths_have_a_limit), UNIT(paths_are_cut_between_characters), UNIT(is_object), UNIT(unknown_keys),
           UNIT(strings), UNIT(strings_outlive_the_document), UNIT(integers), UNIT(bools), UNIT(durations),
           UNIT_ROWS(string_lists, lists))
