@@ -7,6 +7,8 @@
 #include "common/mem.h"
 #include "common/redis_slot.h"
 
+enum { MAX_PORT = 65535, MAX_DIGITS = 5 };
+
 static bool is_text(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS;
@@ -24,7 +26,7 @@ static const char *field(const redisReply *list, const char *name)
 
 static bool is_port(long long port)
 {
-    return port > 0 && port <= 65535;
+    return port > 0 && port <= MAX_PORT;
 }
 
 bool redis_read_master(const redisReply *reply, const char **ret_host, int *ret_port)
@@ -84,28 +86,38 @@ bool redis_is_primary(const redisReply *reply)
            strcmp(reply->element[0]->str, "master") == 0;
 }
 
+/* Digits, and what follows them; false: none, or more than can be meant. */
+static bool read_digits(const char *text, int max, int *ret_number, const char **ret_end)
+{
+    size_t len = strspn(text, "0123456789");
+    int number = len && len <= MAX_DIGITS ? atoi(text) : max + 1;
+
+    *ret_number = number;
+    *ret_end = text + len;
+    return number <= max;
+}
+
 bool redis_read_redirect(const char *error, struct redis_redirect *ret_redirect)
 {
     bool ask = strncmp(error, "ASK ", 4) == 0;
-    const char *slot = error + (ask ? 4 : 6);
     const char *address;
+    int slot;
 
-    if (!ask && strncmp(error, "MOVED ", 6) != 0)
+    if ((!ask && strncmp(error, "MOVED ", 6) != 0) ||
+        !read_digits(error + (ask ? 4 : 6), REDIS_SLOTS - 1, &slot, &address) || *address != ' ')
         return false;
-    address = strchr(slot, ' ');
-    if (!address || atoi(slot) < 0 || atoi(slot) >= REDIS_SLOTS)
-        return false;
-    *ret_redirect = (struct redis_redirect){ask, atoi(slot), address + 1};
+    *ret_redirect = (struct redis_redirect){ask, slot, address + 1};
     return true;
 }
 
 bool redis_read_address(const char *text, const char *same_host, char **ret_host, int *ret_port)
 {
-    const char *colon = strrchr(text, ':');
+    const char *colon = strrchr(text, ':'), *end;
+    int port;
 
-    if (!colon || !is_port(atoi(colon + 1)))
+    if (!colon || !read_digits(colon + 1, MAX_PORT, &port, &end) || *end || port == 0)
         return false;
     *ret_host = colon > text ? mem_strndup(text, (size_t)(colon - text)) : mem_strdup(same_host);
-    *ret_port = atoi(colon + 1);
+    *ret_port = port;
     return true;
 }

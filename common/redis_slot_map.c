@@ -7,6 +7,7 @@
 #include "common/redis_nodes.h"
 
 enum { STRIDE = 10007 }; /* odd: it visits every slot once */
+enum { NOBODY = UINT16_MAX };
 
 static int compare(const void *a, const void *b)
 {
@@ -39,7 +40,7 @@ static void collect_primaries(struct slot_map *map, const struct redisReply *rep
     for (size_t i = 0; redis_read_range(reply, i, &range); i++) {
         const char *host = host_of(&range, asked);
 
-        if (slot_map_find(map, host, range.port) >= 0)
+        if (range.first > range.last || slot_map_find(map, host, range.port) >= 0)
             continue;
         map->primaries = mem_grow(map->primaries, map->count, &capacity, sizeof(*map->primaries));
         map->primaries[map->count++] = (struct redis_address){mem_strdup(host), range.port};
@@ -48,17 +49,21 @@ static void collect_primaries(struct slot_map *map, const struct redisReply *rep
         qsort(map->primaries, map->count, sizeof(*map->primaries), compare);
 }
 
-/* Every slot once: then as many as there are. */
+/* Every slot once. */
 static bool assign_slots(struct slot_map *map, const struct redisReply *reply, const char *asked)
 {
     struct redis_range range;
     int assigned = 0;
 
+    memset(map->owner, 0xff, sizeof(map->owner));
     for (size_t i = 0; redis_read_range(reply, i, &range); i++) {
         int owner = slot_map_find(map, host_of(&range, asked), range.port);
 
-        for (int slot = range.first; slot <= range.last; slot++, assigned++)
+        for (int slot = range.first; slot <= range.last; slot++, assigned++) {
+            if (map->owner[slot] != NOBODY)
+                return false;
             map->owner[slot] = (uint16_t)owner;
+        }
     }
     return assigned == REDIS_SLOTS;
 }

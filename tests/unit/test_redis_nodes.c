@@ -115,6 +115,9 @@ static const struct {
     {"MOVED 16384 127.0.0.1:6381", false, 0, NULL},
     {"MOVED -1 127.0.0.1:6381", false, 0, NULL},
     {"MOVED 1", false, 0, NULL},
+    {"MOVED x 127.0.0.1:6381", false, 0, NULL},
+    {"MOVED 1x 127.0.0.1:6381", false, 0, NULL},
+    {"MOVED  127.0.0.1:6381", false, 0, NULL},
     {"MOVED", false, 0, NULL},
     {"ASKING is no command", false, 0, NULL},
     {"ERR MOVED 1 127.0.0.1:6381", false, 0, NULL},
@@ -146,6 +149,8 @@ static const struct {
     {"host:", NULL, 0},
     {"host:0", NULL, 0},
     {"host:65536", NULL, 0},
+    {"host:4294967297", NULL, 0},
+    {"host:80x", NULL, 0},
 };
 
 START_TEST(host_and_port)
@@ -210,6 +215,7 @@ static const char *const bad_maps[] = {
     "+OK\r\n",
     "*1\r\n*3\r\n" RANGE("0", "16382") A,
     "*2\r\n*3\r\n" RANGE("0", "99") A "*3\r\n" RANGE("101", "16383") B,
+    "*2\r\n*3\r\n" RANGE("0", "8191") A "*3\r\n" RANGE("0", "8191") B, /* as many as there are, but */
     "*1\r\n*3\r\n" RANGE("0", "16384") A,
     "*1\r\n*3\r\n" RANGE("-1", "16383") A,
     "*1\r\n*2\r\n" RANGE("0", "16383"),
@@ -223,6 +229,20 @@ START_TEST(bad_map)
     struct slot_map *map = slot_map_read(reply, "asked");
 
     ck_assert_ptr_null(map);
+    freeReplyObject(reply);
+}
+END_TEST
+
+/* It could not be asked for anything. */
+START_TEST(a_primary_without_slots_is_none)
+{
+    redisReply *reply = reply_of("*2\r\n*3\r\n" RANGE("0", "16383") A "*3\r\n" RANGE("5", "4") B);
+    struct slot_map *map = slot_map_read(reply, "asked");
+
+    ck_assert_ptr_nonnull(map);
+    ck_assert_uint_eq(map->count, 1);
+    ck_assert_int_eq(slot_map_find(map, "b", 7002), -1);
+    slot_map_free(map);
     freeReplyObject(reply);
 }
 END_TEST
@@ -274,4 +294,4 @@ UNIT_MAIN("redis_nodes", UNIT_ROWS(who_is_the_master, masters), UNIT_ROWS(since_
           UNIT_ROWS(what_it_says_it_is, roles), UNIT_ROWS(how_the_cluster_is, infos),
           UNIT_ROWS(sent_elsewhere, redirects), UNIT_ROWS(host_and_port, addresses), UNIT(a_map),
           UNIT(the_drawn_slot_stays), UNIT(a_node_that_does_not_know_its_name), UNIT_ROWS(bad_map, bad_maps),
-          UNIT(equal_maps))
+          UNIT(a_primary_without_slots_is_none), UNIT(equal_maps))
