@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/redis_slot.h"
 #include "common/script.h"
 
 char *beside_key(const struct rconn *rconn, const char *fleet, int route)
@@ -69,7 +70,7 @@ static void take_routes(struct records *records, const char *routes)
         char *end;
         long route = strtol(routes, &end, 10);
 
-        if (end != routes)
+        if (end != routes && route >= 0 && route < REDIS_SLOTS) /* whatever stands in Redis */
             add_route(records, (int)route);
         routes = *end ? end + 1 : end;
     }
