@@ -25,8 +25,8 @@ char *array_literal(const char *const *items, size_t count)
     return buf_take(&out);
 }
 
-/* The element at *p (quoted, or bare, where NULL means what it says), ended where it stands; *p goes on
- * behind what ended it. */
+/* The element at *p (quoted, or bare, where NULL means what it says), ended where it stands; *p becomes the
+ * next one, behind a comma, or NULL. */
 static char *split_element(char **p)
 {
     bool quoted = **p == '"';
@@ -38,7 +38,7 @@ static char *split_element(char **p)
         *end++ = *from++;
     }
     from += quoted && *from;
-    *p = *from ? from + 1 : from;
+    *p = *from == ',' ? from + 1 : NULL;
     *end = '\0';
     return !quoted && strcmp(item, "NULL") == 0 ? NULL : item;
 }
@@ -61,7 +61,7 @@ size_t array_split(char *literal, char **ret_items)
 
     if (*literal != '{' || *p == '}')
         return 0;
-    while (*p)
+    while (p)
         ret_items[count++] = split_element(&p);
     return count;
 }

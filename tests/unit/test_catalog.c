@@ -73,6 +73,15 @@ START_TEST(no_literals)
 }
 END_TEST
 
+/* Nothing of PostgreSQL's looks so, but there is room for one item more than there are commas. */
+START_TEST(items_without_a_comma_end_it)
+{
+    assert_parses("{\"a\"\"b\"\"c\"}", (const char *const[]){"a"}, 1);
+    assert_parses("{a}b}c}", (const char *const[]){"a"}, 1);
+    assert_parses("{a,\"b\"x,c}", (const char *const[]){"a", "b"}, 2);
+}
+END_TEST
+
 static void check_random_array(uint32_t *seed)
 {
     static const char *const pieces[] = {"\"", "\\", ",", "{", "}", " ", "NULL", "é", "a", "\n", "\t", "'"};
@@ -98,4 +107,4 @@ START_TEST(random_arrays_come_back)
 END_TEST
 
 UNIT_MAIN("catalog", UNIT(literals), UNIT_ROWS(literals_of_postgresql, written), UNIT(null_elements_are_null),
-          UNIT(no_literals), UNIT(random_arrays_come_back))
+          UNIT(no_literals), UNIT(items_without_a_comma_end_it), UNIT(random_arrays_come_back))
