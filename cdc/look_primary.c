@@ -64,15 +64,16 @@ static json_t *replica(const char *line, long long primary_offset)
 
 static json_t *replicas(const char *info)
 {
-    long long count = info_integer(info, "connected_slaves");
     json_t *list = json_array();
+    bool more = true;
 
-    for (long long i = 0; i < count; i++) {
-        char *name = mem_printf("slave%lld", i), *line = info_text(info, name);
+    for (int i = 0; more; i++) {
+        char *name = mem_printf("slave%d", i), *line = info_text(info, name);
         json_t *one = line ? replica(line, info_integer(info, "master_repl_offset")) : NULL;
 
         if (one)
             json_array_append_new(list, one);
+        more = line != NULL;
         free(line);
         free(name);
     }

@@ -71,6 +71,7 @@ static void ask_reasons(struct look_queue *queue, const struct rreply *items)
     size_t lens[2 + DEAD_LETTERS] = {strlen(words[0]), strlen(words[1])};
     size_t count = rreply_count(items) / 2;
 
+    count = count < DEAD_LETTERS ? count : DEAD_LETTERS; /* more were not asked for */
     for (size_t i = 0; i < count; i++)
         words[2 + i] = rreply_string(rreply_at(items, 2 * i), &lens[2 + i]);
     ask(queue, (int)(2 + count), words, lens, on_reasons);

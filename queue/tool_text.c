@@ -57,7 +57,7 @@ char *text_escaped(const char *data, size_t len)
 json_t *text_json(const char *data, size_t len)
 {
     struct buf buf = BUF_NONE;
-    json_t *value = json_stringn(data, len);
+    json_t *value = json_stringn(data ? data : "", len);
 
     if (value)
         return value;
