@@ -175,8 +175,8 @@ static void check_drift(struct session *session, const struct catalog *catalog, 
     int tables, changed = 0;
     struct err why = ERR_NONE;
     char *script = capture_compose(session->pg, session->config, catalog, &tables, &changed, &why);
-    char *what =
-        mem_printf("%d triggers and functions do not stand as this configuration needs them", changed);
+    char *what = mem_printf(
+        "triggers and functions do not stand as this configuration needs them (%d to change)", changed);
 
     if (why.status == ST_CONFIG)
         problems_add(problems, PROBLEM_ERROR, "", "%s", why.text);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/position.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -186,8 +187,8 @@ int fleet_follow(struct fleet *fleet, struct feed *feed, bool *ret_gained, struc
     if (give_up_excess(fleet, feed, err) != 0)
         return -1;
     log_write(fleet->session->hushed ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-              "%d workers; %zu of %d partitions are read here", fleet->workers, fleet->owned.count,
-              fleet->session->partitions);
+              "%s; %zu of %d partitions are read here", human_of(fleet->workers, "worker").text,
+              fleet->owned.count, fleet->session->partitions);
     return 0;
 }
 

@@ -2,17 +2,16 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cdc/tool.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "common/version.h"
+#include "queue/tool_output.h"
 
 static const struct verb *const verbs[] = {
     &init_verb,    &check_verb,    &install_verb, &uninstall_verb,  &status_verb,
@@ -154,7 +153,7 @@ static int read_number(const char *name, const char *text, int64_t *ret_number)
     *ret_number = strtoll(text, &end, 10);
     if (errno == 0 && end != text && *end == '\0' && *ret_number >= 1)
         return 0;
-    tool_say("--%s wants a whole number of at least 1, not \"%s\"", name, text);
+    tool_say("--%s needs a whole number of at least 1, not \"%s\"", name, text);
     return -1;
 }
 
@@ -189,9 +188,9 @@ static void say_wrong(int value, const char *word, const struct option *options)
         names[i] = options[i].name;
     near = strncmp(word, "--", 2) == 0 ? suggest(word + 2, names, CHOICES + 4) : NULL;
     if (value == ':')
-        tool_say("%s wants a value", word);
+        tool_say("%s needs a value", word);
     else if (optopt >= OPT_CHOICE)
-        tool_say("%s: this option takes no value", word);
+        tool_say("%s takes no value", word);
     else if (optopt && isdigit(optopt))
         say_negative(word);
     else if (optopt)
@@ -237,17 +236,10 @@ static enum exit_code run(struct tool *tool, int argc, char **argv)
     return run_verb(tool, argv + optind, argc - optind, help);
 }
 
-static bool reader_is_gone(void)
-{
-    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
-
-    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
-}
-
-/* A result that was not written is none; but who closed the pipe has read what he wanted. */
+/* A result that was not written is none. */
 static enum exit_code finish_output(enum exit_code code)
 {
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || reader_is_gone())
+    if (!output_failed())
         return code;
     tool_say("cannot write the output");
     return code == EX_DONE ? EX_NOT_SO : code;
@@ -261,7 +253,6 @@ int main(int argc, char **argv)
     log_init("pgusher");
     log_set_level(LOG_LEVEL_WARN);
     code = run(&tool, argc, argv);
-    if (tool.json)
-        tool_end_json();
+    output_end_errors(tool.json);
     return (int)finish_output(code);
 }

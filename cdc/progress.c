@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/mem.h"
 
 enum { BAR_WIDTH = 30, TERMINAL_EVERY_MS = 100, PLAIN_EVERY_MS = 5000 };
@@ -104,7 +105,7 @@ void progress_end(struct progress *progress, int64_t done)
             show(progress, done);
         fputc('\n', stderr);
     }
-    fprintf(stderr, "%s: %lld documents in %.1f s, %.0f/s\n", progress->label, (long long)done, seconds,
-            rate(progress, done));
+    fprintf(stderr, "%s: %s in %.1f s, %s/s\n", progress->label, human_of(done, "document").text, seconds,
+            human_rate(rate(progress, done)).text);
     free(progress);
 }

@@ -7,6 +7,7 @@
 #include "cdc/reader.h"
 #include "cdc/sql/texts.h"
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/pg_error.h"
 #include "common/mem.h"
@@ -233,8 +234,8 @@ static int put_away(struct session *session, const struct task *task, const char
         result = pg_run(session->pg, &query, NULL, err);
     free(documents);
     if (result == 0)
-        log_info("backfill of %s%s%s is %s: %lld documents", task->name, *task->filter ? " where " : "",
-                 task->filter, how, (long long)task->documents);
+        log_info("backfill of %s%s%s is %s: %s", task->name, *task->filter ? " where " : "", task->filter,
+                 how, human_of(task->documents, "document").text);
     return result;
 }
 

@@ -7,27 +7,7 @@
 
 #include "common/mem.h"
 #include "common/problems.h"
-#include "queue/tool_text.h"
-
-static json_t *said;     /* what went wrong */
-static bool has_printed; /* an object, to stdout */
-
-/* Takes the text. */
-static void keep_said(char *text)
-{
-    json_t *string = json_string(text);
-
-    if (!string) { /* an argument that is no UTF-8 is quoted in it */
-        char *escaped = text_escaped(text, strlen(text));
-
-        string = json_string(escaped);
-        free(escaped);
-    }
-    if (!said)
-        said = json_array();
-    json_array_append_new(said, string);
-    free(text);
-}
+#include "queue/tool_output.h"
 
 void tool_say(const char *format, ...)
 {
@@ -38,7 +18,16 @@ void tool_say(const char *format, ...)
     text = mem_vprintf(format, args);
     va_end(args);
     fprintf(stderr, "pgusher: %s\n", text);
-    keep_said(text);
+    output_keep_error(text);
+    free(text);
+}
+
+static void keep_problem(const char *file, const char *text)
+{
+    char *whole = mem_printf("%s: %s", file, text);
+
+    output_keep_error(whole);
+    free(whole);
 }
 
 void tool_print_problems(const char *file, const struct problems *problems)
@@ -49,7 +38,7 @@ void tool_print_problems(const char *file, const struct problems *problems)
 
         fprintf(stderr, "%s: %s%s\n", file, problem->level == PROBLEM_WARNING ? "warning: " : "", text);
         if (problem->level == PROBLEM_ERROR)
-            keep_said(mem_printf("%s: %s", file, text));
+            keep_problem(file, text);
         free(text);
     }
 }
@@ -106,22 +95,4 @@ struct session *tool_session(struct loop *loop, const struct config *config)
     session->loop = loop;
     session->config = config;
     return session;
-}
-
-void tool_print_json(json_t *object)
-{
-    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
-
-    puts(text);
-    has_printed = true;
-    free(text);
-    json_decref(object);
-}
-
-void tool_end_json(void)
-{
-    if (!has_printed && said)
-        tool_print_json(json_pack("{s:O}", "errors", said));
-    json_decref(said);
-    said = NULL;
 }

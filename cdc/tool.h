@@ -75,10 +75,4 @@ bool tool_wants(const struct tool *tool, const char *projection);
  * frees it. */
 struct session *tool_session(struct loop *loop, const struct config *config);
 
-/* Prints the object as JSON, one line, and frees it. */
-void tool_print_json(json_t *object);
-/* The end, with --json: who failed before it printed an object prints {"errors": [what was said]}, so that
- * whoever parses the output always has one. */
-void tool_end_json(void);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "cdc/shapes.h"
 #include "common/mem.h"
+#include "queue/tool_output.h"
 
 static const unsigned steering = FLAG_PAUSE | FLAG_RESUME | FLAG_CANCEL;
 
@@ -43,7 +44,7 @@ static const char *contradiction(const struct tool *tool)
     if ((tool->given & FLAG_DRY_RUN) && (tool->given & FLAG_WAIT))
         return "--dry-run does nothing that --wait could wait for";
     if (tool->where && tool->nargs == 0)
-        return "--where is a condition over the columns of a source, so it wants the projections to be named";
+        return "--where is a condition over the columns of a source, so the projections must be named";
     if (tool->where && tool->where[0] == '\0')
         return "--where is empty; leave it out to write all documents";
     if (tool->rate > INT32_MAX)
@@ -96,7 +97,7 @@ static int become_worker(struct backfill *backfill, struct err *err)
 static void say_asked(const struct backfill *backfill, const struct asked_list *asked)
 {
     if (backfill->tool->json) {
-        tool_print_json(backfill_asked_json(backfill, asked));
+        output_json(backfill_asked_json(backfill, asked));
         return;
     }
     for (size_t i = 0; i < asked->count; i++)

@@ -5,6 +5,7 @@
 #include "cdc/sql/texts.h"
 #include "cdc/verb_backfill.h"
 #include "common/mem.h"
+#include "queue/tool_output.h"
 
 /* Counting may take long for a heavy view; the progress can do without. */
 #define COUNT_TIMEOUT "3s"
@@ -180,7 +181,7 @@ static void report(const struct backfill *backfill, const struct pg_rows *rows, 
             printf("%s%s%s: %s\n", projection, *filter ? " where " : "", filter, done);
     }
     if (backfill->tool->json)
-        tool_print_json(
+        output_json(
             json_pack("{s:s, s:s, s:o}", "fleet", backfill->config->fleet, "asked", what, "backfills", list));
     else
         json_decref(list);

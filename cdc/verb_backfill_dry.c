@@ -6,6 +6,8 @@
 #include "cdc/task.h"
 #include "cdc/verb_backfill.h"
 #include "common/clock.h"
+#include "common/human.h"
+#include "queue/tool_output.h"
 
 /* What a stretch of documents is like. */
 struct sample {
@@ -84,10 +86,11 @@ static void print_plain(const json_t *list)
     size_t i;
 
     json_array_foreach (list, i, one) {
-        printf("%s: %s%.0f documents in %.0f chunks, %.1f MB, at least %.1f s\n",
+        printf("%s: %s%s in %s, %.1f MB, at least %.1f s\n",
                json_string_value(json_object_get(one, "projection")),
                json_is_true(json_object_get(one, "rows_are_estimate")) ? "about " : "",
-               number_of(one, "rows"), number_of(one, "chunks"), number_of(one, "bytes") / 1e6,
+               human_of((int64_t)number_of(one, "rows"), "document").text,
+               human_of((int64_t)number_of(one, "chunks"), "chunk").text, number_of(one, "bytes") / 1e6,
                number_of(one, "seconds"));
         if (number_of(one, "refused_of_the_first_chunk") > 0)
             printf("  %.0f of the first chunk cannot be built\n",
@@ -109,8 +112,8 @@ int backfill_dry_run(const struct backfill *backfill, struct err *err)
             json_array_append_new(list, describe(backfill, i, &sample));
     }
     if (err->status == ST_OK && backfill->tool->json)
-        tool_print_json(json_pack("{s:s, s:b, s:O}", "fleet", backfill->config->fleet, "dry_run", true,
-                                  "backfills", list));
+        output_json(json_pack("{s:s, s:b, s:O}", "fleet", backfill->config->fleet, "dry_run", true,
+                              "backfills", list));
     else if (err->status == ST_OK)
         print_plain(list);
     json_decref(list);

@@ -9,7 +9,9 @@
 #include "cdc/tasks.h"
 #include "cdc/verb_backfill.h"
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/mem.h"
+#include "queue/tool_output.h"
 
 enum { LOOK_EVERY_MS = 100, PULSE_MS = 1000, ALONE_AFTER_LOOKS = 50 };
 
@@ -292,11 +294,11 @@ json_t *backfill_asked_json(const struct backfill *backfill, const struct asked_
 static void print_end(const struct backfill *backfill, const struct asked_list *asked)
 {
     if (backfill->tool->json) {
-        tool_print_json(backfill_asked_json(backfill, asked));
+        output_json(backfill_asked_json(backfill, asked));
         return;
     }
     for (size_t i = 0; i < asked->count; i++)
-        printf("%s: %lld documents, %s\n", asked->list[i].projection, (long long)asked->list[i].documents,
+        printf("%s: %s, %s\n", asked->list[i].projection, human_of(asked->list[i].documents, "document").text,
                state_of(&asked->list[i]));
 }
 

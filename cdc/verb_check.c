@@ -3,6 +3,7 @@
 
 #include "cdc/check.h"
 #include "cdc/tool.h"
+#include "queue/tool_output.h"
 
 static void print_result(const struct tool *tool, const struct problems *problems)
 {
@@ -21,8 +22,8 @@ static void print_result(const struct tool *tool, const struct problems *problem
                               json_pack("{s:s, s:s, s:s}", "level",
                                         problems->list[i].level == PROBLEM_ERROR ? "error" : "warning",
                                         "place", problems->list[i].place, "text", problems->list[i].text));
-    tool_print_json(json_pack("{s:s, s:b, s:o}", "config", tool->config_file, "ok", problems->errors == 0,
-                              "problems", list));
+    output_json(json_pack("{s:s, s:b, s:o}", "config", tool->config_file, "ok", problems->errors == 0,
+                          "problems", list));
 }
 
 /* A server that is down says nothing about the configuration: exit 69 if that is all there is. */

@@ -8,6 +8,7 @@
 #include "cdc/tool.h"
 #include "common/mem.h"
 #include "common/utf8.h"
+#include "queue/tool_output.h"
 #include "queue/tool_text.h"
 
 enum { LOOKS = 3, LOOK_AGAIN_MS = 200 }; /* before a difference is said to be one that nothing explains */
@@ -183,7 +184,7 @@ static enum exit_code tell(struct story *story, bool json)
     note_silence(story, &silence);
     code = outcome(story, &silence);
     if (json)
-        tool_print_json(json_incref(story->facts));
+        output_json(json_incref(story->facts));
     else
         explain_print(story->facts);
     return code;
@@ -222,7 +223,7 @@ static void say_what_id(const struct projection *config, size_t given)
 
     for (size_t i = 0; i < config->nid; i++)
         buf_printf(&names, "%s%s", i ? ", " : "", config->id[i]);
-    tool_say("explain %s wants %zu value%s (%s) or the key (%s), not %zu", config->name, config->nid,
+    tool_say("explain %s needs %zu value%s (%s) or the key (%s), not %zu", config->name, config->nid,
              config->nid == 1 ? "" : "s", names.data, config->key_text, given);
     fputs("Try: pgusher explain --help\n", stderr);
     buf_free(&names);

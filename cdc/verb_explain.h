@@ -65,9 +65,6 @@ json_t *explain_text(const char *text, size_t len);
 json_t *explain_date(int64_t ms);
 /* A version as {"epoch", "ordinal", "transactions_ago"}; the last one if it is known. */
 json_t *explain_version(const struct story *story, int64_t version);
-/* "3,210", and "12 s", "3 min", "5 h", "4 days"; the caller frees. */
-char *explain_count(int64_t count);
-char *explain_duration(double seconds);
 /* The text of a member, "" when there is none. */
 const char *explain_member(const json_t *object, const char *name);
 

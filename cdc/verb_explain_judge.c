@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cdc/verb_explain.h"
+#include "common/human.h"
 #include "common/mem.h"
 
 /* What is said of one document, and what it is said by. */
@@ -156,31 +157,26 @@ static char *describe_line(const json_t *change)
 {
     int64_t behind = json_integer_value(json_object_get(change, "behind"));
     bool least = json_is_true(json_object_get(change, "behind_is_least"));
-    char *count, *text;
 
     if (behind == 0)
         return mem_strdup(", the next to be applied");
-    count = explain_count(behind);
-    text = mem_printf(" behind %s%s change%s", least ? "at least " : "", count, behind == 1 ? "" : "s");
-    free(count);
-    return text;
+    return mem_printf(" behind %s%s", least ? "at least " : "", human_of(behind, "change").text);
 }
 
 static bool is_stale(struct trial *trial)
 {
     const json_t *change = json_array_get(known(trial, "changes"), 0);
     bool nobody = json_integer_value(known(trial, "workers")) == 0;
-    char *age, *line;
+    char *line;
 
     if (!change)
         return false;
-    age = explain_duration(json_number_value(json_object_get(change, "seconds")));
     line = describe_line(change);
     decide(trial, "stale",
-           mem_printf("stale since %s: waiting in partition %lld%s%s", age,
+           mem_printf("stale since %s: waiting in partition %lld%s%s",
+                      human_ms((int64_t)(json_number_value(json_object_get(change, "seconds")) * 1000)).text,
                       (long long)json_integer_value(json_object_get(change, "partition")), line,
                       nobody ? "; no worker of this fleet runs: start pgusherd" : ""));
-    free(age);
     free(line);
     return true;
 }
@@ -205,7 +201,6 @@ static bool is_being_filled(struct trial *trial)
     json_int_t total = json_integer_value(json_object_get(backfill, "total"));
     const char *what = has_hash(trial) ? "differs" : "not there yet";
     const char *paused = json_is_true(json_object_get(backfill, "paused")) ? ", and paused" : "";
-    char *count;
 
     if (!backfill)
         return false;
@@ -213,12 +208,9 @@ static bool is_being_filled(struct trial *trial)
         return decide(trial, "backfilling",
                       mem_printf("%s: backfill of %s is at %lld %%%s", what, name_of(trial),
                                  (long long)(done < total ? 100 * done / total : 100), paused));
-    count = explain_count(done);
-    decide(trial, "backfilling",
-           mem_printf("%s: backfill of %s is under way, %s documents done%s", what, name_of(trial), count,
-                      paused));
-    free(count);
-    return true;
+    return decide(trial, "backfilling",
+                  mem_printf("%s: backfill of %s is under way, %s done%s", what, name_of(trial),
+                             human_of(done, "document").text, paused));
 }
 
 static bool is_changing(struct trial *trial)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cdc/verb_explain.h"
+#include "common/human.h"
 #include "queue/tool_text.h"
 
 enum { WIDTH = 60 }; /* of a value; what is longer is cut */
@@ -38,18 +39,12 @@ static void put_value(const char *text)
 
 static void put_seconds(const json_t *object, const char *name)
 {
-    char *text = explain_duration(json_number_value(json_object_get(object, name)));
-
-    fputs(text, stdout);
-    free(text);
+    fputs(human_ms((int64_t)(json_number_value(json_object_get(object, name)) * 1000)).text, stdout);
 }
 
 static void put_count(const json_t *object, const char *name)
 {
-    char *text = explain_count(json_integer_value(json_object_get(object, name)));
-
-    fputs(text, stdout);
-    free(text);
+    fputs(human_count(json_integer_value(json_object_get(object, name))).text, stdout);
 }
 
 /* ", the next", " behind 1 other", " behind 3,210 others". */
@@ -61,9 +56,7 @@ static void put_behind(const json_t *object)
         fputs(", the next", stdout);
         return;
     }
-    fputs(" behind ", stdout);
-    put_count(object, "behind");
-    fputs(behind == 1 ? " other" : " others", stdout);
+    printf(" behind %s", human_of(behind, "other").text);
 }
 
 /* ---- row and hash ---- */
@@ -281,9 +274,9 @@ static void print_backfills(const json_t *facts)
         const char *filter = explain_member(task, "filter");
 
         label("backfill");
-        put_count(task, "documents");
-        printf(" documents done, phase %s%s%s%s (%s)\n", explain_member(task, "phase"),
-               *filter ? ", where " : "", filter,
+        printf("%s done, phase %s%s%s%s (%s)\n",
+               human_of(json_integer_value(json_object_get(task, "documents")), "document").text,
+               explain_member(task, "phase"), *filter ? ", where " : "", filter,
                json_is_true(json_object_get(task, "paused")) ? ", paused" : "",
                explain_member(task, "reason"));
     }

@@ -1,5 +1,4 @@
 /* How facts are written. See verb_explain.h. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +6,6 @@
 
 #include "cdc/snapshot.h"
 #include "cdc/verb_explain.h"
-#include "common/mem.h"
 
 json_t *explain_text(const char *text, size_t len)
 {
@@ -47,35 +45,6 @@ json_t *explain_version(const struct story *story, int64_t version)
     if (story->session->ordinal >= ordinal && story->session->epoch == epoch)
         json_object_set_new(json, "transactions_ago", json_integer(story->session->ordinal - ordinal));
     return json;
-}
-
-char *explain_count(int64_t count)
-{
-    char *digits = mem_printf("%" PRId64, count);
-    size_t len = strlen(digits);
-    struct buf text = BUF_NONE;
-
-    for (size_t i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0)
-            buf_putc(&text, ',');
-        buf_putc(&text, digits[i]);
-    }
-    free(digits);
-    return buf_take(&text);
-}
-
-char *explain_duration(double seconds)
-{
-    static const struct {
-        double from;
-        double unit;
-        const char *name;
-    } units[] = {{2 * 86400, 86400, "days"}, {2 * 3600, 3600, "h"}, {120, 60, "min"}, {10, 1, "s"}};
-
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (seconds >= units[i].from)
-            return mem_printf("%.0f %s", seconds / units[i].unit, units[i].name);
-    return mem_printf("%.1f s", seconds > 0 ? seconds : 0);
 }
 
 const char *explain_member(const json_t *object, const char *name)

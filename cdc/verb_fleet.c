@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/mem.h"
 #include "common/problems.h"
+#include "queue/tool_output.h"
 
 typedef int job_fn(struct session *session, const struct tool *tool, struct err *err);
 
@@ -69,7 +70,7 @@ static int list(struct session *session, const struct tool *tool, struct err *er
     if (!standing)
         return -1;
     if (tool->json)
-        tool_print_json(json_pack("{s:O}", "fleets", json_object_get(standing, "fleets")));
+        output_json(json_pack("{s:O}", "fleets", json_object_get(standing, "fleets")));
     else
         print_plain(json_object_get(standing, "fleets"));
     json_decref(standing);

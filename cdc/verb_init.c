@@ -11,6 +11,7 @@
 
 #include "cdc/tool.h"
 #include "common/mem.h"
+#include "queue/tool_output.h"
 
 #define REDIS_SOCKET "/run/redis/redis.sock"
 #define VIEWS_FILE "views.sql"
@@ -76,17 +77,8 @@ static const char *default_redis(void)
 
 static int connect_job(struct job *job, struct err *err)
 {
-    struct redis_url url = {0};
-    int result;
-
     job->postgres = job->tool->postgres ? mem_strdup(job->tool->postgres) : conninfo_of_environment();
     job->redis = job->tool->redis ? job->tool->redis : default_redis();
-    result = redis_url_parse(job->redis, &url, err);
-    redis_url_free(&url);
-    if (result != 0) {
-        err_context(err, "--redis");
-        return -1;
-    }
     job->config.postgres = job->postgres;
     job->loop = loop_new();
     job->session = tool_session(job->loop, &job->config);
@@ -204,7 +196,7 @@ static void print_as_json(const struct job *job, const char *views)
             json_array_append_new(list, json_string(job->cards[i].indexes.list[j]));
         json_object_set_new(notes, job->cards[i].name, list);
     }
-    tool_print_json(json_pack("{s:o, s:s, s:o}", "config", config_json(job), "views", views, "notes", notes));
+    output_json(json_pack("{s:o, s:s, s:o}", "config", config_json(job), "views", views, "notes", notes));
 }
 
 /* ---- files ---- */
@@ -332,17 +324,32 @@ static void job_close(struct job *job)
     free(job->views_file);
 }
 
+/* Says what is wrong with the command line. */
+static bool can_be_done(const struct tool *tool)
+{
+    struct redis_url url = {0};
+    struct err err = ERR_NONE;
+
+    if (tool->nargs == 0)
+        tool_say("init: of which tables?");
+    else if (tool->redis && redis_url_parse(tool->redis, &url, &err) != 0)
+        tool_say("--redis: %s", err.text);
+    else {
+        redis_url_free(&url);
+        return true;
+    }
+    fputs("Try: pgusher init --help\n", stderr);
+    return false;
+}
+
 static enum exit_code init_run(const struct tool *tool)
 {
     struct job job = {.tool = tool};
     struct err err = ERR_NONE;
     enum exit_code code = EX_NOT_SO;
 
-    if (tool->nargs == 0) {
-        tool_say("init: of which tables?");
-        fputs("Try: pgusher init --help\n", stderr);
+    if (!can_be_done(tool))
         return EX_BAD_USAGE;
-    }
     name_files(&job);
     if (connect_job(&job, &err) == 0 && choose(&job, &err))
         code = deliver(&job);

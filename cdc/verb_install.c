@@ -6,6 +6,7 @@
 #include "cdc/ddl.h"
 #include "cdc/tool.h"
 #include "common/buf.h"
+#include "common/human.h"
 
 struct job {
     struct loop *loop;
@@ -83,8 +84,9 @@ static enum exit_code install_run(const struct tool *tool)
     if (job_open(&job, tool, &err) == 0 && ((tool->given & FLAG_PRINT) || ddl_lock(job.session, &err) == 0))
         script = compose(&job, &tables, &changed, &err);
     if (script && execute(&job, tool, script, &err) == 0 && !(tool->given & FLAG_PRINT))
-        printf("installed for fleet %s: %d tables watched, %d triggers and functions %s\n", job.config->fleet,
-               tables, changed, changed ? "changed" : "to change (all stand already)");
+        printf("installed for fleet %s: %s watched, %s of triggers and functions%s\n", job.config->fleet,
+               human_of(tables, "table").text, human_of(changed, "change").text,
+               changed ? "" : ": all stand already");
     free(script);
     job_close(&job);
     return outcome(&job, &err);

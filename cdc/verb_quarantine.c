@@ -190,7 +190,7 @@ static int list(struct job *job, struct err *err)
     else if (!job->tool->json)
         print_table(job, found);
     if (job->tool->json)
-        tool_print_json(json_pack("{s:s, s:O}", "fleet", job->config->fleet, "quarantine", found));
+        output_json(json_pack("{s:s, s:O}", "fleet", job->config->fleet, "quarantine", found));
     json_decref(found);
     return 0;
 }

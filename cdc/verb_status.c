@@ -2,6 +2,7 @@
 #include "cdc/verb_status.h"
 
 #include "cdc/look.h"
+#include "queue/tool_output.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static enum exit_code look_once(struct sight *sight, bool json)
         status_print(status, NULL);
     print_errors(status);
     if (json)
-        tool_print_json(json_incref(status));
+        output_json(json_incref(status));
     json_decref(status);
     return code;
 }
@@ -94,7 +95,7 @@ static void draw(json_t *status, const json_t *before, bool json)
 
     if (json) {
         json_object_set(status, "rates", rates);
-        tool_print_json(json_incref(status));
+        output_json(json_incref(status));
     } else {
         if (isatty(STDOUT_FILENO))
             fputs(HOME_AND_CLEAR, stdout);

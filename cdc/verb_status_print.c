@@ -209,8 +209,8 @@ static void print_backfill(const json_t *task)
     long long done = standing_integer(task, "documents"), total = standing_integer(task, "total");
     const char *filter = standing_text(task, "filter");
 
-    printf("  backfill     %s%s%s: %s documents done", standing_text(task, "projection"),
-           filter && *filter ? " where " : "", filter ? filter : "", human_count(done).text);
+    printf("  backfill     %s%s%s: %s done", standing_text(task, "projection"),
+           filter && *filter ? " where " : "", filter ? filter : "", human_of(done, "document").text);
     if (total > 0) {
         printf(" of %s, %lld %%", human_count(total).text, 100 * (done < total ? done : total) / total);
         print_time_left(task, done < total ? total - done : 0);

@@ -5,6 +5,8 @@
 #include "cdc/standing.h"
 #include "cdc/tool.h"
 #include "cdc/verb_verify.h"
+#include "common/human.h"
+#include "queue/tool_output.h"
 #include "queue/tool_text.h"
 
 enum { SHOWN = 20 }; /* differences of a projection in plain output */
@@ -39,47 +41,30 @@ static bool is_in_step(const struct sum *sum)
     return sum->drift == sum->mended && sum->waiting == 0;
 }
 
-/* 20000 as 20,000; in one of a few buffers that take turns. */
-static const char *grouped(int64_t number)
-{
-    static char texts[8][32];
-    static size_t turn;
-    char *text = texts[turn++ % 8], digits[24];
-    int len = snprintf(digits, sizeof(digits), "%lld", (long long)number), n = 0;
-
-    for (int i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0)
-            text[n++] = ',';
-        text[n++] = digits[i];
-    }
-    text[n] = '\0';
-    return text;
-}
-
 static void print_verdict(const struct sum *sum, bool complete)
 {
     if (!complete)
         printf("not complete: ");
     if (!complete && sum->drift == 0)
-        printf("%s documents compared so far", grouped(sum->documents));
+        printf("%s compared so far", human_of(sum->documents, "document").text);
     else if (sum->drift > sum->mended)
-        printf("drift: %s of %s documents", grouped(sum->drift), grouped(sum->documents));
+        printf("drift: %s of %s", human_count(sum->drift).text, human_of(sum->documents, "document").text);
     else if (sum->waiting)
-        printf("not in step: %s of %s documents differ, but %s", grouped(sum->waiting),
-               grouped(sum->documents), sum->why_waiting);
+        printf("not in step: %s of %s differ%s, but %s", human_count(sum->waiting).text,
+               human_of(sum->documents, "document").text, sum->waiting == 1 ? "s" : "", sum->why_waiting);
     else if (sum->drift)
-        printf("mended: %s of %s documents", grouped(sum->drift), grouped(sum->documents));
+        printf("mended: %s of %s", human_count(sum->drift).text, human_of(sum->documents, "document").text);
     else
-        printf("in step: %s documents compared", grouped(sum->documents));
+        printf("in step: %s compared", human_of(sum->documents, "document").text);
     if (sum->drift > sum->mended && sum->mended)
-        printf(", %s of them mended", grouped(sum->mended));
+        printf(", %s of them mended", human_count(sum->mended).text);
     putchar('\n');
 }
 
 static void print_count(const char *what, int64_t count)
 {
     if (count)
-        printf(", %s %s", grouped(count), what);
+        printf(", %s %s", human_count(count).text, what);
 }
 
 static void print_difference(const struct verify_difference *difference)
@@ -98,10 +83,11 @@ static void print_result(const struct verify_result *result)
     size_t shown = result->listed < SHOWN ? result->listed : SHOWN;
 
     if (result->former_key)
-        printf("%s, former key %s: %s keys", result->projection, result->former_key, grouped(result->keys));
+        printf("%s, former key %s: %s", result->projection, result->former_key,
+               human_of(result->keys, "key").text);
     else
-        printf("%s: %s%s documents compared, %s keys%s", result->projection,
-               result->sampled ? "a sample: " : "", grouped(result->documents), grouped(result->keys),
+        printf("%s: %s%s compared, %s%s", result->projection, result->sampled ? "a sample: " : "",
+               human_of(result->documents, "document").text, human_of(result->keys, "key").text,
                result->sampled ? " picked (some more than once)" : "");
     for (int i = DRIFT_NONE + 1; i < DRIFT_KINDS; i++)
         print_count(drift_name(i), result->kinds[i]);
@@ -113,7 +99,7 @@ static void print_result(const struct verify_result *result)
     for (size_t i = 0; i < shown; i++)
         print_difference(&result->list[i]);
     if (result->drift > (int64_t)shown)
-        printf("  … and %s more%s\n", grouped(result->drift - (int64_t)shown),
+        printf("  … and %s more%s\n", human_count(result->drift - (int64_t)shown).text,
                result->listed > shown ? "; --json lists up to 1,000" : "");
 }
 
@@ -174,7 +160,7 @@ static void print_json(const struct verify_report *report, const struct sum *sum
                        (json_int_t)sum->waiting, "projections", projections, "errors", errors);
     if (report->last)
         json_object_set(object, "last", report->last);
-    tool_print_json(object);
+    output_json(object);
 }
 
 /* ---- earlier runs ---- */
@@ -205,10 +191,11 @@ static void print_last(const json_t *last)
     size_t i;
 
     json_array_foreach (last, i, item)
-        printf("last time, %lld s ago: %s: %s documents compared, %s drift, %s mended\n",
+        printf("last time, %lld s ago: %s: %s compared, %s drift, %s mended\n",
                standing_integer(item, "seconds_ago"), standing_text(item, "projection"),
-               grouped(standing_integer(item, "documents")), grouped(standing_integer(item, "drift")),
-               grouped(standing_integer(item, "mended")));
+               human_of(standing_integer(item, "documents"), "document").text,
+               human_count(standing_integer(item, "drift")).text,
+               human_count(standing_integer(item, "mended")).text);
 }
 
 /* ---- all of it ---- */

@@ -8,6 +8,7 @@
 #include "cdc/beside.h"
 #include "cdc/plan_sql.h"
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/pg_error.h"
 #include "common/mem.h"
@@ -256,7 +257,7 @@ static int tell(const struct sweep *sweep, const struct swept *swept, const stru
 static void end_stretch(struct sweep *sweep, struct swept *swept)
 {
     if (swept->told)
-        log_info("the date of %lld documents of projection %s passed", (long long)swept->told,
+        log_info("the date of %s of projection %s passed", human_of(swept->told, "document").text,
                  plan_of(sweep, swept)->config->name);
     swept->told = 0;
     forget_stretch(sweep, swept);

@@ -7,6 +7,7 @@
 #include "cdc/verify.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/pg_error.h"
 #include "common/mem.h"
@@ -128,10 +129,9 @@ static void log_drift(const struct verify_result *result)
 
     for (size_t i = 0; i < result->listed && i < NAMED; i++)
         buf_printf(&text, "%s%s (%s)", i ? ", " : "", result->list[i].key, drift_name(result->list[i].drift));
-    log_warn(
-        "verify of %s found drift: %lld of %lld documents, among them %s; run: pgusher verify %s --repair",
-        result->projection, (long long)result->drift, (long long)result->documents, text.data,
-        result->projection);
+    log_warn("verify of %s found drift: %s of %s, among them %s; run: pgusher verify %s --repair",
+             result->projection, human_count(result->drift).text,
+             human_of(result->documents, "document").text, text.data, result->projection);
     buf_free(&text);
 }
 
@@ -140,11 +140,12 @@ static void log_result(const struct verify_result *result)
     if (result->drift)
         log_drift(result);
     else if (result->waiting)
-        log_warn("verify of %s: %lld documents differ, but %s", result->projection,
-                 (long long)result->waiting, result->why_waiting);
+        log_warn("verify of %s: %s differ%s, but %s", result->projection,
+                 human_of(result->waiting, "document").text, result->waiting == 1 ? "s" : "",
+                 result->why_waiting);
     else
-        log_info("verify of %s: in step, %lld documents compared in %lld ms", result->projection,
-                 (long long)result->documents, (long long)result->took_ms);
+        log_info("verify of %s: in step, %s compared in %lld ms", result->projection,
+                 human_of(result->documents, "document").text, (long long)result->took_ms);
 }
 
 static void end(struct checkup *checkup)

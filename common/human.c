@@ -28,6 +28,15 @@ struct human human_count(int64_t count)
     return human;
 }
 
+struct human human_of(int64_t count, const char *word)
+{
+    struct human human;
+
+    snprintf(human.text, sizeof(human.text), "%.30s %.30s%s", human_count(count).text, word,
+             count == 1 ? "" : "s");
+    return human;
+}
+
 /* "5 min 3 s", without the smaller part when that is 0 */
 static struct human in_two(int64_t ms, int64_t unit, const char *name, int64_t smaller,
                            const char *smaller_name)

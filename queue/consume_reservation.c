@@ -1,4 +1,5 @@
 #include "queue/consume_reservation.h"
+#include "common/human.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,8 +125,8 @@ static void tell(const struct group *group, size_t stale)
     else if (group->first->fate == FATE_BURY)
         log_error("%s can never be handled and becomes a dead letter: %s", names, group->first->reason);
     if (stale)
-        log_warn("%zu of %zu items (%s) had been given to others before they were settled", stale,
-                 group->count, names);
+        log_warn("%zu of %s (%s) had been given to others before they were settled", stale,
+                 human_of((int64_t)group->count, "item").text, names);
     free(names);
 }
 

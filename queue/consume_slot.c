@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/handle.h"
@@ -75,8 +76,8 @@ static void leave_queue(struct slot *slot)
 static void end(struct slot *slot)
 {
     if (slot->reservation)
-        log_warn("what became of up to %zu items could not be told to Redis; they will be handled again",
-                 work_count(slot->reservation->work));
+        log_warn("what became of up to %s could not be told to Redis and will be handled again",
+                 human_of((int64_t)work_count(slot->reservation->work), "item").text);
     slot_enter(slot, ENDED);
     timer_stop(slot->heartbeat);
     drop_reservation(slot);
@@ -134,9 +135,9 @@ static void on_heartbeat(void *arg)
     else if (slot->state != OFFLINE) /* then something else fails */
         note_online(slot);
     if (known == 0 && slot->reservation && !slot->expired) {
-        log_warn("the lease had run out: others are given the %zu items at work here, whose results will not "
-                 "count",
-                 work_count(slot->reservation->work));
+        log_warn(
+            "the lease had run out: others are given what is at work here (%s), whose results will not count",
+            human_of((int64_t)work_count(slot->reservation->work), "item").text);
         slot->expired = true;
     }
 }

@@ -240,22 +240,6 @@ static int check_items(const struct verb *verb, const struct tool *tool)
     return tool->nargs ? 0 : -1;
 }
 
-/* Whether the verb takes what was given; otherwise says what it misses or does not take. */
-static bool accepts(const struct verb *verb, struct tool *tool)
-{
-    const char *unwanted = tool_not_accepted(tool, verb->options);
-
-    if (unwanted) {
-        tool_say("%s does not take %s", verb->name, unwanted);
-        return false;
-    }
-    if (verb->operands != NOTHING && take_queue(verb, tool) != 0)
-        return false;
-    return check_items(verb, tool) == 0;
-}
-
-/* ---- where the queue is ---- */
-
 static int check_address(const char *redis)
 {
     struct redis_url url = {0};
@@ -267,6 +251,22 @@ static int check_address(const char *redis)
     return err.status == ST_OK ? 0 : -1;
 }
 
+/* Whether the verb takes what was given; otherwise says what it misses or does not take. */
+static bool accepts(const struct verb *verb, struct tool *tool)
+{
+    const char *unwanted = tool_not_accepted(tool, verb->options);
+
+    if (unwanted) {
+        tool_say("%s does not take %s", verb->name, unwanted);
+        return false;
+    }
+    if (verb->operands != NOTHING && take_queue(verb, tool) != 0)
+        return false;
+    return check_items(verb, tool) == 0 && check_address(tool->redis) == 0;
+}
+
+/* ---- where the queue is ---- */
+
 /* With --redis alone there need be no file, and none is read. */
 static int load_host(const struct tool *tool, struct queue_host *host)
 {
@@ -275,8 +275,6 @@ static int load_host(const struct tool *tool, struct queue_host *host)
     int result;
 
     *host = (struct queue_host){0};
-    if (check_address(tool->redis) != 0)
-        return -1;
     if (tool->redis && !tool->config_file)
         return 0;
     result = queue_host_load(file, !tool->redis, host, &problems);
@@ -351,7 +349,7 @@ static enum exit_code run(struct tool *tool)
 /* A result that was not written is none. */
 static enum exit_code finish_output(enum exit_code code)
 {
-    if (fflush(stdout) == 0 && !output_failed())
+    if (!output_failed())
         return code;
     tool_say("cannot write the output");
     return code == EX_DONE ? EX_NOT_SO : code;
@@ -363,8 +361,9 @@ int main(int argc, char **argv)
     enum exit_code code;
 
     log_init("pgusher-queue");
-    code = tool_options_parse(argc, argv, &tool) == 0 ? run(&tool) : bad_usage(NULL);
-    if (tool_given(&tool, OPTION_JSON) && code != EX_DONE)
-        tool_end_json();
+    code = tool_options_parse(argc, argv, &tool) == 0
+               ? run(&tool)
+               : bad_usage(tool.nargs ? find_verb(tool.args[0]) : NULL);
+    output_end_errors(tool_given(&tool, OPTION_JSON) && code != EX_DONE);
     return (int)finish_output(code);
 }

@@ -81,8 +81,12 @@ static int read_number(const struct row *row, const char *text, int64_t *ret)
     errno = 0;
     value = strtoll(text, &end, 10);
     if (errno || end == text || *end || value < row->min || value > row->max) {
-        tool_say("%s %s: must be a whole number from %lld to %lld", row->name, text, (long long)row->min,
-                 (long long)row->max);
+        if (row->max == INT64_MAX)
+            tool_say("%s needs a whole number of at least %lld, not \"%s\"", row->name, (long long)row->min,
+                     text);
+        else
+            tool_say("%s needs a whole number from %lld to %lld, not \"%s\"", row->name, (long long)row->min,
+                     (long long)row->max, text);
         return -1;
     }
     *ret = value;
@@ -93,8 +97,8 @@ static int read_duration(const struct row *row, const char *text, int64_t *ret_m
 {
     if (duration_parse(text, ret_ms) == 0 && *ret_ms >= row->min)
         return 0;
-    tool_say("%s %s: must be a duration of at least %lld ms, such as \"500 ms\", \"30 s\" or \"5 min\"",
-             row->name, text, (long long)row->min);
+    tool_say("%s needs a duration of at least %lld ms, such as \"500 ms\", \"30 s\" or \"5 min\", not \"%s\"",
+             row->name, (long long)row->min, text);
     return -1;
 }
 
@@ -118,7 +122,8 @@ static int read_seconds(const struct row *row, const char *next_word, int64_t *r
     }
     if (parse_seconds(row, optarg, ret_ms))
         return 0;
-    tool_say("%s=%s: must be a number of seconds, at least %g", row->name, optarg, (double)row->min / 1000);
+    tool_say("%s needs a number of seconds of at least %g, not \"%s\"", row->name, (double)row->min / 1000,
+             optarg);
     return -1;
 }
 

@@ -1,10 +1,13 @@
 #include "queue/tool_output.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/mem.h"
+#include "queue/tool_text.h"
 
 /* ---- JSON ---- */
 
@@ -23,14 +26,38 @@ void output_json(json_t *value)
     putchar('\n');
 }
 
-bool output_has_json(void)
+bool output_is_broken(void)
 {
-    return has_json;
+    return ferror(stdout) != 0;
+}
+
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
 bool output_failed(void)
 {
-    return ferror(stdout) != 0;
+    return (fflush(stdout) != 0 || output_is_broken()) && !reader_is_gone();
+}
+
+static json_t *errors;
+
+void output_keep_error(const char *text)
+{
+    if (!errors)
+        errors = json_array();
+    json_array_append_new(errors, text_json(text, strlen(text)));
+}
+
+void output_end_errors(bool json)
+{
+    if (json && errors && !has_json)
+        output_json(json_pack("{s:O}", "errors", errors));
+    json_decref(errors);
+    errors = NULL;
 }
 
 json_t *output_ms(int64_t ms)

@@ -1,5 +1,5 @@
-/* What the verbs of pgusher-queue print: JSON, lists that may be long, and tables. All to stdout; after a
- * failed write the rest is not printed, and output_failed says so. */
+/* What the verbs of pgusher and pgusher-queue print: JSON, lists that may be long, and tables. All to stdout;
+ * after a failed write the rest is not printed, and output_failed says so. */
 #ifndef PGUSHER_QUEUE_TOOL_OUTPUT_H
 #define PGUSHER_QUEUE_TOOL_OUTPUT_H
 
@@ -13,8 +13,13 @@
 
 /* One line of JSON; takes the value. */
 void output_json(json_t *value);
+bool output_is_broken(void); /* nothing more can be written */
+/* At the end: whether something was not written. Who closed the pipe has read what he wanted. */
 bool output_failed(void);
-bool output_has_json(void); /* something of JSON was printed */
+/* What was said to have gone wrong. At the end, with --json, whoever failed before he printed JSON prints
+ * {"errors": [all of it]}, so that a program that reads the output always has some. */
+void output_keep_error(const char *text);
+void output_end_errors(bool json);
 
 json_t *output_ms(int64_t ms); /* null below 0 */
 

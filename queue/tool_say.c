@@ -10,16 +10,6 @@
 #include "queue/tool_output.h"
 #include "queue/tool_text.h"
 
-static json_t *said;
-
-void tool_end_json(void)
-{
-    if (said && !output_has_json())
-        output_json(json_pack("{s:O}", "errors", said));
-    json_decref(said);
-    said = NULL;
-}
-
 void tool_say(const char *format, ...)
 {
     va_list args;
@@ -30,9 +20,7 @@ void tool_say(const char *format, ...)
     va_end(args);
     fflush(stdout);
     fprintf(stderr, "pgusher-queue: %s\n", text);
-    if (!said)
-        said = json_array();
-    json_array_append_new(said, text_json(text, strlen(text)));
+    output_keep_error(text);
     free(text);
 }
 

@@ -7,9 +7,6 @@
 #include "queue/tool_target.h"
 
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The end of a verb that failed, with --json: {"errors": [what was said]}, unless JSON was printed already.
- */
-void tool_end_json(void);
 
 /* A handle, not yet connected: the first call does that, and its failure is told by tool_fail. timeout_ms of
  * a call, 0 for the usual one. NULL after it has said what is wrong with the address. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "queue/tool_output.h"
+#include "common/human.h"
 #include "queue/tool_say.h"
 #include "queue/verbs.h"
 
@@ -46,7 +47,7 @@ enum exit_code verb_recover(const struct tool *tool)
     else if (tool->target.json)
         output_json(json_pack("{s:i}", "recovered", recovered));
     else
-        printf("%d items recovered\n", recovered);
+        printf("%s recovered\n", human_of(recovered, "item").text);
     pgusher_queue_close(queue);
     return code;
 }

@@ -29,7 +29,7 @@ static bool add_json(void *arg, const struct pgusher_queue_entry *entry)
                          output_ms(entry->when_ms), "failures", entry->failures, "crashes", entry->crashes,
                          "reason", text_json(entry->reason, strlen(entry->reason)));
     output_list_add(&listing->list, json);
-    return !output_failed();
+    return !output_is_broken();
 }
 
 static bool add_line(void *arg, const struct pgusher_queue_entry *entry)
@@ -39,7 +39,7 @@ static bool add_line(void *arg, const struct pgusher_queue_entry *entry)
     (void)arg;
     puts(shown);
     free(shown);
-    return !output_failed();
+    return !output_is_broken();
 }
 
 static bool add_row(void *arg, const struct pgusher_queue_entry *entry)
@@ -51,7 +51,7 @@ static bool add_row(void *arg, const struct pgusher_queue_entry *entry)
     table_integer(table, entry->crashes);
     table_cell(table, text_escaped(entry->item, entry->len));
     table_cell(table, text_escaped(entry->reason, strlen(entry->reason)));
-    return !output_failed();
+    return !output_is_broken();
 }
 
 static enum exit_code show(const struct tool *tool, struct listing *listing, size_t max,

@@ -118,7 +118,7 @@ static void look(void *arg)
     print(watch, &stats);
     pgusher_queue_stats_free(&watch->before);
     watch->before = stats;
-    if (output_failed())
+    if (output_is_broken())
         loop_stop(watch->loop);
 }
 

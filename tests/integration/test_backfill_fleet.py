@@ -122,7 +122,7 @@ def test_a_worker_needs_no_redis_of_the_operators(tickets):
 def test_dry_run_writes_nothing(market):
     market.install()
     market.redis.stop()
-    plain = market.pgusher("backfill", "--dry-run").must(0, "event: 3000 documents in 3 chunks", "ticket: 9000 documents in 9 chunks", "nothing")
+    plain = market.pgusher("backfill", "--dry-run").must(0, "event: 3,000 documents in 3 chunks", "ticket: 9,000 documents in 9 chunks", "nothing")
     assert "MB" in plain.text
     found = json.loads(market.pgusher("backfill", "event", "--where", "id <= 500", "--rate", "100", "--dry-run", "--json").must(0).out)
     [task] = found["backfills"]
@@ -139,7 +139,7 @@ def test_dry_run_writes_nothing(market):
 def test_a_rate_is_kept(market):
     market.ready(ticketing.projections())
     began = time.monotonic()
-    market.pgusher("backfill", "event", "--where", "id <= 1200", "--rate", "600", "--wait").must(0, "1200 documents, done")
+    market.pgusher("backfill", "event", "--where", "id <= 1200", "--rate", "600", "--wait").must(0, "1,200 documents, done")
     took = time.monotonic() - began
     assert 1.6 < took < 2.4 * SLOWER + 0.6, f"1,200 documents at 600/s took {took:.2f} s"
 
@@ -183,7 +183,7 @@ def test_asked_for_again_after_the_shape_has_changed(market):
     market.pgusher("backfill", "event").must(0, "under way already")
     market.db.sql("UPDATE pgusher.projection SET stale = 'columns added: city; run: pgusher backfill event', stale_at = now()"
                   " WHERE name = 'event'")
-    market.pgusher("backfill", "event", "--rate", "50000", "--wait").must(0, "event: 3000 documents, done")
+    market.pgusher("backfill", "event", "--rate", "50000", "--wait").must(0, "event: 3,000 documents, done")
     assert market.db.value("SELECT stale FROM pgusher.projection WHERE name = 'event'") is None
 
 
@@ -244,6 +244,6 @@ def test_flushed_while_it_is_followed(market):
     market.until(lambda: documents(market, "ticket"), 10, "it is under way", every=0.005)
     market.redis.client.flushall()
     runner.join()
-    done[0].must(0, "replaced by another backfill", "Redis lost its contents", "ticket: 9000 documents, done")
+    done[0].must(0, "replaced by another backfill", "Redis lost its contents", "ticket: 9,000 documents, done")
     market.until_asleep()
     market.in_step()

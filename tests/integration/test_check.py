@@ -121,7 +121,7 @@ def test_capture_that_does_not_stand_or_fire(kept):
     kept.install()
     quiet(kept)
     kept.db.sql("DROP TRIGGER pgusher_update ON venue")
-    about(problems(kept), "1 triggers and functions do not stand", "pgusher install")
+    about(problems(kept), "triggers and functions do not stand", "1 to change", "pgusher install")
     kept.install()
     kept.db.sql("ALTER TABLE ticket DISABLE TRIGGER pgusher_change; ALTER TABLE venue ENABLE REPLICA TRIGGER pgusher_update")
     lines = problems(kept)

@@ -35,7 +35,7 @@ def test_each_verb_has_an_example_of_its_own():
 
 @pytest.mark.parametrize("arguments, words", [
     ([], ["verb is missing"]), (["chekc"], ["chekc", 'did you mean "check"']), (["status", "--wach"], ["--wach", "did you mean --watch?", "pgusher status --help"]),
-    (["verify", "--sampel=5"], ["--sampel", "did you mean --sample?"]), (["verify", "--sample"], ["--sample wants a value"]),
+    (["verify", "--sampel=5"], ["--sampel", "did you mean --sample?"]), (["verify", "--sample"], ["--sample needs a value"]),
     (["verify", "--sample", "many"], ["--sample", "whole number", "many"]), (["status", "--watch=5"], ["--watch", "takes no value"]),
     (["-x", "status"], ["unknown option -x"]), (["explain", "event", "-555"], ["-555 is no option", "pgusher explain ticket -- -555"]),
     (["status", "--rate", "5"], ["status does not take", "--rate"]), (["status", "event"], ["status does not take", "event"])])

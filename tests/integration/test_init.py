@@ -222,7 +222,7 @@ def test_as_json(box):
     (["part_1"], 1, ["part_1", "partition", "part"]),
     (["pg_class"], 1, ["pg_class", "system"]),
     ([], 64, ["which tables"]),
-    (["--redis", "http://x", "event"], 78, ["--redis"]),
+    (["--redis", "http://x", "event"], 64, ["--redis", "is no Redis address"]),
     (["--postgres", "host=/nonexistent", "event"], 69, ["--postgres", "/nonexistent"]),
     (["--dry-run", "event"], 64, ["--dry-run"]),
     (["--help"], 0, ["usage: pgusher init", "example"]),

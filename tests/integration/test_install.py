@@ -137,7 +137,7 @@ def test_install_that_changes_nothing_waits_for_nobody(tickets):
     tickets.install()
     holder = tickets.db.connect()
     holder.cursor().execute("UPDATE event SET name = 'held' WHERE id = 1")
-    result = tickets.pgusher("install").must(0, "0 triggers")
+    result = tickets.pgusher("install").must(0, "0 changes")
     assert "in use" not in result.text
     holder.rollback()
     holder.close()
@@ -244,11 +244,11 @@ def test_a_second_fleet_changes_the_functions_and_no_more(tickets):
     """The first fleet's install stays without effect afterwards: what stands does not depend on who asks."""
     tickets.install()
     before = installed(tickets.db)[0]
-    tickets.pgusher("--fleet", "second", "install").must(0, "3 triggers and functions changed")
+    tickets.pgusher("--fleet", "second", "install").must(0, "3 changes of triggers and functions")
     after = installed(tickets.db)
     assert after[0] != before
-    tickets.pgusher("install").must(0, "0 triggers")
-    tickets.pgusher("--fleet", "second", "install").must(0, "0 triggers")
+    tickets.pgusher("install").must(0, "0 changes")
+    tickets.pgusher("--fleet", "second", "install").must(0, "0 changes")
     assert installed(tickets.db)[0] == after[0]
 
 
@@ -261,6 +261,6 @@ def test_fleets_that_watch_different_tables(box):
         box.install()
     for fleet in ("a", "b"):
         box.use({fleet: projection(f"{fleet}_card", {fleet: "id"}, key=fleet + ":{id}")}, fleet=fleet)
-        box.pgusher("install").must(0, "0 triggers")
+        box.pgusher("install").must(0, "0 changes")
     box.db.sql("SET DateStyle = 'German'; INSERT INTO b VALUES ('31.12.2030')")
     assert box.db.value("SELECT keys FROM pgusher.changelog") == ["2030-12-31"]

@@ -189,7 +189,7 @@ def test_configuration_is_broken(queue, config, words):
 def test_address_is_no_address():
     for address in ("http://x", "", "redis://host:notaport", "unix://"):
         result = run_queue("stats", QUEUE, "--redis", address)
-        assert result.code in (64, 78) and result.err.startswith("pgusher-queue: --redis"), result
+        assert result.code == 64 and result.err.startswith("pgusher-queue: --redis"), result
 
 
 # Redis is away, full, or refuses us

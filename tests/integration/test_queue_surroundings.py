@@ -143,6 +143,17 @@ def test_a_full_disk(queue):
     assert done.returncode != 0
 
 
+def test_a_reader_that_has_enough(queue):
+    """Where SIGPIPE is ignored, as systemd has it."""
+    queue.push("a")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([path("pgusher-queue"), *queue.where, "peek", QUEUE], stdout=writing, stderr=subprocess.PIPE,
+                          env=clean_environment(), cwd="/", restore_signals=False)
+    os.close(writing)
+    assert done.returncode == 0 and not done.stderr
+
+
 def test_the_leader_of_a_run_is_killed(queue):
     """By the kernel's memory killer, say: the programs of that run do not go on beside the next one."""
     gate = queue.file("gate")

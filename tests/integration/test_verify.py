@@ -317,7 +317,7 @@ def test_servers_down_and_wrong_arguments(tickets):
     report = verify(tickets, code=69)
     assert len(report["last"]) == 2 and report["errors"] and not report["complete"]
     assert "did you mean \"event\"" in tickets.pgusher("verify", "evnt").must(64).err
-    assert "--sample wants a whole number" in tickets.pgusher("verify", "--sample", "0").must(64).err
+    assert "--sample needs a whole number" in tickets.pgusher("verify", "--sample", "0").must(64).err
     assert "Example:" in tickets.pgusher("verify", "--help").must(0).out
 
 

@@ -27,6 +27,15 @@ START_TEST(counts)
 }
 END_TEST
 
+START_TEST(counts_of_something)
+{
+    ck_assert_str_eq(human_of(0, "change").text, "0 changes");
+    ck_assert_str_eq(human_of(1, "change").text, "1 change");
+    ck_assert_str_eq(human_of(3210, "change").text, "3,210 changes");
+    ck_assert_str_eq(human_of(INT64_MIN, "projection").text, "-9,223,372,036,854,775,808 projections");
+}
+END_TEST
+
 START_TEST(durations)
 {
     static const struct {
@@ -60,4 +69,4 @@ START_TEST(sizes_and_rates)
 }
 END_TEST
 
-UNIT_MAIN("human", UNIT(counts), UNIT(durations), UNIT(sizes_and_rates))
+UNIT_MAIN("human", UNIT(counts), UNIT(counts_of_something), UNIT(durations), UNIT(sizes_and_rates))
