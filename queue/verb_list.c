@@ -83,6 +83,8 @@ enum exit_code verb_list(const struct tool *tool)
         possible = look(&listing, tool->host->queues[i].name);
     if (possible && (no_file || tool_given(tool, OPTION_SCAN)))
         look_at_others(&listing, tool->host);
+    if (listing.table && tool->host->nqueues == 0 && !no_file && !tool_given(tool, OPTION_SCAN))
+        tool_say("the configuration names no queue; --scan looks for those that this Redis holds");
     if (listing.table)
         table_print(listing.table, listing.code);
     else

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/problems.h"
 #include "queue/tool_output.h"
 #include "queue/tool_say.h"
 #include "queue/tool_text.h"
@@ -134,8 +135,36 @@ void stats_print(const char *queue, const struct pgusher_queue_stats *stats, con
     print_consumers(stats);
 }
 
-static enum exit_code stats_once(const struct tool_target *target)
+/* ---- a name of no queue ---- */
+
+static bool was_used(const struct pgusher_queue_stats *stats)
 {
+    return stats->waiting || stats->later || stats->in_flight || stats->delayed || stats->dead ||
+           stats->plain || stats->queued || stats->coalesced || stats->nconsumers || stats->paused;
+}
+
+/* Zeros alone would look like a queue at rest. */
+static void say_if_unknown(const struct tool *tool, const struct pgusher_queue_stats *stats)
+{
+    const struct queue_host *host = tool->host;
+    const char **names, *near;
+
+    if (was_used(stats) || queue_config_find(host->queues, host->nqueues, tool->target.queue))
+        return;
+    names = mem_alloc(sizeof(*names) * (host->nqueues + 1));
+    for (size_t i = 0; i < host->nqueues; i++)
+        names[i] = host->queues[i].name;
+    near = suggest(tool->target.queue, names, host->nqueues);
+    tool_say("nothing was ever on a queue \"%s\" in this Redis, and no configuration names it%s%s%s",
+             tool->target.queue,
+             near ? "; did you mean \"" : " (pgusher-queue list --scan shows those there are)",
+             near ? near : "", near ? "\"?" : "");
+    free(names);
+}
+
+static enum exit_code stats_once(const struct tool *tool)
+{
+    const struct tool_target *target = &tool->target;
     struct pgusher_queue *queue = tool_open(target, 0);
     struct pgusher_queue_stats stats;
     enum exit_code code = EX_DONE;
@@ -144,11 +173,12 @@ static enum exit_code stats_once(const struct tool_target *target)
         return EX_BAD_CONFIG;
     if (pgusher_queue_stats(queue, &stats) < 0) {
         code = tool_fail(queue);
-    } else if (target->json) {
-        output_json(stats_json(target->queue, &stats));
-        pgusher_queue_stats_free(&stats);
     } else {
-        stats_print(target->queue, &stats, NULL);
+        say_if_unknown(tool, &stats);
+        if (target->json)
+            output_json(stats_json(target->queue, &stats));
+        else
+            stats_print(target->queue, &stats, NULL);
         pgusher_queue_stats_free(&stats);
     }
     pgusher_queue_close(queue);
@@ -157,6 +187,5 @@ static enum exit_code stats_once(const struct tool_target *target)
 
 enum exit_code verb_stats(const struct tool *tool)
 {
-    return tool_given(tool, OPTION_WATCH) ? stats_watch(&tool->target, tool->watch_ms)
-                                          : stats_once(&tool->target);
+    return tool_given(tool, OPTION_WATCH) ? stats_watch(&tool->target, tool->watch_ms) : stats_once(tool);
 }

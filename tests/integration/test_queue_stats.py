@@ -30,6 +30,12 @@ def test_list_knows_the_queues_of_the_configuration(queue):
     assert {entry["queue"] for entry in queue.data("list")} == set(rows)
 
 
+def test_list_says_that_the_configuration_names_no_queue(queue):
+    queue.write(json.dumps({"redis": queue.redis.url, "projections": {"event": {}}}))
+    assert "names no queue; --scan" in queue.run("list").must(0).err
+    assert queue.run("list", "--scan").must(0).err == ""
+
+
 def test_list_with_scan_finds_the_others(queue):
     queue.use({"{search}": {}})
     enqueue(queue.client, "x", queue="{unnamed}")
@@ -139,3 +145,15 @@ def test_stats_watch_on_a_terminal(queue):
         assert b"\x1b[" in terminal.drawn or b"\x1b[" in drawn, "redrawn, not scrolled"
         terminal.process.terminate()
         terminal.ends(3).must(0)
+
+
+def test_stats_of_a_name_that_is_no_queue(queue):
+    """Zeros would look like a queue at rest; one that a configuration names, or that was used, may be at rest."""
+    queue.use({"{search}": {}})
+    done = queue.run("stats", "{serach}").must(0)
+    assert 'on a queue "{serach}" in this Redis' in done.err and 'did you mean "{search}"?' in done.err and "waiting" in done.out
+    assert queue.run("stats", "{search}").must(0).err == ""
+    enqueue(queue.client, "x", queue="{used}")
+    queue.client.delete("{used}")
+    assert queue.run("stats", "{used}").must(0).err == ""
+    assert "list --scan" in queue.run("stats", "{quite-another}", "--json").must(0).err
