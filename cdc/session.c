@@ -123,11 +123,16 @@ int session_connect_redis(struct session *session, struct err *err)
 
 /* ---- the plan ---- */
 
-static void log_warnings(const struct problems *problems)
+/* Once, not at each outage. */
+static void log_warnings(struct session *session, const struct problems *problems)
 {
+    if (session->warned && *session->warned)
+        return;
     for (size_t i = 0; i < problems->count; i++)
         if (problems->list[i].level == PROBLEM_WARNING)
             log_warn("%s: %s", problems->list[i].place, problems->list[i].text);
+    if (session->warned)
+        *session->warned = true;
 }
 
 /* The first broken projection is the error, the others are logged. */
@@ -155,7 +160,7 @@ static int load_plan(struct session *session, size_t whole, struct err *err)
     if (!catalog)
         return -1;
     session->plan = plan_new_partial(session->config, catalog, &problems);
-    log_warnings(&problems);
+    log_warnings(session, &problems);
     problems_free(&problems);
     if (plan_load_routes(session->plan, catalog, session->pg, err) != 0 ||
         check_plan(session->plan, whole, err) != 0) {
@@ -256,6 +261,7 @@ struct session *session_open(struct loop *loop, const struct config *config,
     session->dataset = mem_strdup(opener->dataset);
     session->former_database = mem_strdup(opener->database);
     session->replicas_follow = true;
+    session->warned = opener->warned;
     *ret_session = session;
     if (prepare(session, opener, err) != 0) {
         session_close(session);

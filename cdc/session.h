@@ -58,6 +58,7 @@ struct session {
     struct round *looking;     /* see beside_look */
     int64_t looked_at_ms;      /* when it was last known that the dataset is ours; 0: nobody looks */
     struct parts parts;        /* that are read by this session */
+    bool *warned;              /* see session_opener */
     bool hushed;               /* one after another ends for the same reason: no news that it began */
     struct log_quota refusals; /* lines about documents that go to quarantine */
     struct tally tally;
@@ -85,6 +86,7 @@ struct session_opener {
     int64_t ordinal;
     const char *dataset;
     const char *database; /* it followed this one, which may therefore be left for another one; NULL: none */
+    bool *warned;         /* whether warnings about this configuration were logged already; NULL: log them */
 };
 
 /* Connects to both servers and prepares everything for work. NULL with err set. The config must outlive it.

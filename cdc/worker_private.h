@@ -76,6 +76,7 @@ struct worker {
     int64_t waited_ms; /* --once: for others to end */
     struct progress progress;
     struct worker_http *http; /* NULL: not configured, or --once */
+    bool warned;              /* see session_opener */
     bool has_run;             /* a session was open once: what fails from now on is retried */
     bool stopping;
     bool reload;

@@ -9,6 +9,7 @@
 #include "cdc/worker_http.h"
 #include "cdc/worker_private.h"
 #include "common/clock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -103,8 +104,8 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     session->arg = worker;
     session->hushed = worker->complaint.unsaid > 0;
     log_write(session->hushed ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-              "connected to PostgreSQL and Redis; epoch %lld, %zu projections", (long long)session->epoch,
-              session->plan->nprojections);
+              "connected to PostgreSQL and Redis; epoch %lld, %s", (long long)session->epoch,
+              human_of((int64_t)session->plan->nprojections, "projection").text);
     worker_pulse(worker);
     if (shapes_adopt(session, &worker->shapes, err) != 0 || broken_begin(worker->broken, session, err) != 0)
         return -1;
@@ -129,7 +130,8 @@ static struct session *open_session(struct worker *worker, const struct config *
                                     .epoch = worker->epoch,
                                     .ordinal = worker->ordinal,
                                     .dataset = worker->dataset,
-                                    .database = database};
+                                    .database = database,
+                                    .warned = config == worker->config ? &worker->warned : NULL};
     struct session *session = session_open(worker->loop, config, &opener, ret_session, err);
 
     free(name);

@@ -1,4 +1,6 @@
 """What workers log: an event once, and no data of rows above debug."""
+import signal
+
 import pytest
 
 from harness import ticketing
@@ -57,6 +59,7 @@ def test_drift_is_named_without_its_data(tickets):
 
 def test_an_outage_is_one_line(tickets):
     worker = tickets.ready(ticketing.event_only())
+    worker.says("caught up")
     tickets.redis.stop()
     until(lambda: worker.said("level=error", "trying again"))
     stays(lambda: worker.said("level=error", "trying again") <= 3, 4, lambda: worker.log)
@@ -77,3 +80,15 @@ def test_sessions_that_end_for_the_same_reason_are_few_lines(tickets):
     tickets.redis.client.config_set("min-replicas-to-write", "0")
     tickets.in_step()
     worker.says("caught up")
+
+
+def test_a_warning_about_the_configuration_is_said_once(tickets):
+    """Not again for each session; but for each configuration."""
+    tickets.db.sql("DROP VIEW event_card; CREATE VIEW event_card AS SELECT id, name, starts_at::timestamp AS starts_at FROM event")
+    worker = tickets.ready(ticketing.event_only())
+    tickets.db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgusherd%%' AND datname = current_database()")
+    tickets.until(lambda: worker.said("connected to PostgreSQL and Redis") == 2, 20, "a second session")
+    assert worker.said("level=warn", "read as UTC") == 1
+    worker.process.send_signal(signal.SIGHUP)
+    worker.says("reload: the configuration is adopted")
+    assert worker.said("level=warn", "read as UTC") == 2
