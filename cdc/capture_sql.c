@@ -1,5 +1,9 @@
 #include "cdc/capture_sql.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
 #include "common/pg.h"
 
 /* Every name is written with its schema: the writer's search_path must decide nothing. It is not pinned,
@@ -139,17 +143,9 @@ static void put_gates(struct buf *sql, const struct gates *gates)
                   "    END IF;\n");
 }
 
-void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates)
+static void put_body(struct buf *sql, const struct need *need, int id, const struct gates *gates)
 {
-    buf_printf(sql,
-               "CREATE OR REPLACE FUNCTION pgusher.capture_%d() RETURNS trigger\n"
-               "LANGUAGE plpgsql SECURITY DEFINER\n",
-               id);
-    if (need->careful)
-        buf_puts(sql, "SET search_path = pg_catalog, pg_temp\n"
-                      "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
-                      "SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'\n");
-    buf_puts(sql, "AS $function$\nDECLARE\n    logged pg_catalog.text[];\n    other pg_catalog.text[];\n"
+    buf_puts(sql, "\nDECLARE\n    logged pg_catalog.text[];\n    other pg_catalog.text[];\n"
                   "    slice integer;\n    next bigint;\n    gauge bigint;\nBEGIN\n");
     put_choice(sql, need);
     buf_printf(sql,
@@ -159,6 +155,38 @@ void capture_sql_put_function(struct buf *sql, const struct need *need, int id, 
     put_insert(sql, id);
     put_gates(sql, gates);
     buf_puts(sql, "        EXIT WHEN other IS NULL;\n        logged := other;\n        other := NULL;\n"
-                  "    END LOOP;\n    RETURN NULL;\nEND\n$function$;\n");
+                  "    END LOOP;\n    RETURN NULL;\nEND\n");
+}
+
+/* A column may be called like the quote. */
+static void put_quoted(struct buf *sql, const char *body)
+{
+    char *quote = mem_strdup("$function$");
+
+    for (int number = 1; strstr(body, quote); number++) {
+        free(quote);
+        quote = mem_printf("$function_%d$", number);
+    }
+    buf_printf(sql, "%s%s%s", quote, body, quote);
+    free(quote);
+}
+
+void capture_sql_put_function(struct buf *sql, const struct need *need, int id, const struct gates *gates)
+{
+    struct buf body = BUF_NONE;
+
+    buf_printf(sql,
+               "CREATE OR REPLACE FUNCTION pgusher.capture_%d() RETURNS trigger\n"
+               "LANGUAGE plpgsql SECURITY DEFINER\n",
+               id);
+    if (need->careful)
+        buf_puts(sql, "SET search_path = pg_catalog, pg_temp\n"
+                      "SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'\n"
+                      "SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'\n");
+    put_body(&body, need, id, gates);
+    buf_puts(sql, "AS ");
+    put_quoted(sql, body.data);
+    buf_puts(sql, ";\n");
+    buf_free(&body);
     buf_printf(sql, "REVOKE ALL ON FUNCTION pgusher.capture_%d() FROM PUBLIC;\n", id);
 }
