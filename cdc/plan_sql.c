@@ -60,7 +60,7 @@ static void put_select_head(struct buf *sql, const struct projection *projection
 }
 
 /* With several columns the conditions on each alone reach the indexes, and inside views; the last one is
- * exact. */
+ * exact. (In FROM, unnest would make several columns of a composite one.) */
 static char *where_id_is_any(const struct projection *projection, const struct relation *source)
 {
     struct buf sql = BUF_NONE;
@@ -73,11 +73,11 @@ static char *where_id_is_any(const struct projection *projection, const struct r
     if (projection->nid > 1) {
         buf_puts(&sql, " AND (");
         put_id_list(&sql, projection);
-        buf_puts(&sql, ") IN (SELECT * FROM ROWS FROM (");
+        buf_puts(&sql, ") IN (SELECT ");
         for (size_t i = 0; i < projection->nid; i++)
             buf_printf(&sql, "%spg_catalog.unnest($%zu::%s[])", i ? ", " : "", i + 1,
                        relation_column(source, projection->id[i])->type);
-        buf_puts(&sql, "))");
+        buf_putc(&sql, ')');
     }
     return buf_take(&sql);
 }

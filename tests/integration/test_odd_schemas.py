@@ -11,3 +11,15 @@ def test_a_column_is_called_like_the_quote_of_our_functions(box, name):
     box.ready({"item": projection("item_card", {"item": "id"}, key="i:{id}")})
     box.db.sql("INSERT INTO item VALUES (1, 'one', 'x')")
     box.until_has("i:1", word="one", other="x")
+
+
+def test_an_id_of_several_columns_of_which_one_is_composite(box):
+    box.db.sql("CREATE TYPE pair AS (n int, t text); CREATE TABLE item (site int, at pair, n int, PRIMARY KEY (site, at))")
+    box.db.sql("INSERT INTO item VALUES (1, '(1,a)', 1), (1, '(2,a)', 2), (2, '(1,a)', 3)")
+    box.use({"item": projection("item", {"item": ["site", "at"]}, id=["site", "at"], key="i:{site}:{at}")})
+    box.pgusher("check").must(0)
+    box.ready(box.projections)
+    box.db.sql("UPDATE item SET n = 5 WHERE site = 1; DELETE FROM item WHERE site = 2")
+    box.until_has("i:1:(2,a)", n="5")
+    box.in_step()
+    assert sorted(box.redis.client.scan_iter("i:*")) == [b"i:1:(1,a)", b"i:1:(2,a)"]
