@@ -139,7 +139,7 @@ static void check_key_columns(const struct jnode *node, const struct projection 
     if (projection->many_rows && !others)
         jconf_problem(node, "names no column beside \"id\", but with \"rows\": \"many\" one is needed that "
                             "tells the rows of an id apart");
-    if (projection->many_rows && strchr(projection->key_text, '*'))
+    if (projection->many_rows && template_literal_has(projection->key, '*'))
         jconf_problem(node, "holds a *, which with \"rows\": \"many\" stands for all keys of an id");
     if (count > MAX_KEY_COLUMNS)
         jconf_problem(node, "has %zu columns; at most %d are supported", count, MAX_KEY_COLUMNS);

@@ -231,6 +231,14 @@ bool template_may_overlap(const struct key_template *a, const struct key_templat
            (ends_with(a_end, strlen(a_end), b_end) || ends_with(b_end, strlen(b_end), a_end));
 }
 
+bool template_literal_has(const struct key_template *key, char c)
+{
+    for (size_t i = 0; i <= key->count; i++)
+        if (strchr(key->literals[i], c))
+            return true;
+    return false;
+}
+
 size_t template_literal_bytes(const struct key_template *key)
 {
     size_t bytes = 0;

@@ -35,6 +35,7 @@ bool template_survives(const struct key_template *key, const char *const *values
 
 /* Whether some key might be of both forms. Never false when one is; may be true when none is. */
 bool template_may_overlap(const struct key_template *a, const struct key_template *b);
+bool template_literal_has(const struct key_template *key, char c);
 /* How much of a key of this form is fixed: of two forms that fit a key, the one with more says what it is. */
 size_t template_literal_bytes(const struct key_template *key);
 

@@ -23,3 +23,11 @@ def test_an_id_of_several_columns_of_which_one_is_composite(box):
     box.until_has("i:1:(2,a)", n="5")
     box.in_step()
     assert sorted(box.redis.client.scan_iter("i:*")) == [b"i:1:(1,a)", b"i:1:(2,a)"]
+
+
+def test_with_many_rows_a_column_of_the_key_has_a_star_in_its_name(box):
+    box.db.sql('CREATE TABLE part (id int, "n*" int, PRIMARY KEY (id, "n*")); INSERT INTO part VALUES (1, 1), (1, 2)')
+    box.ready({"part": projection("part", {"part": "id"}, key="part:{id}:{n*}", rows="many")})
+    box.db.sql('DELETE FROM part WHERE "n*" = 2')
+    box.in_step()
+    assert list(box.redis.client.scan_iter("part:*")) == [b"part:1:1"]
