@@ -77,8 +77,9 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
         put_column(&key, which, need->keys.list[i]);
         buf_puts(sql, i ? ", " : "");
         if (need->careful)
-            buf_printf(sql, "CASE WHEN %s IS NULL THEN NULL ELSE pg_catalog.format('%%s', %s) END", key.data,
-                       key.data);
+            buf_printf(
+                sql, "CASE WHEN %s IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%%s', %s) END",
+                key.data, key.data);
         else
             buf_printf(sql, "%s::pg_catalog.text", key.data);
         buf_free(&key);

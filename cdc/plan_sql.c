@@ -13,6 +13,16 @@ static void put_id_list(struct buf *sql, const struct projection *projection)
     }
 }
 
+/* None of it is NULL. IS NOT NULL would also be false of a composite value with a NULL in it. */
+static void put_id_given(struct buf *sql, const struct projection *projection)
+{
+    for (size_t i = 0; i < projection->nid; i++) {
+        buf_puts(sql, i ? " AND s." : "s.");
+        pg_put_identifier(sql, projection->id[i]);
+        buf_puts(sql, " IS DISTINCT FROM NULL");
+    }
+}
+
 static void put_date(struct buf *sql, const struct projection *projection)
 {
     buf_puts(sql, "s.");
@@ -157,7 +167,8 @@ char *plan_sql_behind(const struct projection *projection, const struct relation
 /* A comment at the end of the filter ends with its line. */
 static void put_where(struct buf *sql, const struct plan_projection *plan, const char *filter)
 {
-    buf_printf(sql, "%s WHERE (%s) IS NOT NULL", plan->from, plan->id_list);
+    buf_printf(sql, "%s WHERE ", plan->from);
+    put_id_given(sql, plan->config);
     if (*filter)
         buf_printf(sql, " AND (%s\n)", filter);
 }
@@ -250,9 +261,9 @@ char *plan_sql_sweep(const struct projection *projection, const struct relation 
     put_date(&sql, projection);
     buf_puts(&sql, " < ");
     put_moment(&sql, projection, source, 2);
-    buf_puts(&sql, " AND (");
-    put_id_list(&sql, projection);
-    buf_puts(&sql, ") IS NOT NULL ORDER BY ");
+    buf_puts(&sql, " AND ");
+    put_id_given(&sql, projection);
+    buf_puts(&sql, " ORDER BY ");
     put_date(&sql, projection);
     buf_puts(&sql, ", ");
     put_id_list(&sql, projection);

@@ -31,3 +31,16 @@ def test_with_many_rows_a_column_of_the_key_has_a_star_in_its_name(box):
     box.db.sql('DELETE FROM part WHERE "n*" = 2')
     box.in_step()
     assert list(box.redis.client.scan_iter("part:*")) == [b"part:1:1"]
+
+
+def test_a_composite_id_with_a_null_in_it_is_an_id(box):
+    """IS NULL and IS NOT NULL would both be false of it, and the first is true of one that is empty."""
+    box.db.sql("CREATE TYPE pair AS (n int, t text); CREATE TABLE item (id pair PRIMARY KEY, n int)")
+    box.db.sql("INSERT INTO item VALUES ('(1,a)', 1), ('(1,)', 1), ('(,)', 1)")
+    box.ready({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.in_step()
+    assert len(list(box.redis.client.scan_iter("i:*"))) == 3
+    box.db.sql("UPDATE item SET n = 2")
+    box.in_step()
+    box.db.sql("DELETE FROM item")
+    box.in_step()
