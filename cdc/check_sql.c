@@ -11,18 +11,25 @@
 
 /* ---- the id ---- */
 
+/* A row with NULL in its id is no document. */
 static char *duplicates_sql(const struct plan_projection *plan, const struct relation *source)
 {
     struct buf sql = BUF_NONE;
-    struct buf columns = BUF_NONE;
+    struct buf columns = BUF_NONE, given = BUF_NONE;
 
     for (size_t i = 0; i < template_columns(plan->config->key); i++) {
         buf_puts(&columns, i ? ", " : "");
         pg_put_identifier(&columns, template_column(plan->config->key, i));
     }
-    buf_printf(&sql, "SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1 LIMIT 1", columns.data,
-               source->qualified, columns.data);
+    for (size_t i = 0; i < plan->config->nid; i++) {
+        buf_puts(&given, i ? " AND " : "");
+        pg_put_identifier(&given, plan->config->id[i]);
+        buf_puts(&given, " IS DISTINCT FROM NULL");
+    }
+    buf_printf(&sql, "SELECT %s FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1 LIMIT 1", columns.data,
+               source->qualified, given.data, columns.data);
     buf_free(&columns);
+    buf_free(&given);
     return buf_take(&sql);
 }
 

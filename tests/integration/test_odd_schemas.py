@@ -44,3 +44,9 @@ def test_a_composite_id_with_a_null_in_it_is_an_id(box):
     box.in_step()
     box.db.sql("DELETE FROM item")
     box.in_step()
+
+
+def test_rows_without_an_id_are_not_taken_for_several_with_one(box):
+    box.db.sql("CREATE TABLE item (id int UNIQUE, n int); INSERT INTO item VALUES (NULL, 1), (NULL, 2), (3, 3)")
+    box.use({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.pgusher("check").must(0)
