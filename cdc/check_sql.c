@@ -74,7 +74,7 @@ static void check_lookup(struct plans *plans, const struct plan_projection *plan
     struct problems *problems = plans->problems;
     size_t ncolumns = plan->config->watches[watch].ncolumns;
     const char **params = mem_alloc(ncolumns * sizeof(*params));
-    char *sql = mem_printf("SELECT * FROM (%s) l LIMIT 0", plan->lookups[watch]);
+    char *sql = mem_printf("SELECT * FROM (%s\n) l LIMIT 0", plan->lookups[watch]);
     struct pg_query query = {.sql = sql, .params = params, .nparams = (int)ncolumns};
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;

@@ -50,3 +50,10 @@ def test_rows_without_an_id_are_not_taken_for_several_with_one(box):
     box.db.sql("CREATE TABLE item (id int UNIQUE, n int); INSERT INTO item VALUES (NULL, 1), (NULL, 2), (3, 3)")
     box.use({"item": projection("item", {"item": "id"}, key="i:{id}")})
     box.pgusher("check").must(0)
+
+
+def test_a_comment_ends_a_lookup(box):
+    box.db.sql("CREATE TABLE item (id int PRIMARY KEY, tag int); CREATE TABLE tag (id int PRIMARY KEY)")
+    box.use({"item": projection("item", {"item": "id", "tag": {
+        "column": "id", "lookup": "SELECT id FROM item WHERE tag = ANY($1) -- by its index"}}, key="i:{id}")})
+    box.pgusher("check").must(0)
