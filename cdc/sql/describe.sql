@@ -1,6 +1,6 @@
 -- $1 text[]: names of relations as the configuration writes them: exact, or schema.exact.
 -- One row per column: 0 name, 1 oid, 2 quoted qualified name, 3 relkind, 4 may we SELECT it (t/f), 5 column, 6 its type,
--- 7 its type without domain. A relation that is not there has one row with NULL from 1 on.
+-- 7 its type without domains. A relation that is not there has one row with NULL from 1 on.
 WITH found AS (
     SELECT name,
            coalesce(to_regclass(quote_ident(name)),
@@ -12,7 +12,11 @@ WITH found AS (
 )
 SELECT f.name, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind,
        has_table_privilege(c.oid, 'SELECT'), a.attname, format_type(a.atttypid, a.atttypmod),
-       format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL)
+       format_type((WITH RECURSIVE base AS (
+                        SELECT t.oid, t.typtype, t.typbasetype
+                        UNION ALL
+                        SELECT u.oid, u.typtype, u.typbasetype FROM base b JOIN pg_type u ON b.typtype = 'd' AND u.oid = b.typbasetype)
+                    SELECT oid FROM base WHERE typtype <> 'd'), NULL)
   FROM found f
   LEFT JOIN pg_class c ON c.oid = f.relation
   LEFT JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -57,3 +57,11 @@ def test_a_comment_ends_a_lookup(box):
     box.use({"item": projection("item", {"item": "id", "tag": {
         "column": "id", "lookup": "SELECT id FROM item WHERE tag = ANY($1) -- by its index"}}, key="i:{id}")})
     box.pgusher("check").must(0)
+
+
+def test_the_date_is_of_a_domain_over_a_domain(box):
+    box.db.sql("CREATE DOMAIN moment AS timestamptz; CREATE DOMAIN start AS moment; CREATE TABLE item (id int PRIMARY KEY, at start)")
+    box.db.sql("INSERT INTO item VALUES (1, now() + interval '1 day')")
+    box.ready({"item": projection("item", {"item": "id"}, key="i:{id}", expire_at="at")})
+    box.in_step()
+    assert box.redis.client.ttl("i:1") > 80000
