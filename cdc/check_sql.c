@@ -65,6 +65,38 @@ static void check_unique(struct session *session, const struct plan_projection *
     free(place);
 }
 
+/* Whether values of its type can be told from each other and put in order, as all statements do. */
+static bool check_id_type(struct session *session, const struct plan_projection *plan,
+                          const struct column *column, struct problems *problems, struct err *err)
+{
+    char *sql = mem_printf("SELECT x = ANY (NULL::%s[]), x > NULL::%s FROM (SELECT NULL::%s) q(x) ORDER BY x",
+                           column->type, column->type, column->type);
+    char *place = mem_printf("projections.%s.id", plan->config->name);
+    struct err why = ERR_NONE;
+    bool fits = check_try(session, sql, NULL, &why, err) == 0;
+
+    if (!fits && why.status != ST_LOST)
+        problems_add(
+            problems, PROBLEM_ERROR, place,
+            "column \"%s\" is of type %s, and such values cannot be found by = ANY and put in order; let a "
+            "view show it as text: CAST(… AS text)",
+            column->name, column->type);
+    free(place);
+    free(sql);
+    return fits;
+}
+
+static bool check_id_types(struct session *session, const struct plan_projection *plan,
+                           const struct relation *source, struct problems *problems, struct err *err)
+{
+    bool fit = true;
+
+    for (size_t i = 0; i < plan->config->nid && err->status == ST_OK; i++)
+        fit =
+            check_id_type(session, plan, relation_column(source, plan->config->id[i]), problems, err) && fit;
+    return fit;
+}
+
 /* ---- lookups ---- */
 
 static void check_lookup(struct plans *plans, const struct plan_projection *plan, size_t watch,
@@ -148,6 +180,8 @@ void check_projection_sql(struct session *session, const struct plan_projection 
     struct plans plans = {.session = session, .problems = problems};
     size_t errors = problems->errors, nid = plan->config->nid;
 
+    if (!check_id_types(session, plan, source, problems, err))
+        return;
     check_quietly(session, "SET plan_cache_mode = force_generic_plan");
     check_unique(session, plan, source, problems, err);
     check_statement(

@@ -65,3 +65,14 @@ def test_the_date_is_of_a_domain_over_a_domain(box):
     box.ready({"item": projection("item", {"item": "id"}, key="i:{id}", expire_at="at")})
     box.in_step()
     assert box.redis.client.ttl("i:1") > 80000
+
+
+@pytest.mark.parametrize("type", ["int[]", "json", "point", "xml", "box", "xid"])
+def test_an_id_of_a_type_that_cannot_be_one_is_refused_with_the_mend(box, type):
+    box.db.sql(f"CREATE TABLE item (id {type}); CREATE VIEW item_card AS SELECT CAST(id AS text) AS id FROM item")
+    by_text = {"column": "id", "lookup": "SELECT id::text FROM unnest($1::text[]) id"}
+    box.use({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.pgusher("check").must(78, "projections.item.id", f'column "id" is of type {box.db.value("SELECT %s::regtype::text", type)}',
+                              "let a view show it as text")
+    box.use({"item": projection("item_card", {"item": by_text}, key="i:{id}")})
+    box.pgusher("check").must(0)
