@@ -128,7 +128,7 @@ DECLARE
     continuing CONSTANT boolean := upto IS NOT NULL;
     running xid8[];
     ended xid8[];
-    found integer := 0;
+    returned integer := 0;
     more integer;
 BEGIN
     gates := held;
@@ -145,30 +145,30 @@ BEGIN
               FROM pgusher.changelog c
              WHERE c.xid = after_xid AND c.seq > after_seq AND c.part = ANY (parts)
              ORDER BY c.xid, c.seq LIMIT max_rows;
-            GET DIAGNOSTICS found = ROW_COUNT;
+            GET DIAGNOSTICS returned = ROW_COUNT;
         END IF;
         -- Those that `done` saw in progress:
-        IF ended <> '{}' AND found < max_rows THEN
+        IF ended <> '{}' AND returned < max_rows THEN
             RETURN QUERY
             SELECT NULL::pg_snapshot, NULL::text, NULL::smallint[], pgusher.age_ms(c.at), c.xid, c.seq, c.capture, c.keys
               FROM pgusher.changelog c
              WHERE c.xid = ANY (ended) AND c.part = ANY (parts)
-             ORDER BY c.xid, c.seq LIMIT max_rows - found;
+             ORDER BY c.xid, c.seq LIMIT max_rows - returned;
             GET DIAGNOSTICS more = ROW_COUNT;
-            found := found + more;
+            returned := returned + more;
         END IF;
         -- Those that began after it:
-        IF found < max_rows THEN
+        IF returned < max_rows THEN
             RETURN QUERY
             SELECT NULL::pg_snapshot, NULL::text, NULL::smallint[], pgusher.age_ms(c.at), c.xid, c.seq, c.capture, c.keys
               FROM pgusher.changelog c
              WHERE c.xid > after_xid AND c.xid >= pg_snapshot_xmax(done)
                AND c.xid < pg_snapshot_xmax(upto) AND c.xid <> ALL (running) AND c.part = ANY (parts)
-             ORDER BY c.xid, c.seq LIMIT max_rows - found;
+             ORDER BY c.xid, c.seq LIMIT max_rows - returned;
             GET DIAGNOSTICS more = ROW_COUNT;
-            found := found + more;
+            returned := returned + more;
         END IF;
-        EXIT WHEN found > 0 OR continuing OR NOT may_sleep OR gates <> held;
+        EXIT WHEN returned > 0 OR continuing OR NOT may_sleep OR gates <> held;
         gates := gates || ARRAY(
             SELECT p FROM unnest(parts) p
              WHERE CASE WHEN p <> ALL (held) THEN pg_try_advisory_lock(gate_class, number * 1024 + p) END);
@@ -176,7 +176,7 @@ BEGIN
     END LOOP;
     -- What was truncated before this is known by now: asked after the rows were read.
     state := CASE WHEN NOT pgusher.can_resume(done) THEN 'lost'
-                  WHEN found > 0 OR continuing THEN 'work'
+                  WHEN returned > 0 OR continuing THEN 'work'
                   WHEN may_sleep AND gates @> parts THEN 'asleep'
                   ELSE 'poll' END;
     IF gates <> '{}' AND state IN ('work', 'lost') THEN

@@ -76,3 +76,12 @@ def test_an_id_of_a_type_that_cannot_be_one_is_refused_with_the_mend(box, type):
                               "let a view show it as text")
     box.use({"item": projection("item_card", {"item": by_text}, key="i:{id}")})
     box.pgusher("check").must(0)
+
+
+def test_a_database_with_all_extra_checks_of_functions(box):
+    box.db.sql("CREATE TABLE item (id int PRIMARY KEY, n int)")
+    box.db.cluster.admin(f'ALTER DATABASE "{box.db.name}" SET plpgsql.extra_errors = \'all\'')
+    box.ready({"item": projection("item", {"item": "id"}, key="i:{id}")})
+    box.db.disconnect()
+    box.db.sql("INSERT INTO item VALUES (1, 1)")
+    box.until_has("i:1", n="1")
