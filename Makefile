@@ -73,7 +73,7 @@ PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault models asan install deb dist uninstall clean lint format help
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -159,6 +159,9 @@ check-packages: ## the packages and the tarball in bare roots of Debian 12 and 1
 	@tests/deps.sh system
 	@$(MAKE) --no-print-directory -s all
 	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/system/test_packages.py
+
+whole: deps all ## random schemas, views and statements, Redis compared field by field (WHOLE_S=600 seconds; SEED=n replays one)
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 tests/whole/whole.py --seconds $(or $(WHOLE_S),60) $(if $(SEED),--seed $(SEED))
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh

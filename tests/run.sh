@@ -125,6 +125,7 @@ run_unit
 start_models model queue_model
 run_integration
 tally_models model queue_model
+run_pytest whole tests/whole
 run_pytest fault -m quick tests/fault
 CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
 [ "$again" = 0 ] || echo "$again of those that passed failed at first, beside others, and passed alone: look for \"once more, alone\" above"
