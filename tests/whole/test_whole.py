@@ -8,7 +8,7 @@ from expect import Expected
 from round import Failure, Round, Run, Tally
 from traffic import Step
 
-SEEDS = [1, 2, 3]
+SEEDS = [2, 5]
 
 
 @pytest.fixture(scope="module")
