@@ -81,7 +81,7 @@ class Run:
     def __init__(self, cluster, redis, round_, tally):
         self.round, self.tally, self.redis = round_, tally, redis
         self.expected = None
-        self.patience = 20  # seconds until a queue is told
+        self.patience = 60  # seconds until a queue is told
         self.projections = list(round_.projections)
         self.db = cluster.create()
         redis.client.flushall()
@@ -258,7 +258,7 @@ class Run:
     def do_settle(self, _):
         self.wait(lambda: self.box.until_caught_up(60))
         self.wait(lambda: self.box.until(lambda: not self.db.value("SELECT count(*) FROM pgusher.backfill"), 60, "no backfill is left"))
-        self.box.until(lambda: not self.ending(), 30, "no document is about to end", every=0.1)
+        self.box.until(lambda: not self.ending(), 90, "no document is about to end", every=0.1)
         expected = self.expected
         found = list(expected.differences(self.redis.client))
         self.tally["documents"] += len(expected.sure)
