@@ -10,7 +10,7 @@ const char capture_uninstall_sql[] = "DROP SCHEMA IF EXISTS pgusher CASCADE;\n";
 
 /* Of our own it can be seen when a session holds it (see cdc/sql/share.sql, upkeep.sql). */
 static const char lock_installs[] = "SET LOCAL client_min_messages = warning;\n"
-                                    "SET LOCAL search_path = pg_catalog;\n"
+                                    "SET LOCAL search_path = pg_catalog, pg_temp;\n"
                                     "SELECT pg_advisory_xact_lock(1885828470, 0);\n";
 
 /* ---- the schema ---- */
@@ -195,7 +195,8 @@ char *capture_compose(struct pg *pg, const struct config *config, const struct c
     struct pg_rows *who = NULL;
     char *script = NULL;
 
-    if (composing_ask(pg, "SELECT current_user, current_setting('search_path')", NULL, &who, err) == 0 &&
+    if (composing_ask(pg, "SELECT current_user, reset_val FROM pg_settings WHERE name = 'search_path'", NULL,
+                      &who, err) == 0 &&
         composing_load(&composing, pg, true, err) == 0 &&
         choose_partitions(&composing.gates, config, err) == 0 &&
         load_own_needs(pg, config, catalog, &own, &all, err) == 0 &&

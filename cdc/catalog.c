@@ -129,11 +129,14 @@ static void add_column(struct relation *relation, const struct pg_rows *rows, in
     column->base_type = mem_strdup(pg_rows_get(rows, row, COL_BASE_TYPE, NULL));
 }
 
-static int load_visible(struct catalog *catalog, struct pg *pg, struct err *err)
+static int load_visible(struct catalog *catalog, struct pg *pg, const char *schemas, struct err *err)
 {
     struct pg_query query = {
         .sql = "SELECT array_agg(relname::text) FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm')"
-               " AND pg_table_is_visible(oid) AND relnamespace <> 'pg_catalog'::regnamespace"};
+               " AND relnamespace <> 'pg_catalog'::regnamespace"
+               " AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[]))",
+        .params = &schemas,
+        .nparams = 1};
     struct pg_rows *rows = NULL;
     const char *names;
 
@@ -154,30 +157,47 @@ static bool is_complete(const struct catalog *catalog)
     return true;
 }
 
-struct catalog *catalog_load(struct pg *pg, const struct config *config, struct err *err)
+char *catalog_schemas(struct pg *pg, struct err *err)
+{
+    struct pg_query query = {.sql = sql_schemas, .script = true};
+    struct pg_rows *rows = NULL;
+    char *schemas = pg_run(pg, &query, &rows, err) == 0 ? mem_strdup(pg_rows_get(rows, 0, 0, NULL)) : NULL;
+
+    pg_rows_free(rows);
+    return schemas;
+}
+
+static int load_relations(struct catalog *catalog, struct pg *pg, const struct config *config,
+                          const char *schemas, struct err *err)
 {
     char *names = wanted_names(config);
-    const char *const params[] = {names};
-    struct pg_query query = {.sql = sql_describe, .params = params, .nparams = 1};
+    const char *const params[] = {names, schemas};
+    struct pg_query query = {.sql = sql_describe, .params = params, .nparams = 2};
     struct pg_rows *rows = NULL;
-    struct catalog *catalog;
     struct relation *relation = NULL;
-    int failed = pg_run(pg, &query, &rows, err);
+    int result = pg_run(pg, &query, &rows, err);
 
     free(names);
-    if (failed)
-        return NULL;
-    catalog = mem_zalloc(sizeof(*catalog));
-    for (int row = 0; row < pg_rows_count(rows); row++) {
+    for (int row = 0; result == 0 && row < pg_rows_count(rows); row++) {
         if (!relation || strcmp(relation->name, pg_rows_get(rows, row, COL_NAME, NULL)) != 0)
             relation = add_relation(catalog, rows, row);
         add_column(relation, rows, row);
     }
     pg_rows_free(rows);
-    if (!is_complete(catalog) && load_visible(catalog, pg, err) != 0) {
+    return result;
+}
+
+struct catalog *catalog_load(struct pg *pg, const struct config *config, struct err *err)
+{
+    struct catalog *catalog = mem_zalloc(sizeof(*catalog));
+    char *schemas = catalog_schemas(pg, err);
+
+    if (!schemas || load_relations(catalog, pg, config, schemas, err) != 0 ||
+        (!is_complete(catalog) && load_visible(catalog, pg, schemas, err) != 0)) {
         catalog_free(catalog);
-        return NULL;
+        catalog = NULL;
     }
+    free(schemas);
     return catalog;
 }
 

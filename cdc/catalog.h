@@ -36,6 +36,10 @@ struct catalog {
 struct catalog *catalog_load(struct pg *pg, const struct config *config, struct err *err);
 void catalog_free(struct catalog *catalog); /* NULL-safe */
 
+/* The schemas in which a name without one is looked for, as an array literal, which the caller frees. NULL
+ * with err set. */
+char *catalog_schemas(struct pg *pg, struct err *err);
+
 /* Never NULL for a name of the configuration that was loaded. */
 const struct relation *catalog_find(const struct catalog *catalog, const char *name);
 const struct column *relation_column(const struct relation *relation, const char *name); /* NULL: none */

@@ -10,12 +10,15 @@
 
 enum { LARGE_TABLE_ROWS = 10000 };
 
-int check_try(struct session *session, const char *sql, struct pg_rows **ret_rows, struct err *ret_why,
-              struct err *err)
+int check_try(struct session *session, const struct pg_query *query, struct pg_rows **ret_rows,
+              struct err *ret_why, struct err *err)
 {
-    struct pg_query query = {.sql = sql};
+    int result;
 
-    if (pg_run(session->pg, &query, ret_rows, ret_why) == 0)
+    check_quietly(session, "RESET search_path");
+    result = pg_run(session->pg, query, ret_rows, ret_why);
+    check_quietly(session, "SET search_path = pg_catalog, pg_temp");
+    if (result == 0)
         return 0;
     if (ret_why->status == ST_LOST)
         err_copy(err, ret_why);
@@ -177,8 +180,9 @@ static void look_at_plan(struct plans *plans, const struct statement *statement,
 void plans_check(struct plans *plans, const struct statement *statement, struct err *err)
 {
     struct session *session = plans->session;
-    char *prepare = mem_printf("PREPARE pgusher_check AS %s", statement->sql);
+    char *text = mem_printf("PREPARE pgusher_check AS %s", statement->sql);
     struct buf explain = BUF_NONE;
+    struct pg_query prepare = {.sql = text}, execute = {0};
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;
 
@@ -186,8 +190,9 @@ void plans_check(struct plans *plans, const struct statement *statement, struct 
     for (size_t i = 0; i < statement->nparams; i++)
         buf_puts(&explain, i ? ", NULL" : "(NULL");
     buf_puts(&explain, statement->nparams ? ")" : "");
-    if (check_try(session, prepare, NULL, &why, err) == 0) {
-        if (check_try(session, explain.data, &rows, &why, err) == 0)
+    execute.sql = explain.data;
+    if (check_try(session, &prepare, NULL, &why, err) == 0) {
+        if (check_try(session, &execute, &rows, &why, err) == 0)
             look_at_plan(plans, statement, pg_rows_get(rows, 0, 0, NULL), err);
         check_quietly(session, "DEALLOCATE pgusher_check");
     }
@@ -195,5 +200,5 @@ void plans_check(struct plans *plans, const struct statement *statement, struct 
         problems_add(plans->problems, PROBLEM_ERROR, statement->place, "%s", why.text);
     pg_rows_free(rows);
     buf_free(&explain);
-    free(prepare);
+    free(text);
 }

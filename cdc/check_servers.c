@@ -1,6 +1,7 @@
 /* What `pgusher check` asks PostgreSQL beside the parts that have files of their own. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cdc/check.h"
 #include "cdc/sql/texts.h"

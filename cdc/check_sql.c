@@ -38,11 +38,12 @@ static void check_unique(struct session *session, const struct plan_projection *
 {
     char *place = mem_printf("projections.%s.%s", plan->config->name, plan->config->many_rows ? "key" : "id");
     char *sql = duplicates_sql(plan, source);
+    struct pg_query query = {.sql = sql};
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;
 
     check_quietly(session, "SET statement_timeout = '" UNIQUE_TIMEOUT "'");
-    if (check_try(session, sql, &rows, &why, err) == 0) {
+    if (check_try(session, &query, &rows, &why, err) == 0) {
         if (pg_rows_count(rows)) {
             const char *example = pg_rows_get(rows, 0, 0, NULL);
 
@@ -72,8 +73,9 @@ static bool check_id_type(struct session *session, const struct plan_projection 
     char *sql = mem_printf("SELECT x = ANY (NULL::%s[]), x > NULL::%s FROM (SELECT NULL::%s) q(x) ORDER BY x",
                            column->type, column->type, column->type);
     char *place = mem_printf("projections.%s.id", plan->config->name);
+    struct pg_query query = {.sql = sql};
     struct err why = ERR_NONE;
-    bool fits = check_try(session, sql, NULL, &why, err) == 0;
+    bool fits = check_try(session, &query, NULL, &why, err) == 0;
 
     if (!fits && why.status != ST_LOST)
         problems_add(
@@ -113,10 +115,8 @@ static void check_lookup(struct plans *plans, const struct plan_projection *plan
 
     for (size_t i = 0; i < ncolumns; i++)
         params[i] = "{}";
-    if (pg_run(session->pg, &query, &rows, &why) != 0) {
-        if (why.status == ST_LOST)
-            err_copy(err, &why);
-        else
+    if (check_try(session, &query, &rows, &why, err) != 0) {
+        if (why.status != ST_LOST)
             problems_add(problems, PROBLEM_ERROR, place, "%s", why.text);
     } else if ((size_t)pg_rows_columns(rows) != plan->config->nid) {
         problems_add(problems, PROBLEM_ERROR, place, "gives %d columns, but \"id\" has %zu",

@@ -64,6 +64,7 @@ struct init_catalog {
     size_t refused;        /* names that are no tables which can be used */
     struct names keywords; /* that must be quoted */
     struct names taken;    /* by relations and types, in the schemas of the tables */
+    char *schemas;         /* see catalog_schemas */
 };
 
 /* Reads what is known of these tables; says on stderr which of the names are no tables that can be used, and

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cdc/catalog.h"
 #include "cdc/sql/texts.h"
 #include "cdc/tool.h"
 #include "cdc/verb_init.h"
@@ -83,12 +84,13 @@ char *init_unique_name(struct names *taken, const char *wanted)
 
 /* ---- asking ---- */
 
-static int ask(struct pg *pg, const char *sql, const struct list *items, struct pg_rows **ret_rows,
-               struct err *err)
+/* schemas: NULL for a statement that wants none. */
+static int ask(struct pg *pg, const char *sql, const struct list *items, const char *schemas,
+               struct pg_rows **ret_rows, struct err *err)
 {
     char *array = array_literal((const char *const *)items->items, items->count);
-    const char *const params[] = {array};
-    struct pg_query query = {.sql = sql, .params = params, .nparams = 1};
+    const char *const params[] = {array, schemas};
+    struct pg_query query = {.sql = sql, .params = params, .nparams = schemas ? 2 : 1};
     int result = pg_run(pg, &query, ret_rows, err);
 
     free(array);
@@ -167,13 +169,13 @@ static int find_wanted(struct pg *pg, char **names, size_t count, struct init_ca
     struct list asked = {names, count}, tables = {0};
     struct pg_rows *found = NULL, *known = NULL;
     struct list oids = {0};
-    int result = ask(pg, sql_init_find, &asked, &found, err);
+    int result = ask(pg, sql_init_find, &asked, catalog->schemas, &found, err);
 
     for (int row = 0; result == 0 && row < pg_rows_count(found); row++)
         if (pg_rows_get(found, row, FIND_OID, NULL))
             list_add(&oids, pg_rows_get(found, row, FIND_OID, NULL));
     if (result == 0)
-        result = ask(pg, sql_init_names, &oids, &known, err);
+        result = ask(pg, sql_init_names, &oids, catalog->schemas, &known, err);
     if (result == 0) {
         add_names(&catalog->keywords, known, 0);
         add_names(&catalog->taken, known, 1);
@@ -226,7 +228,7 @@ static int load_tables(struct init_catalog *catalog, struct pg *pg, const struct
     struct init_table *table = NULL;
     struct pg_rows *rows = NULL;
 
-    if (ask(pg, sql_init_tables, oids, &rows, err) != 0)
+    if (ask(pg, sql_init_tables, oids, catalog->schemas, &rows, err) != 0)
         return -1;
     for (int row = 0; row < pg_rows_count(rows); row++) {
         if (!table || strcmp(table->oid, pg_rows_get(rows, row, TABLE_OID, NULL)) != 0)
@@ -255,7 +257,7 @@ static int load_neighbours(struct init_catalog *catalog, struct pg *pg, const st
 {
     struct pg_rows *keys = NULL;
     struct list all = {0};
-    int result = ask(pg, sql_init_keys, wanted, &keys, err);
+    int result = ask(pg, sql_init_keys, wanted, NULL, &keys, err);
 
     for (size_t i = 0; i < wanted->count; i++)
         list_add(&all, wanted->items[i]);
@@ -275,7 +277,8 @@ static int load_neighbours(struct init_catalog *catalog, struct pg *pg, const st
 int init_catalog_load(struct init_catalog *catalog, struct pg *pg, char **names, size_t count,
                       struct list *ret_wanted, struct err *err)
 {
-    if (find_wanted(pg, names, count, catalog, ret_wanted, err) != 0)
+    catalog->schemas = catalog_schemas(pg, err);
+    if (!catalog->schemas || find_wanted(pg, names, count, catalog, ret_wanted, err) != 0)
         return -1;
     return load_neighbours(catalog, pg, ret_wanted, err);
 }
@@ -323,4 +326,5 @@ void init_catalog_free(struct init_catalog *catalog)
     names_free(&catalog->taken);
     free(catalog->keys);
     free(catalog->tables);
+    free(catalog->schemas);
 }

@@ -117,15 +117,27 @@ static void on_retried(void *arg, const struct pg_rows *rows, const struct err *
     free(text);
 }
 
-static void on_pg_up(void *arg)
+static void on_pinned(void *arg, const struct pg_rows *rows, const struct err *err)
 {
     struct action *action = arg;
     char *names = array_literal((const char *const[]){action->name}, 1);
     const char *const params[] = {action->all->config->fleet, action->name, NULL, NULL, names};
     struct pg_query query = {.sql = sql_retry_quarantined, .params = params, .nparams = 5};
 
-    pg_send(action->pg, &query, on_retried, action);
+    (void)rows;
+    if (err)
+        answer_error(action, err);
+    else
+        pg_send(action->pg, &query, on_retried, action);
     free(names);
+}
+
+static void on_pg_up(void *arg)
+{
+    struct action *action = arg;
+    struct pg_query pin = {.sql = sql_session, .script = true};
+
+    pg_send(action->pg, &pin, on_pinned, action);
 }
 
 static void on_down(void *arg, const struct err *why)

@@ -1,9 +1,11 @@
--- $1 text[]: names of relations as the configuration writes them: exact, or schema.exact.
+-- $1 text[]: names of relations as the configuration writes them: exact, or schema.exact; $2 text[]: schemas.sql's.
 -- One row per column: 0 name, 1 oid, 2 quoted qualified name, 3 relkind, 4 may we SELECT it (t/f), 5 column, 6 its type,
 -- 7 its type without domains. A relation that is not there has one row with NULL from 1 on.
 WITH found AS (
     SELECT name,
-           coalesce(to_regclass(quote_ident(name)),
+           coalesce((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                      WHERE c.relname = wanted.name AND n.nspname = ANY ($2::text[])
+                      ORDER BY array_position($2::text[], n.nspname::text) LIMIT 1),
                     CASE WHEN strpos(name, '.') > 0 THEN
                         to_regclass(quote_ident(split_part(name, '.', 1)) || '.' ||
                                     quote_ident(substr(name, strpos(name, '.') + 1)))

@@ -1,8 +1,11 @@
--- $1 oid[]: tables. One row per column, in order: 0 oid, 1 schema, 2 name, 3 whether it is on the search_path, 4 whether it may be
+-- $1 oid[]: tables; $2 text[]: schemas.sql's. One row per column, in order: 0 oid, 1 schema, 2 name, 3 whether it is on the search_path, 4 whether it may be
 -- read, 5 whether tables inherit from it, 6 its id as text[] (NULL: nothing is unique and never NULL), 7 the index of that (NULL: it
 -- is the primary key), 8 column, 9 type, 10 type without domain and modifier, 11 whether it may be read, 12 whether an index begins with it,
 -- 13 what it is: 'text' a short text or an enum, 'long' a long one, 'secret' by its name, 'other'.
-SELECT c.oid, n.nspname, c.relname, pg_table_is_visible(c.oid),
+SELECT c.oid, n.nspname, c.relname,
+       coalesce(c.oid = (SELECT f.oid FROM pg_class f JOIN pg_namespace s ON s.oid = f.relnamespace
+                          WHERE f.relname = c.relname AND s.nspname = ANY ($2::text[])
+                          ORDER BY array_position($2::text[], s.nspname::text) LIMIT 1), false),
        has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'),
        c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
        id.names, id.index, a.attname, format_type(a.atttypid, a.atttypmod),

@@ -2,7 +2,7 @@
 
 -- Whether `later` sees every transaction that `earlier` sees.
 CREATE OR REPLACE FUNCTION pgusher.covers(later pg_snapshot, earlier pg_snapshot) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE STRICT
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF pg_snapshot_xmax(later) < pg_snapshot_xmax(earlier) THEN
@@ -25,7 +25,7 @@ $function$;
 -- Whether every change that `done` does not see is still in the changelog. False after it was truncated beyond that, after
 -- changes were not logged because nobody read them, and for a cursor of another database's future.
 CREATE OR REPLACE FUNCTION pgusher.can_resume(done pg_snapshot) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     RETURN (SELECT pgusher.covers(done, m.horizon)
@@ -121,7 +121,7 @@ CREATE OR REPLACE FUNCTION pgusher.read_changes(
     OUT state text, OUT gates smallint[], OUT age_ms bigint, OUT xid xid8, OUT seq bigint, OUT capture smallint, OUT keys text[])
 RETURNS SETOF record LANGUAGE plpgsql ROWS 1
 -- Right after a TRUNCATE, or a bulk load, the statistics are wrong; the index order is always right.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     gate_class CONSTANT integer := 1885828467;

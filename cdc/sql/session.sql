@@ -1,5 +1,8 @@
 -- What every session of ours pins, so that the same row is the same text whoever reads it, and so that each statement
 -- has a snapshot of its own (the gate and the version depend on that).
+-- What this program says means the same whoever else may create functions and operators here. What the configuration says is read with the
+-- search_path of the fleet: see resume_load.
+SET search_path = pg_catalog, pg_temp;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';

@@ -3,7 +3,7 @@
 
 -- Who holds the presence lock (part NULL) and the partitions of a fleet.
 CREATE OR REPLACE FUNCTION pgusher.holders(number smallint, OUT pid integer, OUT part smallint) RETURNS SETOF record
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT l.pid, CASE WHEN l.classid = 1885828468 THEN l.objid::bigint & 1023 END::smallint
       FROM pg_locks l
@@ -16,7 +16,7 @@ $function$;
 -- Ends the sessions of a fleet that hold something but answer no more. Workers that share poll, so one that is idle for long hangs,
 -- as does one to which the server cannot send. Only for who has polled long enough himself to have been noticed.
 CREATE OR REPLACE FUNCTION pgusher.end_hung_peers(number smallint) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT pg_terminate_backend(a.pid)
       FROM pg_stat_activity a

@@ -15,7 +15,7 @@ $function$;
 
 -- Whether this session holds the gate itself, which for itself is open.
 CREATE OR REPLACE FUNCTION pgusher.holds_gate(number smallint, part smallint) RETURNS boolean
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT EXISTS (SELECT FROM pg_locks l
                     WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.mode = 'ExclusiveLock'
@@ -172,7 +172,7 @@ $function$;
 
 -- This server. oldest_writer: the transaction that has longest kept a table of the changelog from being emptied.
 CREATE OR REPLACE FUNCTION pgusher.server() RETURNS json
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT json_build_object(
         'version', current_setting('server_version'),

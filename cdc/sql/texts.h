@@ -32,6 +32,7 @@ extern const char sql_read[];
 extern const char sql_record_shape[];
 extern const char sql_retry_quarantined[];
 extern const char sql_schema[];
+extern const char sql_schemas[];
 extern const char sql_session[];
 extern const char sql_share[];
 extern const char sql_signs[];

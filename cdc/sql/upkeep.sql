@@ -2,7 +2,7 @@
 
 -- The latest moment at least that long ago; NULL when none is known.
 CREATE OR REPLACE FUNCTION pgusher.moment_before(age interval) RETURNS pg_snapshot
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT m.snapshot FROM pgusher.moment m WHERE m.at <= clock_timestamp() - age ORDER BY m.at DESC LIMIT 1
 $function$;
@@ -245,7 +245,7 @@ $function$;
 
 -- Wakes the owners of partitions in which nothing happens: a worker that is woken saves its cursor, and so lets go of the tables.
 CREATE OR REPLACE FUNCTION pgusher.wake_quiet(age interval) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT pg_notify('pgusher', part::text) FROM (
         SELECT DISTINCT k.part FROM pgusher.cursor k JOIN pgusher.fleet f ON f.name = k.fleet

@@ -68,8 +68,8 @@ def test_what_a_view_reads_and_nobody_watches(box):
     lines = problems(box)
     assert "warning projections.one.watch: " in about(lines, "projections.one.", "public.deep", "no watch covers")
     about(lines, "projections.three.", "public.deep", "no watch covers")
-    about(lines, "projections.with_heirs.", "table base", "(heir)", "FROM ONLY")
-    about(lines, "projections.base.", "table base", "(heir)")
+    about(lines, "projections.with_heirs.", "table public.base", "(public.heir)", "FROM ONLY")
+    about(lines, "projections.base.", "table public.base", "(public.heir)")
     about(lines, "projections.stale.", "public.kept", "materialized view", "REFRESH", "pgusher backfill")
     about(lines, "projections.afar.", "public.far", "foreign table", "backfill")
     about(lines, "projections.opaque.", "looks(integer)", "IMMUTABLE")
@@ -126,7 +126,7 @@ def test_capture_that_does_not_stand_or_fire(kept):
     kept.db.sql("ALTER TABLE ticket DISABLE TRIGGER pgusher_change; ALTER TABLE venue ENABLE REPLICA TRIGGER pgusher_update")
     lines = problems(kept)
     none(lines, "on event")
-    for line in about(lines, "pgusher_change on ticket is disabled"), about(lines, "pgusher_update on venue is disabled"):
+    for line in about(lines, "pgusher_change on public.ticket is disabled"), about(lines, "pgusher_update on public.venue is disabled"):
         kept.db.sql(re.search("ALTER TABLE .* TRIGGER pgusher_[a-z]*;", line)[0])
     kept.db.sql(f'ALTER DATABASE "{kept.db.name}" SET session_replication_role = replica')
     about(problems(kept), "session_replication_role = replica", "all roles")
@@ -134,7 +134,7 @@ def test_capture_that_does_not_stand_or_fire(kept):
     kept.db.sql("CREATE PUBLICATION told FOR TABLE event")
     kept.db.sql(f"""CREATE SUBSCRIPTION heard CONNECTION '{kept.db.conninfo()}' PUBLICATION told
                     WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false)""")
-    about(problems(kept), "logical replication writes into event", "not captured")
+    about(problems(kept), "logical replication writes into public.event", "not captured")
     kept.db.sql("DROP SUBSCRIPTION heard")
     quiet(kept)
 
