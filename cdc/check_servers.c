@@ -103,6 +103,41 @@ static void check_locks(struct session *session, const struct catalog *catalog, 
     free(oids);
 }
 
+/* Rows that are hidden from a reader are rows that are gone. */
+static void report_trust(const struct pg_rows *rows, int row, struct problems *problems)
+{
+    const char *what = pg_rows_get(rows, row, 1, NULL), *role = pg_rows_get(rows, row, 2, NULL);
+
+    if (strcmp(pg_rows_get(rows, row, 0, NULL), "open") == 0)
+        problems_add(problems, PROBLEM_WARNING, "postgres",
+                     "everybody may create functions and operators in schema %s, which is on the search_path "
+                     "of role %s: some could be called in the workers' statements, with the rights of that "
+                     "role; REVOKE CREATE ON SCHEMA %s FROM PUBLIC;",
+                     what, role, what);
+    else
+        problems_add(problems, PROBLEM_WARNING, "postgres",
+                     "row-level security of table %s hides rows from role %s, as which it is read: their "
+                     "documents would be removed, or never be written; ALTER ROLE %s BYPASSRLS; or CREATE "
+                     "POLICY … ON %s FOR SELECT TO %s USING (true);",
+                     what, role, role, what, role);
+}
+
+static void check_trust(struct session *session, const struct catalog *catalog, struct problems *problems,
+                        struct err *err)
+{
+    char *oids = needs_source_oids(session->config, catalog), *schemas = catalog_schemas(session->pg, err);
+    const char *const params[] = {oids, schemas};
+    struct pg_query query = {.sql = sql_check_trust, .params = params, .nparams = 2};
+    struct pg_rows *rows = NULL;
+
+    if (schemas && pg_run(session->pg, &query, &rows, err) == 0)
+        for (int row = 0; row < pg_rows_count(rows); row++)
+            report_trust(rows, row, problems);
+    pg_rows_free(rows);
+    free(schemas);
+    free(oids);
+}
+
 typedef void check_fn(struct session *session, const struct catalog *catalog, struct problems *problems,
                       struct err *err);
 
@@ -115,7 +150,8 @@ static void check_statements(struct session *session, const struct catalog *cata
 
 void check_database(struct session *session, struct problems *problems, struct err *err)
 {
-    static check_fn *const checks[] = {check_statements, check_coverage, check_locks, check_capture};
+    static check_fn *const checks[] = {check_trust, check_statements, check_coverage, check_locks,
+                                       check_capture};
     struct catalog *catalog;
 
     check_server(session, problems, err);

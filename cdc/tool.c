@@ -8,16 +8,19 @@
 #include "common/mem.h"
 #include "common/problems.h"
 #include "queue/tool_output.h"
+#include "queue/tool_text.h"
 
 void tool_say(const char *format, ...)
 {
     va_list args;
-    char *text;
+    char *text, *shown;
 
     va_start(args, format);
     text = mem_vprintf(format, args);
     va_end(args);
-    fprintf(stderr, "pgusher: %s\n", text);
+    shown = text_shown(text);
+    fprintf(stderr, "pgusher: %s\n", shown);
+    free(shown);
     output_keep_error(text);
     free(text);
 }
@@ -35,10 +38,12 @@ void tool_print_problems(const char *file, const struct problems *problems)
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->list[i];
         char *text = mem_printf("%s%s%s", problem->place, problem->place[0] ? ": " : "", problem->text);
+        char *shown = text_shown(text);
 
-        fprintf(stderr, "%s: %s%s\n", file, problem->level == PROBLEM_WARNING ? "warning: " : "", text);
+        fprintf(stderr, "%s: %s%s\n", file, problem->level == PROBLEM_WARNING ? "warning: " : "", shown);
         if (problem->level == PROBLEM_ERROR)
             keep_problem(file, text);
+        free(shown);
         free(text);
     }
 }

@@ -14,23 +14,19 @@ static void label(const char *text)
     printf("  %-12s ", text);
 }
 
-/* Keys and verdicts are whole, but never move the cursor of a terminal. */
+/* Keys and verdicts are whole. */
 static void put_whole(const json_t *object, const char *name)
 {
-    const char *text = explain_member(object, name);
-    char *shown = text_escaped(text, strlen(text));
-
-    fputs(shown, stdout);
-    free(shown);
+    fputs(explain_member(object, name), stdout);
 }
 
-/* On one line, and not longer than a line. */
+/* Not longer than a line. */
 static void put_value(const char *text)
 {
     size_t shown = 0;
 
     for (; text[shown] && shown < WIDTH; shown++)
-        putchar((unsigned char)text[shown] < ' ' ? ' ' : text[shown]);
+        putchar(text[shown]);
     while (((unsigned char)text[shown] & 0xc0) == 0x80)
         putchar(text[shown++]);
     if (text[shown])
@@ -332,8 +328,11 @@ static void print_documents(const json_t *facts, const json_t *documents)
     }
 }
 
-void explain_print(const json_t *facts)
+/* Nothing in it moves the cursor of a terminal. */
+void explain_print(const json_t *story)
 {
+    json_t *facts = text_escaped_json(story);
+
     put_whole(facts, "verdict");
     fputs("\n\n", stdout);
     print_documents(facts, json_object_get(facts, "documents"));
@@ -343,4 +342,5 @@ void explain_print(const json_t *facts)
     print_texts(json_object_get(facts, "notes"), stdout, "  note         ");
     fflush(stdout);
     print_texts(json_object_get(facts, "errors"), stderr, "pgusher: ");
+    json_decref(facts);
 }

@@ -1,5 +1,6 @@
 /* pgusher status: one look, or one after the other. */
 #include "cdc/verb_status.h"
+#include "queue/tool_text.h"
 
 #include "cdc/look.h"
 #include "queue/tool_output.h"
@@ -24,8 +25,12 @@ static void print_errors(const json_t *status)
     size_t i;
 
     fflush(stdout);
-    json_array_foreach (json_object_get(status, "errors"), i, error)
-        fprintf(stderr, "pgusher: %s\n", json_string_value(error));
+    json_array_foreach (json_object_get(status, "errors"), i, error) {
+        char *shown = text_shown(json_string_value(error));
+
+        fprintf(stderr, "pgusher: %s\n", shown);
+        free(shown);
+    }
 }
 
 static enum exit_code exit_code_of(const json_t *status, enum status seen)

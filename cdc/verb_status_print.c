@@ -223,8 +223,12 @@ static void print_backfill(const json_t *task)
                                                                           : "moved",
            human_ms(status_ms(task, "moved_seconds_ago")).text, standing_text(task, "reason"),
            json_is_true(json_object_get(task, "paused")) ? ": paused" : "");
-    if (standing_text(task, "error"))
-        printf("               failed, and is tried again: %s\n", standing_text(task, "error"));
+    if (standing_text(task, "error")) {
+        char *shown = text_escaped(standing_text(task, "error"), strlen(standing_text(task, "error")));
+
+        printf("               failed, and is tried again: %s\n", shown);
+        free(shown);
+    }
 }
 
 static void print_verified(const json_t *verified)

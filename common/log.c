@@ -89,6 +89,8 @@ static void put_quoted(struct buf *line, const char *text)
             buf_puts(line, "\\n");
         else if (*p < 0x20 || *p == 0x7f)
             buf_printf(line, "\\u%04x", *p);
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F: controls to some terminals */
+            buf_printf(line, "\\u%04x", *++p);
         else
             buf_putc(line, (char)*p);
     }

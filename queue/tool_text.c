@@ -1,6 +1,7 @@
 #include "queue/tool_text.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,12 +31,14 @@ static bool is_control(const char *character, size_t len)
     return first == 0xc2 && (unsigned char)character[1] < 0xa0;
 }
 
-void text_escape(struct buf *buf, const char *data, size_t len)
+static void escape(struct buf *buf, const char *data, size_t len, const char *as_is)
 {
     for (size_t at = 0; at < len;) {
         size_t n = character_length(data + at, len - at);
 
-        if (n && data[at] == '\\')
+        if (n && data[at] && strchr(as_is, data[at]))
+            buf_putc(buf, data[at]);
+        else if (n && data[at] == '\\')
             buf_puts(buf, "\\\\");
         else if (n && !is_control(data + at, n))
             buf_add(buf, data + at, n);
@@ -46,12 +49,61 @@ void text_escape(struct buf *buf, const char *data, size_t len)
     }
 }
 
+void text_escape(struct buf *buf, const char *data, size_t len)
+{
+    escape(buf, data, len, "");
+}
+
 char *text_escaped(const char *data, size_t len)
 {
     struct buf buf = BUF_NONE;
 
     text_escape(&buf, data, len);
     return buf_take(&buf);
+}
+
+char *text_shown(const char *text)
+{
+    struct buf buf = BUF_NONE;
+
+    escape(&buf, text, strlen(text), "\\\n");
+    return buf_take(&buf);
+}
+
+static json_t *escaped_members(const json_t *object)
+{
+    json_t *copy = json_object(), *value;
+    const char *name;
+
+    json_object_foreach ((json_t *)object, name, value) {
+        char *escaped = text_escaped(name, strlen(name));
+
+        json_object_set_new(copy, escaped, text_escaped_json(value));
+        free(escaped);
+    }
+    return copy;
+}
+
+json_t *text_escaped_json(const json_t *value)
+{
+    json_t *copy, *element;
+    char *escaped;
+    size_t i;
+
+    if (json_is_object(value))
+        return escaped_members(value);
+    if (json_is_string(value)) {
+        escaped = text_escaped(json_string_value(value), json_string_length(value));
+        copy = json_string(escaped);
+        free(escaped);
+        return copy;
+    }
+    if (!json_is_array(value))
+        return json_incref((json_t *)value);
+    copy = json_array();
+    json_array_foreach (value, i, element)
+        json_array_append_new(copy, text_escaped_json(element));
+    return copy;
 }
 
 json_t *text_json(const char *data, size_t len)

@@ -13,6 +13,7 @@ extern const char sql_check_install[];
 extern const char sql_check_reads[];
 extern const char sql_check_rights[];
 extern const char sql_check_server[];
+extern const char sql_check_trust[];
 extern const char sql_claim_quarantined[];
 extern const char sql_claim_task[];
 extern const char sql_describe[];
