@@ -3,6 +3,8 @@
 -- What this program says means the same whoever else may create functions and operators here. What the configuration says is read with the
 -- search_path of the fleet: see resume_load.
 SET search_path = pg_catalog, pg_temp;
+-- A server that does not know what its texts are sends them as they are, but would not take them back as UTF-8 when they are none.
+SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE getdatabaseencoding() = 'SQL_ASCII';
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
