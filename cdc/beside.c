@@ -29,6 +29,12 @@ char *alive_key(const struct session *session, int route)
     return key;
 }
 
+void beside_name_key(struct err *err, const char *key)
+{
+    if (strstr(err->text, "WRONGTYPE"))
+        err_context(err, "%s is another program's, move it away", key);
+}
+
 struct rreply *record_run(struct session *session, int route, int argc, const char **words, struct err *err)
 {
     char *key = record_key(session, route);
@@ -36,6 +42,7 @@ struct rreply *record_run(struct session *session, int route, int argc, const ch
 
     words[1] = key;
     reply = rconn_run(session->rconn, route, argc, words, err);
+    beside_name_key(err, key);
     free(key);
     return reply;
 }

@@ -63,4 +63,7 @@ void beside_look(struct session *session);
 /* The session ends; the look under way, if any, concerns nobody. */
 void beside_forget(struct session *session);
 
+/* What went wrong because the key holds something of another program's says so. */
+void beside_name_key(struct err *err, const char *key);
+
 #endif

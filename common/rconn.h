@@ -82,6 +82,6 @@ int64_t rreply_integer(const struct rreply *reply);
 /* Strings, statuses and error texts; "" for others. */
 const char *rreply_string(const struct rreply *reply, size_t *ret_len);
 size_t rreply_count(const struct rreply *reply);
-const struct rreply *rreply_at(const struct rreply *reply, size_t index);
+const struct rreply *rreply_at(const struct rreply *reply, size_t index); /* nil where there is none */
 
 #endif

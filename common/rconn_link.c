@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/redis_error.h"
+#include "common/redis_guard.h"
 #include "common/redis_tls.h"
 #include "common/rconn_greet.h"
 #include "common/script.h"
@@ -29,6 +30,7 @@ struct rconn_link {
     void *arg;
     enum state state;
     redisAsyncContext *context;
+    struct redis_guard *guard; /* of its replies; lives longer than it */
     struct io *io;
     bool want_read;
     bool want_write;
@@ -120,6 +122,8 @@ static void finish_going_down(void *arg)
     link->context = NULL;
     if (context)
         redisAsyncFree(context); /* calls what is outstanding, with no reply */
+    redis_guard_free(link->guard);
+    link->guard = NULL;
     io_set(link->io, -1, false, false);
     timer_stop(link->deadline);
     link->on_message = NULL;
@@ -243,9 +247,15 @@ static void on_connect(const redisAsyncContext *context, int status)
     }
 }
 
+static void on_refused(void *arg, const char *why)
+{
+    drop_with(arg, ST_LOST, why);
+}
+
 static void attach(struct rconn_link *link, redisAsyncContext *context)
 {
     link->context = context;
+    link->guard = redis_guard_new(context->c.reader, &link->outstanding, on_refused, link);
     context->data = link;
     context->ev.data = link;
     context->ev.addRead = add_read;
@@ -391,5 +401,6 @@ void rconn_link_subscribe(struct rconn_link *link, const char *channel, rconn_me
         return;
     link->on_message = fn;
     link->message_arg = arg;
+    redis_guard_subscribe(link->guard, channel);
     redisAsyncCommand(link->context, on_published, link, "SUBSCRIBE %s", channel);
 }

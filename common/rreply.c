@@ -48,7 +48,9 @@ size_t rreply_count(const struct rreply *reply)
 
 const struct rreply *rreply_at(const struct rreply *reply, size_t index)
 {
-    return (const struct rreply *)raw(reply)->element[index];
+    static const redisReply nothing = {.type = REDIS_REPLY_NIL};
+
+    return (const struct rreply *)(index < rreply_count(reply) ? raw(reply)->element[index] : &nothing);
 }
 
 static redisReply *copy_reply(const redisReply *from)

@@ -27,6 +27,11 @@ if is_former(stored[2]) then
   return -1
 end
 
+-- Lua reads nan, inf and 0x10 as numbers, too.
+if stored[1] and not stored[1]:match('^%d+$') then
+  return redis.error_reply('ERR the epoch in ' .. KEYS[1] .. ' is no number: another program wrote it; delete that key')
+end
+
 local epoch = floor
 if stored[1] then
   local same = stored[2] == ARGV[1] and ARGV[3] ~= '1'

@@ -15,7 +15,8 @@ local stored = redis.call('HMGET', key.meta, 'seq', 'coalesce', 'clocked', 'toke
 local meta = {
   clocked = stored[3], token = stored[4], paused = stored[5], grace_until = stored[6], next_maintenance = stored[7],
 }
-local seq = tonumber(stored[1] or 0)
+local seq = tonumber(stored[1] or 0) or
+  error({err = 'ERR seq in ' .. key.meta .. ' is no number: another program wrote it; delete that field'})
 local coalesce = stored[2] ~= '0'
 local length = size[key.waiting]
 local first_seq = seq

@@ -1,0 +1,111 @@
+"""A hostile Redis, or a hostile user of it, can make pgusher fail, and nothing more."""
+import subprocess
+
+import pytest
+
+from harness import processes, programs, ticketing
+from harness.hostile_redis import HostileRedis, answering, pouring
+from harness.programs import Daemon, sanitizer_report
+from harness.waiting import until
+
+TERMINAL = b"\x1b]0;pwned\x07\xc2\x9b31m"
+
+REPLIES = {
+    "no protocol": answering(b"\xff\xfeHTTP/1.1 400\r\n\r\n"), "a status": answering(b"+OK\r\n"), "nil": answering(b"$-1\r\n"),
+    "an integer": answering(b":9223372036854775807\r\n"), "no integer": answering(b":nan\r\n"), "nothing": answering(b"*0\r\n"),
+    "a nil array": answering(b"*-1\r\n"), "two texts": answering(b"*2\r\n$1\r\nx\r\n$1\r\ny\r\n"),
+    "nested": answering(b"*1\r\n" * 5000), "an array of everything": answering(b"*2147483647\r\n"), "a text below nothing": answering(b"$-5\r\n"),
+    "more than was asked": answering(b"+OK\r\n" * 50), "messages": answering(b"*3\r\n$7\r\nmessage\r\n$3\r\nfoo\r\n$3\r\nbar\r\n" * 3),
+    "short messages": answering(b"+OK\r\n*1\r\n$7\r\nmessage\r\n"), "the end of messages": answering(b"+OK\r\n*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n$1\r\nx\r\n"),
+    "moved for ever": answering(b"-MOVED 1 127.0.0.1:1\r\n"), "escapes": answering(b"-ERR " + TERMINAL + b"A" * 100000 + b"\r\n"),
+    "the master": answering(b"*5\r\n$6\r\nmaster\r\n:1\r\n*0\r\n*0\r\n*0\r\n"), "a text without end": pouring(b"+", b"x" * 4096),
+}
+
+
+@pytest.fixture
+def hostile(request):
+    server = HostileRedis(REPLIES[request.param])
+    yield server
+    server.close()
+
+
+def ended(process):
+    """Its exit code, once it has ended, and what it said."""
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, out + err
+
+
+@pytest.mark.parametrize("hostile", REPLIES, indirect=True)
+def test_whatever_a_server_answers(box, hostile):
+    """By valgrind: replies nobody asked for led hiredis to callbacks that were over."""
+    addresses = [f"redis{form}://127.0.0.1:{hostile.port}{end}" for form, end in (("", ""), ("+cluster", ""), ("+sentinel", "/m"))]
+    box.db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    running, daemons = [], []
+    for number, address in enumerate(addresses):
+        box.path = f"{box.folder}/{number}.json"
+        box.use({"t": {"source": "t", "id": "id", "key": "t:{id}", "watch": {"t": "id"}}}, redis=address)
+        if number == 0:
+            box.install()
+        commands = [("pgusher", "-c", box.path, "status"), ("pgusher-queue", "--redis", address, "stats", "q")]
+        running += [subprocess.Popen([programs.path(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     env=processes.clean_environment()) for name, *arguments in commands]
+        daemons.append(Daemon(f"{box.folder}/{number}.log", "-c", box.path))
+    for process in running:
+        code, said = ended(process)
+        assert code in (0, 1, 69, 78) and not sanitizer_report(said.decode(errors="replace")), (process.args, code, said[-500:])
+        assert b"\x1b" not in said and b"\x9b" not in said
+    for daemon in daemons:
+        until(lambda daemon=daemon: "level=error" in daemon.log or not daemon.alive(), 60, "it says what is wrong")
+        assert daemon.process.poll() in (None, 0, 78), daemon.log
+        assert "\x1b" not in daemon.log and "\x9b" not in daemon.log
+        daemon.kill()
+
+
+# ---- what others write under the names that are ours ----
+
+def test_a_name_of_ours_that_another_program_took_is_named(tickets):
+    worker = tickets.ready(ticketing.projections())
+    client = tickets.redis.client
+    for key, words in (("pgusher:fleet:default", ["WRONGTYPE", "pgusher:fleet:default is another program's"]),
+                       ("pgusher:epoch", ["WRONGTYPE", "pgusher:epoch is another program's"]), ("{search}:meta", ["WRONGTYPE {search}:meta"])):
+        kept = client.dump(key)
+        client.delete(key)
+        client.rpush(key, "garbage")
+        tickets.db.sql("UPDATE event SET name = name || '.'")
+        if key == "pgusher:epoch":
+            client.delete("pgusher:fleet:default")  # it is looked at when contents are new
+        worker.says(*words)
+        client.delete(key)
+        client.restore(key, 0, kept)
+        tickets.in_step()
+
+
+def test_numbers_that_are_none(tickets):
+    worker = tickets.ready(ticketing.projections())
+    client = tickets.redis.client
+    for text in ("nan", "inf", "0x10", "-1", "1e3", ""):
+        client.hset("pgusher:epoch", "epoch", text)
+        client.delete("pgusher:fleet:default")
+        before = worker.said("the epoch in pgusher:epoch is no number")
+        until(lambda: worker.said("the epoch in pgusher:epoch is no number") > before, 20, worker.log)
+    client.delete("pgusher:epoch")
+    tickets.in_step()
+    client.hset("{search}:meta", "seq", "nan0x")
+    tickets.db.sql("UPDATE event SET name = name || '.'")
+    worker.says("seq in {search}:meta is no number", "delete that field")
+    client.hdel("{search}:meta", "seq")
+    tickets.in_step()
+
+
+def test_versions_that_are_none(tickets):
+    """Whoever may write Redis can hold a document back; a repair gets it going again."""
+    tickets.ready(ticketing.projections())
+    for place, text in enumerate(("nan", "inf", "0xffffffffffffffff", "-inf", "x" * 100), 1):
+        tickets.redis.client.hset(f"event:{place}", "_v", text)
+    tickets.db.sql("UPDATE event SET name = name || '!'")
+    tickets.until_caught_up()
+    tickets.pgusher("verify", "--repair").must((0, 1))
+    tickets.in_step()
