@@ -56,8 +56,12 @@ local function put(i, expire_at, packed, is_past)
   if stored.err then
     return stored
   end
-  local newest = stored[1] or any_gone and call('GET', KEYS[count + i])
-  if newest and tonumber(newest) > tonumber(version_of(packed)) then
+  local newest = stored[1] or any_gone and pcall('GET', KEYS[count + i])
+  if type(newest) == 'table' then
+    return newest
+  end
+  -- What is no number is no version of ours.
+  if newest and (tonumber(newest) or 0) > tonumber(version_of(packed)) then
     return -1
   end
   if is_past then

@@ -18,8 +18,11 @@ local function remove(key, gone, version)
   if not stored and redis.call('EXISTS', key) == 1 then
     return 3 -- a hash, but none of ours
   end
-  local newest = stored or redis.call('GET', gone)
-  if newest and tonumber(newest) > tonumber(version) then
+  local newest = stored or redis.pcall('GET', gone)
+  if type(newest) == 'table' then
+    return newest
+  end
+  if newest and (tonumber(newest) or 0) > tonumber(version) then
     return -1
   end
   local existed = redis.call('DEL', key)

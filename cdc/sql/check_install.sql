@@ -5,6 +5,7 @@ SELECT current_user,
                       THEN 'CREATE on the database' END,
                  CASE WHEN n.oid IS NOT NULL AND NOT pg_has_role(n.nspowner, 'USAGE')
                       THEN 'to be ' || n.nspowner::regrole || ', who owns the schema pgusher' END,
-                 (SELECT 'TRIGGER on ' || string_agg(c::regclass::text, ', ') FROM unnest($1::oid[]) c
-                   WHERE NOT has_table_privilege(c, 'TRIGGER') HAVING count(*) > 0))
+                 -- TRIGGER is not enough: only an owner may replace, comment on and drop what it has made.
+                 (SELECT 'to own ' || string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid) FROM pg_class c
+                   WHERE c.oid = ANY ($1::oid[]) AND NOT pg_has_role(c.relowner, 'USAGE') HAVING count(*) > 0))
   FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'pgusher'

@@ -144,7 +144,7 @@ def test_rights_of_the_role(kept):
     role = f"worker_{kept.db.name}"
     kept.db.sql(f"CREATE ROLE {role} LOGIN; GRANT SELECT ON event_card, ticket_card, event, ticket TO {role}")
     kept.use(ticketing.projections(), postgres=kept.db.conninfo(role))
-    about(problems(kept), "does not capture changes yet", f"role {role} would need", "CREATE on the database", "TRIGGER on")
+    about(problems(kept), "does not capture changes yet", f"role {role} would need", "CREATE on the database", "to own public.")
     kept.use(ticketing.projections())
     kept.install()
     kept.db.sql("DROP TRIGGER pgusher_update ON venue")
