@@ -154,9 +154,8 @@ void knowledge_forget(struct knowledge *known)
 static struct rreply *ask_epoch(struct session *session, struct err *err)
 {
     int route = rconn_route(session->rconn, EPOCH_KEY, strlen(EPOCH_KEY));
-    struct rreply *reply =
-        rconn_run(session->rconn, route, 4,
-                  (const char *const[]){"HMGET", EPOCH_KEY, "epoch", "identity"}, err);
+    struct rreply *reply = rconn_run(session->rconn, route, 4,
+                                     (const char *const[]){"HMGET", EPOCH_KEY, "epoch", "identity"}, err);
 
     beside_name_key(err, EPOCH_KEY);
     return reply;

@@ -1,7 +1,7 @@
 /* What stands between hiredis's parser and its callbacks: replies that hiredis would take on trust, to its
  * ruin. It aborts, or calls a callback once more that is over, when a server says more than it was asked, or
- * publishes to a channel that nobody subscribed to; and it makes room for any number of elements that an array
- * claims to have. Such a connection ends instead.
+ * publishes to a channel that nobody subscribed to; and it makes room for any number of elements that an
+ * array claims to have. Such a connection ends instead.
  *
  * Does not limit how long one text is: Redis does, and documents may be as long.
  */

@@ -14,8 +14,8 @@
 void text_escape(struct buf *buf, const char *data, size_t len);
 /* The same as a new text; the caller frees. */
 char *text_escaped(const char *data, size_t len);
-/* For messages, which may hold anybody's data and lines of their own: \ and the end of a line stay. The caller
- * frees. */
+/* For messages, which may hold anybody's data and lines of their own: \ and the end of a line stay. The
+ * caller frees. */
 char *text_shown(const char *text);
 /* A copy in which each text, names of members among them, is escaped. */
 json_t *text_escaped_json(const json_t *value);

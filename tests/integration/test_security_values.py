@@ -111,10 +111,11 @@ def test_items_are_no_commands(box):
     """A consumer's command gets them on its standard input, one a line, and none can end the line."""
     trace = f"{box.folder}/ran"
     items = [f"$(touch {trace})", f"`touch {trace}`", f"'; touch {trace}; '", f"| touch {trace}", "-rf", "%s%n", "a\tb"]
-    box.redis.client.lpush("q", *items)
+    box.redis.client.lpush("q", *items, "two\nlines")
     told = run_program("pgusher-queue", "--redis", box.redis.url, "consume", "q", "--once", "--exec", f"cat >> {box.folder}/seen").must(0)
     with open(f"{box.folder}/seen") as file:
         assert sorted(file.read().splitlines()) == sorted(items), told
     with pytest.raises(FileNotFoundError):
         open(trace)
-    assert json.loads(run_program("pgusher-queue", "--redis", box.redis.url, "stats", "q", "--json").must(0).out)["waiting"] == 0
+    stats = json.loads(run_program("pgusher-queue", "--redis", box.redis.url, "stats", "q", "--json").must(0).out)
+    assert (stats["waiting"], stats["dead"]) == (0, 1)

@@ -46,6 +46,12 @@ def test_units_are_sandboxed(installed):
         assert done.returncode == 0, done.stdout.decode()[-500:]
 
 
+def test_services_leave_no_core(installed):
+    for service in units(installed, ".service"):
+        with open(service) as file:
+            assert "\nLimitCORE=0\n" in file.read(), service
+
+
 def test_nothing_is_left_to_be_substituted(installed):
     for unit in units(installed):
         with open(unit) as file:
