@@ -1,5 +1,6 @@
 #include "common/pg_hosts.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,11 +136,13 @@ static bool each_stands_alone(const struct pg_hosts *hosts, const char *names, c
 
 static int64_t deadline_ms(const char *connect_timeout)
 {
-    int64_t ms = connect_timeout ? strtoll(connect_timeout, NULL, 10) * 1000 : 0;
+    int64_t seconds = connect_timeout ? strtoll(connect_timeout, NULL, 10) : 0;
 
-    if (ms <= 0)
+    if (seconds <= 0)
         return DEADLINE_MS;
-    return ms < MIN_DEADLINE_MS ? MIN_DEADLINE_MS : ms;
+    if (seconds > INT_MAX) /* libpq takes an int */
+        seconds = INT_MAX;
+    return seconds * 1000 < MIN_DEADLINE_MS ? MIN_DEADLINE_MS : seconds * 1000;
 }
 
 void pg_hosts_init(struct pg_hosts *hosts, const struct pg_target *target)

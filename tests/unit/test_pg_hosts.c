@@ -108,6 +108,7 @@ static const struct {
     {"host=a connect_timeout=-1", 10000},
     {"host=a connect_timeout=1", 2000}, /* as libpq has it */
     {"host=a connect_timeout=30", 30000},
+    {"host=a connect_timeout=9223372036854775807", INT64_C(2147483647) * 1000},
 };
 
 START_TEST(how_long_one_may_take)
