@@ -139,6 +139,8 @@ static int parse_rest(const char *rest, struct redis_url *url, struct err *err)
     default:
         break;
     }
+    if (strpbrk(rest, "&=")) /* maybe a password */
+        return refuse(err, "behind the name of the master options begin with ?");
     url->master = percent_decode(rest, strlen(rest));
     if (!url->master)
         return refuse(err, "the name of the master has a bad %XX escape");

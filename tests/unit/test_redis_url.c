@@ -194,6 +194,7 @@ static const struct {
     {"redis+sentinel://h1/main?sentinel_user=a@b&sentinel_password=secret/x", "%40"},
     {"redis://host&password=secret", "host holds"},
     {"redis://host/0&password=secret", "database"},
+    {"redis+sentinel://h1/main&sentinel_password=secret", "begin with ?"},
     {"redis+sentinel://h1/main?db=0sentinel_password=secret", "database"},
     {"redis+cluster://h1:1/2", "database"},
     {"redis+cluster://h1:1?db=0", "option \"db\""},
