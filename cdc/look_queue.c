@@ -1,4 +1,6 @@
 /* One queue, by its stats script, and its dead letters. See look_redis.h. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cdc/look_redis.h"
@@ -87,10 +89,11 @@ static void on_dead(void *arg, const struct rreply *reply, const struct err *err
     for (size_t i = 0; i < count; i++) {
         size_t len;
         const char *item = rreply_string(rreply_at(reply, 2 * i), &len);
-        json_t *text = text_json(item, len);
+        double died_ms = atof(rreply_string(rreply_at(reply, 2 * i + 1), NULL));
 
-        json_array_append_new(letters, json_pack("{s:o, s:f}", "item", text, "died_ms",
-                                                 atof(rreply_string(rreply_at(reply, 2 * i + 1), NULL))));
+        /* another program may have put infinity there */
+        json_array_append_new(letters, json_pack("{s:o, s:o}", "item", text_json(item, len), "died_ms",
+                                                 isfinite(died_ms) ? json_real(died_ms) : json_null()));
     }
     if (count && queue->round->config)
         ask_reasons(queue, reply);

@@ -8,6 +8,8 @@
 
 enum { PAGE = 500 };
 
+#define MAX_MS 1e15 /* beyond any date */
+
 /* Since when waiting items wait: "place:ms place:ms ...", as lua/parts/waiting.lua keeps it. */
 struct dates {
     char *clock;
@@ -139,6 +141,14 @@ static int64_t date_of(const struct dates *dates, int64_t place)
     return found_ms;
 }
 
+/* Another program may have put infinity there. */
+static int64_t score_ms(const char *text)
+{
+    double ms = strtod(text, NULL);
+
+    return ms >= 0 && ms < MAX_MS ? (int64_t)ms : -1;
+}
+
 static struct pgusher_queue_entry read_entry(const struct page *page, const struct dates *dates, size_t i)
 {
     const redisReply *item = page_item(page, i);
@@ -146,7 +156,7 @@ static struct pgusher_queue_entry read_entry(const struct page *page, const stru
         .item = item->str, .len = (size_t)item->len, .when_ms = -1, .reason = ""};
 
     if (page->scored) {
-        entry.when_ms = (int64_t)strtod(page->items->element[2 * i + 1]->str, NULL);
+        entry.when_ms = score_ms(page->items->element[2 * i + 1]->str);
         read_failures(page->notes->element[i], &entry);
     } else {
         entry.when_ms = date_of(dates, dates->front + (int64_t)(page->from + i));

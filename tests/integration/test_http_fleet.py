@@ -38,6 +38,7 @@ def test_what_the_fleet_tells(tickets):
     consumer = Native(tickets.redis.client, queue="{search}")
     dead, _ = consumer.reserve(2)
     consumer.bury(dead, reason="<b>bad</b>")
+    tickets.redis.client.zadd("{search}:dead", {"eternal": "inf"})
     tickets.redis.client.set("event:1", "a string")
     tickets.db.sql("UPDATE event SET name = 'y' WHERE id = 1")
     tickets.until(lambda: tickets.quarantined(), 5, "one is refused")
@@ -49,13 +50,15 @@ def test_what_the_fleet_tells(tickets):
     assert found["pgusher_quarantined_documents", f'{fleet},projection="event"'] == 1
     queue = 'queue="{search}"'
     items = {state: found["pgusher_queue_items", f'{queue},state="{state}"'] for state in ("waiting", "later", "in_flight", "delayed", "dead")}
-    assert sum(items.values()) >= 36 and items["dead"] == 1 and items["in_flight"] == 1
+    assert sum(items.values()) >= 36 and items["dead"] == 2 and items["in_flight"] == 1
     assert found["pgusher_changelog_bytes", ""] > 0 and found["pgusher_reasons", ""] >= 2
     assert found["pgusher_look_answered", 'server="postgres"'] == 1 and found["pgusher_look_answered", 'server="redis"'] == 1
     assert not [name for name, _ in found if name == "pgusher_drift_documents" and found[name, _]], "nothing was verified"
     tree = served.json("/status.json")
     assert tree["quarantine"][0]["key"] == "event:1" and "WRONGTYPE" in tree["quarantine"][0]["error"]
-    assert tree["queues"][0]["dead_letters"][0].items() >= {"item": dead, "reason": "<b>bad</b>"}.items()
+    eternal, buried = tree["queues"][0]["dead_letters"]
+    assert eternal == {"item": "eternal", "died_ms": None, "reason": ""}
+    assert buried.items() >= {"item": dead, "reason": "<b>bad</b>"}.items()
 
 
 def names(tree):
