@@ -65,7 +65,8 @@ static int parse_db(const char *text, struct redis_url *url, struct err *err)
 {
     if (parse_number(text, 0, MAX_DB, &url->db) == 0)
         return 0;
-    return refuse(err, "what stands for the database is no number"); /* it may hold another option, a password */
+    return refuse(err,
+                  "what stands for the database is no number"); /* it may hold another option, a password */
 }
 
 /* ---- who ---- */
@@ -102,7 +103,8 @@ static int parse_address(const char *text, struct redis_address *ret_address, st
     if (end == text)
         return refuse(err, "no host");
     if (strcspn(text, "&=") < (size_t)(end - text)) /* maybe a password */
-        return refuse(err, "a host holds neither & nor =: options follow a ?, and an @ in them is written %40");
+        return refuse(err,
+                      "a host holds neither & nor =: options follow a ?, and an @ in them is written %40");
     if (*port && (*port != ':' || parse_number(port + 1, 1, 65535, &ret_address->port) != 0))
         return refuse(err, "what follows the host is no port number from 1 to 65535");
     ret_address->host = mem_strndup(text, (size_t)(end - text));

@@ -288,6 +288,6 @@ START_TEST(string_lists)
 END_TEST
 
 UNIT_MAIN("jconf", UNIT_ROWS(no_json, no_documents), UNIT(no_object), UNIT(no_file),
-          UNIT(nodes_know_their_paths), UNIT(paths_have_a_limit), UNIT(paths_are_cut_between_characters), UNIT(is_object), UNIT(unknown_keys),
-          UNIT(strings), UNIT(strings_outlive_the_document), UNIT(integers), UNIT(bools), UNIT(durations),
-          UNIT_ROWS(string_lists, lists))
+          UNIT(nodes_know_their_paths), UNIT(paths_have_a_limit), UNIT(paths_are_cut_between_characters),
+          UNIT(is_object), UNIT(unknown_keys), UNIT(strings), UNIT(strings_outlive_the_document),
+          UNIT(integers), UNIT(bools), UNIT(durations), UNIT_ROWS(string_lists, lists))
