@@ -71,9 +71,14 @@ UNIT_PARTS := -e '/^@SANDBOX@/{r systemd/sandbox.conf' -e 'd}' -e '/^@CREDENTIAL
 
 PROBE := $(wildcard examples/ticketing/probe*.c examples/ticketing/probe*.h)
 
+# Each with a main that only replays inputs, or, with clang and FUZZ_MAIN=-fsanitize=fuzzer, with libFuzzer's.
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAIN ?= $(B)/tests/fuzz/replay.o
+FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c cdc/worker_metrics_fleet.c)
+
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -131,6 +136,12 @@ $(B)/tests/%: tests/unit/%.c $(UNIT_OBJECTS) Makefile
 
 unit: $(UNIT_TESTS)
 
+$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(B)/tests/fuzz/replay.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(FUZZ_MAIN) $(PKG_LIBS) $(HTTP_LIBS)
+
+fuzz-targets: $(FUZZ_TARGETS)
+
 $(B)/demo/probe: $(PROBE)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
@@ -144,7 +155,7 @@ demo: ## see it work: own PostgreSQL and Redis, a ticket marketplace, live traff
 	@KEEP=$(KEEP) PGUSHER_BUILD=$(abspath $(B)) examples/ticketing/demo.sh
 
 check: deps ## all tests
-	@$(MAKE) --no-print-directory -s all unit
+	@$(MAKE) --no-print-directory -s all unit fuzz-targets
 	@tests/run.sh
 
 fault: deps all ## every failure under live traffic, with a table of what came of it (ROWS='Redis and not Cluster' selects; half an hour)
@@ -163,6 +174,10 @@ check-packages: ## the packages and the tarball in bare roots of Debian 12 and 1
 whole: deps all ## random schemas, views and statements, Redis compared field by field (WHOLE_S=600 seconds; SEED=n replays one)
 	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 tests/whole/whole.py --seconds $(or $(WHOLE_S),60) $(if $(SEED),--seed $(SEED))
 
+fuzz: ## libFuzzer on all that reads foreign bytes (FUZZ_S=60 seconds for each, TARGET=redis_url selects, FUZZ_KEEP=1 keeps inputs)
+	@tests/deps.sh fuzz
+	@PGUSHER_BUILD=$(abspath $(B)) FUZZ_S=$(or $(FUZZ_S),60) TARGET='$(TARGET)' FUZZ_KEEP=$(FUZZ_KEEP) tests/fuzz/run.sh fuzz
+
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
 	@PGUSHER_BUILD=$(abspath $(B)) tests/queue_model/run.sh
@@ -172,7 +187,7 @@ bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick, LA
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit
+		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit fuzz-targets
 	@PGUSHER_BUILD=$(CURDIR)/build/asan tests/run.sh
 
 MANUAL := $(wildcard docs/man/*.[1-8])

@@ -1,7 +1,6 @@
 #!/bin/sh
-# deps.sh [demo | system]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
-# machine, and installs what is missing with apt
-# (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
+# deps.sh [demo | system | fuzz]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
+# machine, with "fuzz" clang and its libFuzzer, and installs what is missing with apt (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
 [ "${DEPS:-}" != skip ] || exit 0
@@ -33,6 +32,15 @@ python_module() {
     [ -x /usr/bin/python3 ] && /usr/bin/python3 -c "import $1" >/dev/null 2>&1
 }
 
+libfuzzer() {
+    have clang && ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1
+}
+
+clang_runtime() { # of the clang that is here, or would be installed; older ones have it within
+    version=$(clang -dumpversion 2>/dev/null || apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+    ! apt-cache show "libclang-rt-${version%%.*}-dev" >/dev/null 2>&1 || echo "libclang-rt-${version%%.*}-dev"
+}
+
 have cc || need gcc gcc gcc
 [ -f /usr/include/stdio.h ] || need libc6-dev glibc-devel musl-dev
 have pkg-config || need pkg-config pkgconf-pkg-config pkgconf
@@ -58,6 +66,7 @@ if [ "${1:-}" != demo ]; then
     have groonga || optional_apt=" groonga-bin"
     [ "${1:-}" != system ] || have systemd-nspawn || optional_apt="$optional_apt systemd-container"
     [ "${1:-}" != system ] || have debootstrap || optional_apt="$optional_apt debootstrap"
+    [ "${1:-}" != fuzz ] || libfuzzer || optional_apt="$optional_apt clang $(clang_runtime)"
 fi
 
 [ -n "$missing_apt$optional_apt" ] || exit 0
