@@ -58,6 +58,13 @@ static void check_watch(const struct projection *projection, const struct watch 
          projection->name);
 }
 
+static void check_once(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            must(strcmp(names[i], names[j]) != 0, "%s twice", names[i]);
+}
+
 static void check_projection(const struct config *config, const struct projection *projection)
 {
     must(projection->name && projection->source && projection->key && projection->key_text, "%s",
@@ -70,6 +77,8 @@ static void check_projection(const struct config *config, const struct projectio
     for (size_t i = 0; i < template_columns(projection->key); i++)
         must(projection->many_rows || config_id_index(projection, template_column(projection->key, i)) >= 0,
              "%s is no id", template_column(projection->key, i));
+    check_once(projection->id, projection->nid);
+    check_once(projection->queues, projection->nqueues);
     must(projection->expire_grace_ms >= 0, "%s", projection->name);
     must(projection->nwatches >= 1, "%s watches nothing", projection->name);
     for (size_t i = 0; i < projection->nwatches; i++)
