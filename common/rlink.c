@@ -92,6 +92,18 @@ void rlink_stay_with(struct rlink *rlink, const struct rlink *other)
     rlink->sent_there = true;
 }
 
+bool rlink_is_with(const struct rlink *rlink, const struct rlink *other)
+{
+    const struct redis_url *mine = &rlink->server, *its = &other->server;
+
+    if (!rlink->context || !other->context)
+        return false;
+    if (mine->path || its->path)
+        return mine->path && its->path && strcmp(mine->path, its->path) == 0;
+    return strcmp(mine->addresses[0].host, its->addresses[0].host) == 0 &&
+           mine->addresses[0].port == its->addresses[0].port;
+}
+
 /* ---- opening ---- */
 
 static redisContext *connect_to(const struct redis_url *server, struct timeval timeout)

@@ -37,6 +37,8 @@ void rlink_redirect(struct rlink *rlink, const char *address);
 /* Unless it is open, it will be opened where the other one, of the same URL, is open; for there may just be
  * two who say they are the primary. */
 void rlink_stay_with(struct rlink *rlink, const struct rlink *other);
+/* Whether both are open, and at the same server. */
+bool rlink_is_with(const struct rlink *rlink, const struct rlink *other);
 
 /* Sends `count` commands in the wire format as one pipeline and reads as many replies into ret_replies; the
  * caller frees each with freeReplyObject. An error reply is a reply. 0; or -1, and then there are no replies.

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "common/rlink.h"
 #include "common/script.h"
 
 enum { MAX_REDIRECTS = 5, TIMEOUT_MS = 5000 };
@@ -73,6 +72,14 @@ void nodes_free(struct nodes *nodes)
     list_free(nodes->home);
     redis_url_free(&nodes->url);
     free(nodes);
+}
+
+void nodes_stay_with(struct nodes *nodes, const struct rlink *queue)
+{
+    if (nodes->url.kind != REDIS_SENTINEL || rlink_is_with(nodes->home->link, queue))
+        return;
+    rlink_close(nodes->home->link);
+    rlink_stay_with(nodes->home->link, queue);
 }
 
 /* After an error the others may not be what they were. */

@@ -158,6 +158,8 @@ static bool prepare(struct slot *slot)
 {
     struct err err = ERR_NONE;
 
+    if (slot->consume->nodes)
+        nodes_stay_with(slot->consume->nodes, slot->queue->link);
     if (reservation_prepare(slot->reservation, slot->consume->nodes, &err) == 0)
         return true;
     on_trouble(slot, &err);

@@ -54,6 +54,25 @@ def test_a_consumer_follows_a_failover(watched, queue, sign):
     assert int(new.client.hget(f"{QUEUE}:meta", "died") or 0) == 0
 
 
+def test_documents_are_read_where_the_queue_is(watched, queue):
+    """A primary that was stopped calls itself primary for seconds when it goes on: what it says of documents is old."""
+    old = watched.primary()
+    old.client.hset("event:1", mapping={"_v": 1, "n": "old"})
+    consumer = queue.consume(queue.handler(), "--docs", "--lease", "2 s")
+    push(queue, ["event:1"]).must(0)
+    queue.until(lambda: queue.runs(), 20)
+    old.process.send_signal(signal.SIGSTOP)
+    watched.until_failed_over(old)
+    consumer.says("works again", seconds=30)
+    new = watched.primary()
+    old.process.send_signal(signal.SIGCONT)
+    new.client.hset("event:1", mapping={"_v": 2, "n": "new"})
+    push(queue, ["event:1"]).must(0)
+    queue.until(lambda: len(queue.runs()) == 2, 20)
+    assert '"n":"new"' in queue.runs()[1][0], queue.runs()
+    consumer.stop()
+
+
 def test_it_is_told_what_is_wrong(watched, queue):
     result = run_queue("--redis", watched.url.replace(NAME, "yourmaster"), "push", QUEUE, "a").must(78, "yourmaster")
     assert "no master" in result.err.lower()
