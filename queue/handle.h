@@ -34,6 +34,7 @@ struct pgusher_queue {
     int64_t no_wait_until_ms; /* Redis refuses blocking moves (maxmemory) */
 
     char last_token[24]; /* of the last reservation whose reply came */
+    size_t unsettled;    /* items of the batches that reservations gave */
 
     /* what the last reserve said */
     size_t left;

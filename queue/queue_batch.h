@@ -30,9 +30,10 @@ struct pgusher_queue_batch {
 struct pgusher_queue_batch *queue_batch_new(redisReply *reply);
 /* Adds to the call the token, and the items that are not settled. */
 void queue_batch_add_unsettled(struct script_call *call, const struct pgusher_queue_batch *batch);
-/* They are acked; `reply` says how many of them. */
-void queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
-                            struct pgusher_queue_acked *ret_acked);
+size_t queue_batch_unsettled(const struct pgusher_queue_batch *batch);
+/* They are acked; `reply` says how many of them. Returns how many were not settled before. */
+size_t queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
+                              struct pgusher_queue_acked *ret_acked);
 const redisReply *queue_batch_item(const struct pgusher_queue_batch *batch, size_t index);
 
 #endif

@@ -10,18 +10,26 @@
 
 enum { PAUSE_MS = 100, RECOVER_AGAIN_MS = 1000 };
 
+/* Up to which token the caller knows what it holds. Who holds nothing is given again whatever Redis thinks it
+ * holds: a Redis that failed over, or was restarted, may have forgotten the last acks. */
+static const char *known_token(const struct pgusher_queue *queue, const struct pgusher_queue_batch *done)
+{
+    return queue->unsettled > (done ? queue_batch_unsettled(done) : 0) ? queue->last_token : "0";
+}
+
 /* `done`: a batch of which all that is not settled is acked on the way; or NULL. */
 static struct script_call *reserve_call(struct pgusher_queue *queue, size_t max,
                                         const struct pgusher_queue_batch *done)
 {
     struct script_call *call = queue_call_new(&queue->keys, &script_reserve);
+    const char *known = known_token(queue, done);
 
     queue->reserved_at_ms = clock_mono_ms(); /* the lease is no younger than that */
     queue_call_processing_key(call, &queue->keys, queue->consumer);
     script_arg(call, queue->consumer, strlen(queue->consumer));
     script_arg_int(call, queue->lease_ms);
     script_arg_int(call, (int64_t)max);
-    script_arg(call, queue->last_token, strlen(queue->last_token));
+    script_arg(call, known, strlen(known));
     if (done)
         queue_batch_add_unsettled(call, done);
     else
@@ -91,6 +99,7 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
     if (count) {
         snprintf(queue->last_token, sizeof(queue->last_token), "%s", reply->element[RESERVED_TOKEN]->str);
         *ret_batch = queue_batch_new(reply);
+        queue->unsettled += count;
     } else {
         freeReplyObject(reply);
     }
@@ -130,7 +139,7 @@ int pgusher_queue_ack_reserve(struct pgusher_queue *queue, struct pgusher_queue_
     if (!reply)
         return -1;
     if (is_reservation(reply))
-        queue_batch_settle_all(done, reply->element[RESERVED_ACKED], ret_acked);
+        queue->unsettled -= queue_batch_settle_all(done, reply->element[RESERVED_ACKED], ret_acked);
     return take_reservation(queue, reply, ret_batch, &recovered);
 }
 

@@ -68,8 +68,10 @@ static redisReply *settle(struct pgusher_queue *queue, struct script_call *call,
 {
     redisReply *reply = handle_call_for(queue, call, type, elements);
 
-    for (size_t i = 0; reply && i < chosen->count; i++)
+    for (size_t i = 0; reply && i < chosen->count; i++) {
+        queue->unsettled -= !batch->settled[chosen->index[i]]; /* an index may be given twice */
         batch->settled[chosen->index[i]] = true;
+    }
     free(chosen->index);
     return reply;
 }
@@ -121,12 +123,24 @@ void queue_batch_add_unsettled(struct script_call *call, const struct pgusher_qu
             add_item(call, batch, i);
 }
 
-void queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
-                            struct pgusher_queue_acked *ret_acked)
+size_t queue_batch_unsettled(const struct pgusher_queue_batch *batch)
 {
+    size_t count = 0;
+
+    for (size_t i = 0; i < pgusher_queue_batch_count(batch); i++)
+        count += !batch->settled[i];
+    return count;
+}
+
+size_t queue_batch_settle_all(struct pgusher_queue_batch *batch, const redisReply *reply,
+                              struct pgusher_queue_acked *ret_acked)
+{
+    size_t unsettled = queue_batch_unsettled(batch);
+
     memset(batch->settled, true, pgusher_queue_batch_count(batch));
     if (ret_acked)
         *ret_acked = read_acked(reply);
+    return unsettled;
 }
 
 static int64_t delay_of(const struct pgusher_queue_batch *batch, size_t index, int64_t delay_ms)

@@ -65,6 +65,27 @@ def test_redis_forgets_everything(queue, redis_server, loss):
     assert queue.empty()
 
 
+def contents(client):
+    return {key: client.dump(key) for key in client.keys(f"{QUEUE}*")}
+
+
+def test_redis_forgets_an_ack(queue, redis_server):
+    """As a failover may: what it believes to be in hand is handled again, and not kept from others by a consumer that lives on."""
+    gate = queue.file("gate")
+    consumer = queue.consume(queue.handler(f"until [ -e {gate} ]; do sleep 0.02; done"), "--lease", "1 s")
+    queue.push("a")
+    queue.until(lambda: queue.runs())
+    replicated = contents(queue.client)
+    queue.file("gate", "")
+    queue.until_counted(acked=1)
+    for key, value in replicated.items():
+        queue.client.restore(key, 0, value, replace=True)
+    queue.push("a")  # changed meanwhile
+    queue.until(lambda: len(queue.runs()) >= 2, 20)
+    queue.until(queue.empty, 20)
+    consumer.stop()
+
+
 def test_redis_becomes_a_replica_for_a_while(queue, redis_server):
     """A failover, seen by who is still connected to the old primary: it waits, and loses nothing."""
     consumer = queue.consume(queue.handler())

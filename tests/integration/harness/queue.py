@@ -63,6 +63,9 @@ class Native:
     def nack(self, *items, delay_ms=600_000, reason="no"):
         return self._call("nack", self.token, *(word for item in items for word in (item, delay_ms, reason)))
 
+    def release_all(self):
+        return self._call("release", "*")
+
     def bury(self, *items, reason="hopeless"):
         return self.nack(*items, delay_ms=-1, reason=reason)
 
