@@ -19,10 +19,12 @@ OWNERSHIP = 1885828468  # first half of the advisory lock key; the second is num
 class Tool:
     """A script of tools/ in a process of its own, which ends on SIGTERM with a JSON text on stdout."""
 
+    folder = TOOLS
+
     def __init__(self, name, *arguments):
         self.name = name
         self._output, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        self.process = spawn([sys.executable, "-B", os.path.join(TOOLS, f"{name}.py"), *map(str, arguments)],
+        self.process = spawn([sys.executable, "-B", os.path.join(self.folder, f"{name}.py"), *map(str, arguments)],
                              self._output, errors=self._complaints)
 
     def text(self, file):
@@ -74,11 +76,12 @@ class Owners(threading.Thread):
                 connection.autocommit = True
                 cursor = connection.cursor()
                 cursor.execute(self.QUERY, (self.number,))
-                self.judge(dict(cursor.fetchall()), time.monotonic())
+                self.judge(cursor.fetchall(), time.monotonic())
             except psycopg2.Error:
                 connection = connection and connection.close()
 
-    def judge(self, owners, now):
+    def judge(self, rows, now):
+        owners = dict(rows)
         for partition in range(self.partitions):
             if partition in owners:
                 self._seen[partition] = now

@@ -72,13 +72,22 @@ class SentinelServers(Servers):
     def __init__(self, folder):
         ports = free_ports(6)
         self.nodes = [self.node(folder, ports[0])]
-        self.nodes += [self.node(folder, port, "--replicaof", f"{HOST} {ports[0]}") for port in ports[1:3]]
+        self.nodes += [self.node(folder, port) for port in ports[1:3]]
+        for node in self.nodes[1:]:  # not as an option: a server that is started again must not follow whom it followed once
+            node.client.replicaof(HOST, ports[0])
         self.sentinels = [Sentinel(os.path.join(folder, f"sentinel{port}"), port, ports[0]) for port in ports[3:]]
         self.parts = [*self.sentinels, *self.nodes]
         self.url = f"redis+sentinel://{self.addresses(ports[3:])}/{MASTER}"
         self.asked = [connect(f"redis://{HOST}:{port}") for port in ports[3:]]
         until(self.settled, 30, "the sentinels know each other and the replicas")
         self.client = connect(self.url)
+
+    def replica_again(self, server):
+        """A replica was killed, and comes back as one of the primary of now, which its sentinels had written into its configuration."""
+        usual = server.options
+        server.options = (*usual, "--replicaof", f"{HOST} {self.primary().port}")
+        self.started_again(server)
+        server.options = usual
 
     def settled(self):
         """Two replicas that follow, three sentinels that agree."""

@@ -45,6 +45,8 @@ class Outages:
 
 
 class Writer(threading.Thread):
+    HARMLESS = (psycopg2.errors.DeadlockDetected, psycopg2.errors.ForeignKeyViolation)  # the transaction is given up
+
     def __init__(self, conninfo, rate, events, seed, stopped, outages):
         super().__init__(daemon=True)
         self.conninfo, self.rate, self.events, self.stopped, self.outages = conninfo, rate, events, stopped, outages
@@ -141,7 +143,7 @@ class Writer(threading.Thread):
                 self.connection.rollback()
                 return 0
             self.connection.commit()
-        except (psycopg2.errors.DeadlockDetected, psycopg2.errors.ForeignKeyViolation):
+        except self.HARMLESS:
             self.connection.rollback()
             return 0
         self.latencies.append(time.monotonic() - began)
@@ -193,11 +195,15 @@ class Writer(threading.Thread):
 
 
 def main(conninfo, rate, connections, seed, events):
-    stopped = threading.Event()
+    count = int(connections)
+    run([(Writer, float(rate) / count, f"{seed}-{number}") for number in range(count)], conninfo, int(events))
+
+
+def run(crew, conninfo, events):
+    """Lets these writers (class, changes per second, seed) work until SIGTERM."""
+    stopped, outages = threading.Event(), Outages()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    count, outages = int(connections), Outages()
-    writers = [Writer(conninfo, float(rate) / count, int(events), f"{seed}-{number}", stopped, outages)
-               for number in range(count)]
+    writers = [kind(conninfo, rate, events, seed, stopped, outages) for kind, rate, seed in crew]
     began = time.monotonic()
     for writer in writers:
         writer.start()
@@ -211,4 +217,5 @@ def main(conninfo, rate, connections, seed, events):
                "failures": [writer.failure for writer in writers if writer.failure]}, sys.stdout)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
