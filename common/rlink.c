@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/redis_error.h"
 #include "common/redis_nodes.h"
@@ -18,11 +19,15 @@
 #include "common/script.h"
 #include "common/sigpipe.h"
 
+enum { LOOK_AGAIN_MS = 1000 };
+
 struct rlink {
     struct redis_url url;
     struct redis_url server; /* the one in use, or to be used next; empty: to be looked for */
     bool sent_there;         /* by MOVED, or to be with another rlink */
-    size_t first;            /* of a cluster's addresses to try */
+    size_t first;            /* of a cluster's addresses to try, or of the sentinels to ask next */
+    int64_t epoch;           /* of the failover by which the server became the primary */
+    int64_t looked_at_ms;    /* when the sentinels were asked last whether it still is */
     struct timeval timeout;
     redisContext *context; /* NULL while closed */
 };
@@ -208,7 +213,7 @@ static int open_somewhere(struct rlink *rlink, struct err *err)
     if (rlink->url.kind == REDIS_CLUSTER)
         return open_cluster(rlink, err);
     if (rlink->url.kind == REDIS_SENTINEL)
-        return rlink_open_primary(rlink, &rlink->url, err);
+        return rlink_open_primary(rlink, &rlink->url, &rlink->epoch, err);
     return rlink_open_server(rlink, &rlink->url, err);
 }
 
@@ -216,6 +221,7 @@ int rlink_open(struct rlink *rlink, struct err *err)
 {
     if (rlink->context)
         return 0;
+    rlink->looked_at_ms = clock_mono_ms();
     if (open_somewhere(rlink, err) == 0)
         return 0;
     rlink->sent_there = false;
@@ -260,6 +266,19 @@ static int send_encrypted(struct rlink *rlink, const char *data, size_t len, str
     err_set(err, ST_LOST, "the connection to Redis was lost: %s", rlink->context->errstr);
     rlink_close(rlink);
     return -1;
+}
+
+/* One sentinel at a time, the next one next time. */
+void rlink_leave_former_primary(struct rlink *rlink)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!rlink->context || rlink->url.kind != REDIS_SENTINEL || rlink->sent_there ||
+        now_ms - rlink->looked_at_ms < LOOK_AGAIN_MS)
+        return;
+    rlink->looked_at_ms = now_ms;
+    if (rlink_was_replaced(&rlink->url, rlink->first++ % rlink->url.naddresses, &rlink->server, rlink->epoch))
+        rlink_close(rlink);
 }
 
 int rlink_send(struct rlink *rlink, const char *command, size_t len, struct err *err)

@@ -40,6 +40,11 @@ void rlink_stay_with(struct rlink *rlink, const struct rlink *other);
 /* Whether both are open, and at the same server. */
 bool rlink_is_with(const struct rlink *rlink, const struct rlink *other);
 
+/* To be called before a command is sent. A primary that was stopped, or cut off, calls itself one for seconds
+ * when it is back, though another took over: the connection to it is closed as soon as a sentinel, asked once
+ * a second, says so. While none answers, it is used on. */
+void rlink_leave_former_primary(struct rlink *rlink);
+
 /* Sends `count` commands in the wire format as one pipeline and reads as many replies into ret_replies; the
  * caller frees each with freeReplyObject. An error reply is a reply. 0; or -1, and then there are no replies.
  */

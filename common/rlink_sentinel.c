@@ -119,7 +119,7 @@ static int open_named(struct rlink *rlink, const struct redis_url *url, const st
     return result;
 }
 
-int rlink_open_primary(struct rlink *rlink, const struct redis_url *url, struct err *err)
+int rlink_open_primary(struct rlink *rlink, const struct redis_url *url, int64_t *ret_epoch, struct err *err)
 {
     struct named *named = mem_zalloc(sizeof(*named) * url->naddresses);
     struct err why_not = ERR_NONE;
@@ -131,12 +131,28 @@ int rlink_open_primary(struct rlink *rlink, const struct redis_url *url, struct 
     qsort(named, count, sizeof(*named), compare);
     if (count)
         err_clear(&why_not);
-    for (size_t i = 0; result != 0 && i < count; i++)
+    for (size_t i = 0; result != 0 && i < count; i++) {
         result = open_named(rlink, url, &named[i], &why_not);
+        *ret_epoch = named[i].epoch;
+    }
     if (result != 0)
         err_copy(err, &why_not);
     for (size_t i = 0; i < count; i++)
         free(named[i].host);
     free(named);
     return result;
+}
+
+bool rlink_was_replaced(const struct redis_url *url, size_t i, const struct redis_url *server, int64_t epoch)
+{
+    struct err ignored = ERR_NONE;
+    struct named named;
+    bool replaced;
+
+    if (!ask(url, i, &named, &ignored))
+        return false;
+    replaced = named.epoch > epoch && (named.port != server->addresses[0].port ||
+                                       strcmp(named.host, server->addresses[0].host) != 0);
+    free(named.host);
+    return replaced;
 }

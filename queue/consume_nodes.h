@@ -32,8 +32,8 @@ struct question {
 struct nodes *nodes_new(struct redis_url *url); /* takes its content over; does not connect */
 void nodes_free(struct nodes *nodes);           /* NULL-safe */
 
-/* Behind sentinels, asks where this connection is from now on: a primary that was replaced may go on for seconds,
- * and whose queue is read on one must not be told what the documents are on the other. */
+/* Behind sentinels, asks where this connection is from now on: a primary that was replaced may go on for
+ * seconds, and whose queue is read on one must not be told what the documents are on the other. */
 void nodes_stay_with(struct nodes *nodes, const struct rlink *queue);
 
 /* Asks at most NODES_PIPELINE questions. 0; or -1 with err, and then some may have been answered. */

@@ -198,6 +198,7 @@ static redisReply *exchange(struct pgusher_queue *queue, const struct buf *comma
 {
     redisReply *reply = NULL;
 
+    rlink_leave_former_primary(queue->link);
     if (!rlink_is_open(queue->link))
         queue->introduced = false;
     if (rlink_exchange(queue->link, command->data, command->len, 1, &reply, &queue->err) != 0)

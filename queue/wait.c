@@ -28,10 +28,19 @@ static int learn_waiter_id(struct pgusher_queue *queue)
     return queue->err.status == ST_OK ? 0 : -1;
 }
 
+/* At the server where the queue is; while that is not known, where it is. */
+static bool is_waiter_open(const struct pgusher_queue *queue)
+{
+    return rlink_is_open(queue->waiter) &&
+           (queue->url.kind != REDIS_SENTINEL || !rlink_is_open(queue->link) ||
+            rlink_is_with(queue->waiter, queue->link));
+}
+
 static int open_waiter(struct pgusher_queue *queue)
 {
-    if (rlink_is_open(queue->waiter))
+    if (is_waiter_open(queue))
         return 0;
+    rlink_close(queue->waiter);
     rlink_stay_with(queue->waiter, queue->link);
     if (rlink_open(queue->waiter, &queue->err) != 0 || learn_waiter_id(queue) != 0) {
         rlink_close(queue->waiter);

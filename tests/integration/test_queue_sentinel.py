@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from harness import queue_library as lib
 from harness.queue import QUEUE, QueueBox, run_queue
 from harness.redis_sentinel import NAME, is_replica
 from harness.waiting import until
@@ -71,6 +72,22 @@ def test_documents_are_read_where_the_queue_is(watched, queue):
     queue.until(lambda: len(queue.runs()) == 2, 20)
     assert '"n":"new"' in queue.runs()[1][0], queue.runs()
     consumer.stop()
+
+
+def test_a_former_primary_is_left(watched, library):
+    """What a connection that outlived the failover does goes to the new primary, though the old one would take it."""
+    handle = lib.Handle(library, watched.url)
+    assert handle.push("before") == [lib.QUEUED]
+    old = watched.primary()
+    old.process.send_signal(signal.SIGSTOP)
+    watched.until_failed_over(old)
+    new = watched.primary()
+    port = watched.ports[watched.servers.index(new)]
+    until(lambda: all(sentinel.master()["port"] == port for sentinel in watched.sentinels), 20)
+    old.process.send_signal(signal.SIGCONT)
+    assert handle.push("after") == [lib.QUEUED]
+    assert b"after" in new.client.lrange(QUEUE, 0, -1)
+    handle.close()
 
 
 def test_it_is_told_what_is_wrong(watched, queue):
