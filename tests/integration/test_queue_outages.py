@@ -150,7 +150,7 @@ def test_many_dead_consumers(queue):
     for number in range(60):
         Native(queue.client, f"dead:{number}:x", lease_ms=1).reserve(1)
     consumer = queue.consume(queue.handler(), "--lease", "1 s")
-    queue.until_counted(acked=60, recovered=60, seconds=3)
+    queue.until_counted(acked=60, recovered=60, seconds=20)
     assert len(set(sum(queue.runs(), []))) == 60 and queue.client.zcard(f"{QUEUE}:consumers") == 1
     consumer.stop()
 
