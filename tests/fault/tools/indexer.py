@@ -17,7 +17,7 @@ from server import ERRORS, connect, follow, scan
 
 BATCH = 200
 OURS = (b"_v", b"_d")
-PATTERNS = ("event:*", "ticket:*")
+PATTERNS = ("event:*", "ticket:*", "happening:*")
 
 
 def contents(client, keys):
