@@ -78,7 +78,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -177,6 +177,9 @@ whole: deps all ## random schemas, views and statements, Redis compared field by
 fuzz: ## libFuzzer on all that reads foreign bytes (FUZZ_S=60 seconds for each, TARGET=redis_url selects, FUZZ_KEEP=1 keeps inputs)
 	@tests/deps.sh fuzz
 	@PGUSHER_BUILD=$(abspath $(B)) FUZZ_S=$(or $(FUZZ_S),60) TARGET='$(TARGET)' FUZZ_KEEP=$(FUZZ_KEEP) tests/fuzz/run.sh fuzz
+
+soak: deps all ## live traffic under random faults for SOAK_S seconds (60), everything compared in between (SEED=n: the same again)
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -B tests/soak/soak.py $(or $(SOAK_S),60) $(SEED)
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh

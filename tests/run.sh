@@ -6,13 +6,13 @@ export PGUSHER_BUILD=${PGUSHER_BUILD:-$PWD/build}
 
 passed=0 failed=0 skipped=0
 again=0 # failed at first and passed alone
-background="" models="" # leaders of process groups
+background="" models="" soak="" # leaders of process groups
 log=$(mktemp)
 finish() {
-    for leader in $background $models; do
+    for leader in $background $models $soak; do
         { kill -TERM -- "-$leader" && wait "$leader"; } 2>/dev/null
     done
-    rm -rf "$log" "$log.parts" "$log.models" "$log.cache"
+    rm -rf "$log" "$log".*
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -121,9 +121,27 @@ run_integration() {
     rm -r "$log.parts"
 }
 
+# A minute of it, and what the calms in it need, beside what else waits; `make soak` runs it for as long as it is told.
+start_soak() {
+    setsid nice bash -c 'pytest "$1" tests/soak' bash "$log.soak-cache" >"$log.soak" 2>&1 &
+    soak=$!
+}
+
+tally_soak() {
+    local status
+    echo "== soak"
+    wait $soak
+    status=$?
+    soak=
+    tee "$log" <"$log.soak"
+    tally_pytest $status "$log.soak-cache" tests/soak
+}
+
 run_unit
 start_models model queue_model fuzz
+start_soak
 run_integration
+tally_soak
 tally_models model queue_model fuzz
 run_pytest whole tests/whole
 run_pytest fault -m quick tests/fault
