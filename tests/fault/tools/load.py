@@ -45,6 +45,7 @@ class Outages:
 
 
 class Writer(threading.Thread):
+    SESSION = "SET deadlock_timeout = '20ms'; SET synchronous_commit = on"
     HARMLESS = (psycopg2.errors.DeadlockDetected, psycopg2.errors.ForeignKeyViolation)  # the transaction is given up
 
     def __init__(self, conninfo, rate, events, seed, stopped, outages):
@@ -157,7 +158,7 @@ class Writer(threading.Thread):
             try:
                 self.connection = psycopg2.connect(self.conninfo, application_name="load", connect_timeout=2)
                 self.cursor = self.connection.cursor()
-                self.cursor.execute("SET deadlock_timeout = '20ms'; SET synchronous_commit = on")
+                self.cursor.execute(self.SESSION)
                 self.connection.commit()
                 return
             except psycopg2.Error:

@@ -1,4 +1,5 @@
 """A private PostgreSQL cluster on a unix socket, and databases in it."""
+import contextlib
 import glob
 import itertools
 import os
@@ -117,7 +118,8 @@ class Cluster:
     def _signal_all(self, sign):
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
             for pid in [self.process.pid, *map(int, file.read().split())]:
-                os.kill(pid, sign)
+                with contextlib.suppress(ProcessLookupError):  # a session may end meanwhile
+                    os.kill(pid, sign)
 
     def remove(self):
         self.stop(signal.SIGQUIT)
