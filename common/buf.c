@@ -7,26 +7,39 @@
 
 #include "common/mem.h"
 
-static void reserve(struct buf *buf, size_t more)
+static bool reserve(struct buf *buf, size_t more)
 {
-    size_t need = buf->len + more + 1;
+    size_t need = buf->len + more + 1, capacity = buf->capacity ? buf->capacity : 64;
+    char *data;
 
-    if (need <= buf->capacity)
-        return;
-    if (buf->capacity == 0)
-        buf->capacity = 64;
-    while (buf->capacity < need)
-        buf->capacity *= 2;
-    buf->data = mem_resize(buf->data, buf->capacity);
+    if (buf->failed || need <= buf->capacity)
+        return !buf->failed;
+    while (capacity < need)
+        capacity *= 2;
+    data = mem_resize(buf->data, capacity);
+    buf->failed = !data;
+    if (!data)
+        return false;
+    buf->data = data;
+    buf->capacity = capacity;
+    return true;
 }
 
 void buf_add(struct buf *buf, const void *data, size_t len)
 {
-    reserve(buf, len);
+    if (!reserve(buf, len))
+        return;
     if (len)
         memcpy(buf->data + buf->len, data, len);
     buf->len += len;
     buf->data[buf->len] = '\0';
+}
+
+void buf_add_buf(struct buf *buf, const struct buf *other)
+{
+    if (other->len)
+        buf_add(buf, other->data, other->len);
+    buf->failed |= other->failed;
 }
 
 void buf_puts(struct buf *buf, const char *text)
@@ -47,7 +60,8 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_start(args, format);
     len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    reserve(buf, (size_t)len);
+    if (!reserve(buf, (size_t)len))
+        return;
     va_start(args, format);
     vsnprintf(buf->data + buf->len, (size_t)len + 1, format, args);
     va_end(args);
@@ -57,6 +71,7 @@ void buf_printf(struct buf *buf, const char *format, ...)
 void buf_clear(struct buf *buf)
 {
     buf->len = 0;
+    buf->failed = false;
     if (buf->data)
         buf->data[0] = '\0';
 }
@@ -64,19 +79,19 @@ void buf_clear(struct buf *buf)
 void buf_free(struct buf *buf)
 {
     free(buf->data);
-    buf->data = NULL;
-    buf->len = buf->capacity = 0;
+    *buf = (struct buf)BUF_NONE;
 }
 
 char *buf_take(struct buf *buf)
 {
     char *data;
 
-    reserve(buf, 0);
-    buf->data[buf->len] = '\0';
+    if (!reserve(buf, 0))
+        buf_free(buf);
+    else
+        buf->data[buf->len] = '\0';
     data = buf->data;
-    buf->data = NULL;
-    buf->len = buf->capacity = 0;
+    *buf = (struct buf)BUF_NONE;
     return data;
 }
 

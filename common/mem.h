@@ -1,10 +1,16 @@
-/* Allocation that aborts when memory is out, for the program's own small objects. What is sized by
- * foreign input must be capped by its caller first. */
+/* Allocation for the program's own small objects. What is sized by foreign input must be capped by its caller
+ * first.
+ *
+ * A program insists: when memory is out it says so and aborts, and "never NULL" below holds. A library may
+ * not end its host: where nobody insisted, NULL is returned, which libpgusher-queue and what it is made of
+ * (the Makefile lists it) must bear. */
 #ifndef PGUSHER_MEM_H
 #define PGUSHER_MEM_H
 
 #include <stdarg.h>
 #include <stddef.h>
+
+void mem_insist(void); /* once, at the beginning of main */
 
 void *mem_alloc(size_t size);                    /* never NULL */
 void *mem_zalloc(size_t size);                   /* zero-filled */

@@ -119,5 +119,5 @@ bool redis_read_address(const char *text, const char *same_host, char **ret_host
         return false;
     *ret_host = colon > text ? mem_strndup(text, (size_t)(colon - text)) : mem_strdup(same_host);
     *ret_port = port;
-    return true;
+    return *ret_host != NULL;
 }

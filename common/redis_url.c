@@ -46,50 +46,83 @@ void redis_url_free(struct redis_url *url)
     *url = (struct redis_url){0};
 }
 
-void redis_url_copy(struct redis_url *to, const struct redis_url *from)
+static bool copy_texts(struct redis_url *to, const struct redis_url *from)
 {
-    redis_url_free(to);
-    *to = *from;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        *text_of(to, i) = mem_strdup(*text_of(to, i));
-    to->addresses = mem_zalloc(sizeof(*to->addresses) * (from->naddresses + 1));
-    for (size_t i = 0; i < from->naddresses; i++)
-        to->addresses[i] =
-            (struct redis_address){mem_strdup(from->addresses[i].host), from->addresses[i].port};
+    bool whole = true;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = *text_of((struct redis_url *)from, i);
+
+        *text_of(to, i) = mem_strdup(text);
+        whole = whole && !text == !*text_of(to, i);
+    }
+    return whole;
 }
 
-static void replace(char **text, const char *other)
+static bool copy_addresses(struct redis_url *to, const struct redis_url *from)
+{
+    bool whole = true;
+
+    to->naddresses = 0;
+    to->addresses = mem_zalloc(sizeof(*to->addresses) * (from->naddresses + 1));
+    if (!to->addresses)
+        return false;
+    for (size_t i = 0; i < from->naddresses; i++) {
+        to->addresses[i] =
+            (struct redis_address){mem_strdup(from->addresses[i].host), from->addresses[i].port};
+        whole = whole && to->addresses[i].host;
+    }
+    to->naddresses = from->naddresses;
+    return whole;
+}
+
+bool redis_url_copy(struct redis_url *to, const struct redis_url *from)
+{
+    struct redis_url copy = *from;
+    bool texts_whole = copy_texts(&copy, from), whole = copy_addresses(&copy, from) && texts_whole;
+
+    redis_url_free(whole ? to : &copy);
+    if (whole)
+        *to = copy;
+    return whole;
+}
+
+static bool replace(char **text, const char *other)
 {
     char *copy = mem_strdup(other);
 
+    if (other && !copy)
+        return false;
     free(*text);
     *text = copy;
+    return true;
 }
 
-void redis_url_set_password(struct redis_url *url, const char *password)
+bool redis_url_set_password(struct redis_url *url, const char *password)
 {
-    if (password)
-        replace(&url->password, password);
+    return !password || replace(&url->password, password);
 }
 
-void redis_url_to_server(struct redis_url *to, const struct redis_url *from, const char *host, int port)
+/* `host` may be part of `to`. */
+bool redis_url_to_server(struct redis_url *to, const struct redis_url *from, const char *host, int port)
 {
-    char *copy = mem_strdup(host); /* `host` may be part of `to` */
+    struct redis_url server = *from;
+    struct redis_address address = {(char *)host, port};
 
-    redis_url_copy(to, from);
-    free_addresses(to);
-    to->kind = REDIS_SINGLE;
-    to->addresses = mem_zalloc(sizeof(*to->addresses));
-    to->addresses[0] = (struct redis_address){copy, port};
-    to->naddresses = 1;
+    server.kind = REDIS_SINGLE;
+    server.addresses = &address;
+    server.naddresses = 1;
+    return redis_url_copy(to, &server);
 }
 
-void redis_url_to_sentinel(struct redis_url *to, const struct redis_url *from, size_t i)
+bool redis_url_to_sentinel(struct redis_url *to, const struct redis_url *from, size_t i)
 {
-    redis_url_to_server(to, from, from->addresses[i].host, from->addresses[i].port);
-    replace(&to->user, from->sentinel_user);
-    replace(&to->password, from->sentinel_password);
-    to->db = 0;
+    struct redis_url sentinel = *from;
+
+    sentinel.user = from->sentinel_user;
+    sentinel.password = from->sentinel_password;
+    sentinel.db = 0;
+    return redis_url_to_server(to, &sentinel, from->addresses[i].host, from->addresses[i].port);
 }
 
 static void show_address(struct buf *out, const struct redis_address *address)

@@ -46,15 +46,16 @@ struct redis_url {
 /* 0, or -1 with err (ST_CONFIG) set. The caller frees with redis_url_free. */
 int redis_url_parse(const char *text, struct redis_url *ret_url, struct err *err);
 void redis_url_free(struct redis_url *url);
-/* What `to` held before is freed; zero-initialise it. */
-void redis_url_copy(struct redis_url *to, const struct redis_url *from);
-void redis_url_set_password(struct redis_url *url, const char *password); /* NULL: stays as it is */
+/* What `to` held before is freed; zero-initialise it. These four leave `to` as it is and give false when
+ * memory is out (mem.h). */
+bool redis_url_copy(struct redis_url *to, const struct redis_url *from);
+bool redis_url_set_password(struct redis_url *url, const char *password); /* NULL: stays as it is */
 /* The address without credentials, for messages; the caller frees. */
 char *redis_url_show(const struct redis_url *url);
 
 /* One server of those behind `from`, to talk to with the same credentials; or one of its sentinels, with
  * those for sentinels. What `to` held before is freed. */
-void redis_url_to_server(struct redis_url *to, const struct redis_url *from, const char *host, int port);
-void redis_url_to_sentinel(struct redis_url *to, const struct redis_url *from, size_t i);
+bool redis_url_to_server(struct redis_url *to, const struct redis_url *from, const char *host, int port);
+bool redis_url_to_sentinel(struct redis_url *to, const struct redis_url *from, size_t i);
 
 #endif

@@ -8,6 +8,12 @@
 
 enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, MAX_DB = 1 << 20 };
 
+static int refuse_memory(struct err *err)
+{
+    err_set_memory(err);
+    return -1;
+}
+
 static int refuse(struct err *err, const char *text)
 {
     err_set(err, ST_CONFIG, "%s", text);
@@ -24,12 +30,16 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes %XX; NULL when malformed or when it would hold a NUL. */
-static char *percent_decode(const char *text, size_t len)
+/* Decodes %XX; NULL when malformed or when it would hold a NUL, and then the caller sets err. */
+static char *percent_decode(const char *text, size_t len, struct err *err)
 {
     char *out = mem_alloc(len + 1);
     size_t n = 0;
 
+    if (!out) {
+        err_set_memory(err);
+        return NULL;
+    }
     for (size_t i = 0; i < len; i++) {
         if (text[i] != '%') {
             out[n++] = text[i];
@@ -77,9 +87,9 @@ static int parse_credentials(const char *text, size_t len, struct redis_url *url
     size_t user_len = colon ? (size_t)(colon - text) : len;
 
     if (user_len)
-        url->user = percent_decode(text, user_len);
+        url->user = percent_decode(text, user_len, err);
     if (colon)
-        url->password = percent_decode(colon + 1, len - user_len - 1);
+        url->password = percent_decode(colon + 1, len - user_len - 1, err);
     if ((user_len && !url->user) || (colon && !url->password))
         return refuse(err, "the user or password has a bad %XX escape");
     return 0;
@@ -108,7 +118,7 @@ static int parse_address(const char *text, struct redis_address *ret_address, st
     if (*port && (*port != ':' || parse_number(port + 1, 1, 65535, &ret_address->port) != 0))
         return refuse(err, "what follows the host is no port number from 1 to 65535");
     ret_address->host = mem_strndup(text, (size_t)(end - text));
-    return 0;
+    return ret_address->host ? 0 : refuse_memory(err);
 }
 
 static int parse_addresses(char *text, struct redis_url *url, struct err *err)
@@ -117,14 +127,19 @@ static int parse_addresses(char *text, struct redis_url *url, struct err *err)
     size_t capacity = 0;
 
     for (char *next = text; text; text = next) {
-        struct redis_address address = {NULL, port};
+        struct redis_address address = {NULL, port}, *grown;
 
         next = url->kind == REDIS_SINGLE ? NULL : strchr(text, ',');
         if (next)
             *next++ = '\0';
         if (parse_address(text, &address, err) != 0)
             return -1;
-        url->addresses = mem_grow(url->addresses, url->naddresses, &capacity, sizeof(*url->addresses));
+        grown = mem_grow(url->addresses, url->naddresses, &capacity, sizeof(*url->addresses));
+        if (!grown) {
+            free(address.host);
+            return refuse_memory(err);
+        }
+        url->addresses = grown;
         url->addresses[url->naddresses++] = address;
     }
     return 0;
@@ -143,7 +158,7 @@ static int parse_rest(const char *rest, struct redis_url *url, struct err *err)
     }
     if (strpbrk(rest, "&=")) /* maybe a password */
         return refuse(err, "behind the name of the master options begin with ?");
-    url->master = percent_decode(rest, strlen(rest));
+    url->master = percent_decode(rest, strlen(rest), err);
     if (!url->master)
         return refuse(err, "the name of the master has a bad %XX escape");
     if (!url->master[0])
@@ -195,7 +210,7 @@ static int parse_option(char *text, struct redis_url *url, struct err *err)
     }
     field = (char **)((char *)url + option->offset);
     free(*field);
-    *field = percent_decode(value, strlen(value));
+    *field = percent_decode(value, strlen(value), err);
     if (*field)
         return 0;
     err_set(err, ST_CONFIG, "the option \"%s\" has a bad %%XX escape", text);
@@ -236,6 +251,8 @@ static int parse_tcp(const char *rest, struct redis_url *url, struct err *err)
     if (at && parse_credentials(rest, (size_t)(at - rest), url, err) != 0)
         return -1;
     address = mem_strdup(at ? at + 1 : rest);
+    if (!address)
+        return refuse_memory(err);
     query = cut(address, '?');
     path = cut(address, '/');
     if (parse_addresses(address, url, err) == 0 && parse_rest(path ? path : "", url, err) == 0 &&
@@ -250,6 +267,8 @@ static int parse_unix(const char *rest, struct redis_url *url, struct err *err)
     const char *query = strchr(rest, '?');
 
     url->path = query ? mem_strndup(rest, (size_t)(query - rest)) : mem_strdup(rest);
+    if (!url->path)
+        return refuse_memory(err);
     if (url->path[0] != '/')
         return refuse(err, "unix:// needs an absolute path: unix:///run/redis/redis.sock");
     if (query && (strncmp(query, "?db=", 4) != 0 || parse_number(query + 4, 0, MAX_DB, &url->db) != 0))

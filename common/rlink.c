@@ -36,7 +36,12 @@ struct rlink *rlink_new(const struct redis_url *url, int timeout_ms)
 {
     struct rlink *rlink = mem_zalloc(sizeof(*rlink));
 
-    redis_url_copy(&rlink->url, url);
+    if (!rlink)
+        return NULL;
+    if (!redis_url_copy(&rlink->url, url)) {
+        free(rlink);
+        return NULL;
+    }
     rlink->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
     return rlink;
 }
@@ -84,8 +89,8 @@ void rlink_redirect(struct rlink *rlink, const char *address)
     rlink_close(rlink);
     if (!redis_read_address(address, in_use->naddresses ? in_use->addresses[0].host : "", &host, &port))
         return;
-    redis_url_to_server(&rlink->server, &rlink->url, host, port);
-    rlink->sent_there = true;
+    if (redis_url_to_server(&rlink->server, &rlink->url, host, port))
+        rlink->sent_there = true;
     free(host);
 }
 
@@ -93,8 +98,8 @@ void rlink_stay_with(struct rlink *rlink, const struct rlink *other)
 {
     if (rlink->context || !other->context || other->url.kind == REDIS_SINGLE)
         return;
-    redis_url_copy(&rlink->server, &other->server);
-    rlink->sent_there = true;
+    if (redis_url_copy(&rlink->server, &other->server))
+        rlink->sent_there = true;
 }
 
 bool rlink_is_with(const struct rlink *rlink, const struct rlink *other)
@@ -122,7 +127,7 @@ static void cannot_connect(const struct rlink *rlink, const char *why, struct er
 {
     char *shown = redis_url_show(&rlink->server);
 
-    err_set(err, ST_AGAIN, "cannot connect to Redis at %s: %s", shown, why);
+    err_set(err, ST_AGAIN, "cannot connect to Redis at %s: %s", shown ? shown : "its address", why);
     free(shown);
 }
 
@@ -174,8 +179,10 @@ static int greet(struct rlink *rlink, struct err *err)
 
 int rlink_open_server(struct rlink *rlink, const struct redis_url *server, struct err *err)
 {
-    if (server != &rlink->server)
-        redis_url_copy(&rlink->server, server);
+    if (server != &rlink->server && !redis_url_copy(&rlink->server, server)) {
+        err_set_memory(err);
+        return -1;
+    }
     if (connect_now(rlink, err) != 0)
         return -1;
     if (greet(rlink, err) == 0)
@@ -197,8 +204,10 @@ static int open_cluster(struct rlink *rlink, struct err *err)
     for (size_t i = 0; result != 0 && i < url->naddresses; i++) {
         const struct redis_address *address = &url->addresses[rlink->first++ % url->naddresses];
 
-        redis_url_to_server(&server, url, address->host, address->port);
-        result = rlink_open_server(rlink, &server, &why_not);
+        if (redis_url_to_server(&server, url, address->host, address->port))
+            result = rlink_open_server(rlink, &server, &why_not);
+        else
+            err_set_memory(&why_not);
     }
     if (result != 0)
         err_copy(err, &why_not);
@@ -281,13 +290,17 @@ void rlink_leave_former_primary(struct rlink *rlink)
         rlink_close(rlink);
 }
 
-int rlink_send(struct rlink *rlink, const char *command, size_t len, struct err *err)
+int rlink_send(struct rlink *rlink, const struct buf *command, struct err *err)
 {
+    if (command->failed) {
+        err_set_memory(err);
+        return -1;
+    }
     if (rlink_open(rlink, err) != 0)
         return -1;
     if (rlink->server.tls)
-        return send_encrypted(rlink, command, len, err);
-    return send_all(rlink, command, len, err);
+        return send_encrypted(rlink, command->data, command->len, err);
+    return send_all(rlink, command->data, command->len, err);
 }
 
 redisReply *rlink_receive(struct rlink *rlink, struct err *err)
@@ -307,10 +320,10 @@ redisReply *rlink_receive(struct rlink *rlink, struct err *err)
     return NULL;
 }
 
-int rlink_exchange(struct rlink *rlink, const char *commands, size_t len, size_t count,
-                   redisReply **ret_replies, struct err *err)
+int rlink_exchange(struct rlink *rlink, const struct buf *commands, size_t count, redisReply **ret_replies,
+                   struct err *err)
 {
-    if (rlink_send(rlink, commands, len, err) != 0)
+    if (rlink_send(rlink, commands, err) != 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         ret_replies[i] = rlink_receive(rlink, err);
@@ -330,7 +343,7 @@ redisReply *rlink_run(struct rlink *rlink, int argc, const char *const *argv, st
     int failed;
 
     resp_put_command(&command, argc, argv);
-    failed = rlink_exchange(rlink, command.data, command.len, 1, &reply, err);
+    failed = rlink_exchange(rlink, &command, 1, &reply, err);
     buf_free(&command);
     if (failed)
         return NULL;

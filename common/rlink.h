@@ -16,14 +16,16 @@
 
 #include <hiredis/hiredis.h>
 
+#include "common/buf.h"
 #include "common/redis_url.h"
 #include "common/status.h"
 
 struct rlink;
 
-struct rlink *rlink_new(const struct redis_url *url, int timeout_ms); /* copies the URL; does not connect */
-void rlink_free(struct rlink *rlink);                                 /* NULL-safe */
-int rlink_open(struct rlink *rlink, struct err *err);                 /* unless it is open */
+/* Copies the URL; does not connect. NULL when memory is out (mem.h). */
+struct rlink *rlink_new(const struct redis_url *url, int timeout_ms);
+void rlink_free(struct rlink *rlink);                 /* NULL-safe */
+int rlink_open(struct rlink *rlink, struct err *err); /* unless it is open */
 void rlink_close(struct rlink *rlink);
 bool rlink_is_open(const struct rlink *rlink);
 int rlink_fd(const struct rlink *rlink); /* -1 while closed */
@@ -45,17 +47,18 @@ bool rlink_is_with(const struct rlink *rlink, const struct rlink *other);
  * a second, says so. While none answers, it is used on. */
 void rlink_leave_former_primary(struct rlink *rlink);
 
-/* Sends `count` commands in the wire format as one pipeline and reads as many replies into ret_replies; the
- * caller frees each with freeReplyObject. An error reply is a reply. 0; or -1, and then there are no replies.
+/* Sends `count` commands in the wire format as one pipeline (ST_AGAIN if the buffer failed) and reads as many
+ * replies into ret_replies; the caller frees each with freeReplyObject. An error reply is a reply. 0; or -1,
+ * and then there are no replies.
  */
-int rlink_exchange(struct rlink *rlink, const char *commands, size_t len, size_t count,
-                   redisReply **ret_replies, struct err *err);
+int rlink_exchange(struct rlink *rlink, const struct buf *commands, size_t count, redisReply **ret_replies,
+                   struct err *err);
 /* One command of NUL-terminated words. NULL with err when it failed or Redis answered with an error. */
 redisReply *rlink_run(struct rlink *rlink, int argc, const char *const *argv, struct err *err);
 
 /* In two steps: the answer of a command that blocks in Redis is read when rlink_fd is readable, or waited
  * for. */
-int rlink_send(struct rlink *rlink, const char *command, size_t len, struct err *err);
+int rlink_send(struct rlink *rlink, const struct buf *command, struct err *err);
 redisReply *rlink_receive(struct rlink *rlink, struct err *err);
 
 #endif

@@ -33,7 +33,9 @@ static bool take_answers(const redisReply *all, const redisReply *address, const
 
     if (redis_read_master(address, &host, &port)) {
         *ret_named = (struct named){mem_strdup(host), port, redis_read_master_epoch(all)};
-        return true;
+        if (!ret_named->host)
+            err_set_memory(why);
+        return ret_named->host;
     }
     if (address->type == REDIS_REPLY_ERROR)
         err_set(why, redis_error_classify(address->str), "%s", address->str);
@@ -51,7 +53,7 @@ static bool ask_sentinel(struct rlink *sentinel, const char *master, struct name
 
     resp_put_command(&commands, 3, (const char *const[]){"SENTINEL", "MASTER", master});
     resp_put_command(&commands, 3, (const char *const[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master});
-    if (rlink_exchange(sentinel, commands.data, commands.len, 2, replies, why) == 0) {
+    if (rlink_exchange(sentinel, &commands, 2, replies, why) == 0) {
         answered = take_answers(replies[0], replies[1], master, ret_named, why);
         freeReplyObject(replies[0]);
         freeReplyObject(replies[1]);
@@ -68,15 +70,17 @@ static bool ask(const struct redis_url *url, size_t i, struct named *ret_named, 
 {
     struct redis_url address = {0};
     struct err why = ERR_NONE;
-    struct rlink *sentinel;
+    struct rlink *sentinel = NULL;
     bool answered;
     char *shown;
 
-    redis_url_to_sentinel(&address, url, i);
-    sentinel = rlink_new(&address, SENTINEL_TIMEOUT_MS);
-    answered = ask_sentinel(sentinel, url->master, ret_named, &why);
+    if (redis_url_to_sentinel(&address, url, i))
+        sentinel = rlink_new(&address, SENTINEL_TIMEOUT_MS);
+    if (!sentinel)
+        err_set_memory(&why);
+    answered = sentinel && ask_sentinel(sentinel, url->master, ret_named, &why);
     shown = redis_url_show(&address);
-    err_context(&why, "Sentinel at %s", shown);
+    err_context(&why, "Sentinel at %s", shown ? shown : "its address");
     note(err, &why);
     free(shown);
     rlink_free(sentinel);
@@ -111,7 +115,10 @@ static int open_named(struct rlink *rlink, const struct redis_url *url, const st
     struct redis_url server = {0};
     int result;
 
-    redis_url_to_server(&server, url, named->host, named->port);
+    if (!redis_url_to_server(&server, url, named->host, named->port)) {
+        err_set_memory(err);
+        return -1;
+    }
     result = rlink_open_server(rlink, &server, err);
     if (result == 0)
         result = check_role(rlink, err);
@@ -126,6 +133,10 @@ int rlink_open_primary(struct rlink *rlink, const struct redis_url *url, int64_t
     size_t count = 0;
     int result = -1;
 
+    if (!named) {
+        err_set_memory(err);
+        return -1;
+    }
     for (size_t i = 0; i < url->naddresses; i++)
         count += ask(url, i, &named[count], &why_not);
     qsort(named, count, sizeof(*named), compare);

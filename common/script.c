@@ -20,8 +20,15 @@ struct script_call *script_call_new(const struct script *script)
 {
     struct script_call *call = mem_zalloc(sizeof(*call));
 
-    call->script = script;
+    if (call)
+        call->script = script;
     return call;
+}
+
+void script_call_fail(struct script_call *call)
+{
+    if (call)
+        call->keys.failed = true;
 }
 
 void script_call_free(struct script_call *call)
@@ -46,6 +53,8 @@ void resp_put_bulk(struct buf *buf, const char *data, size_t len)
 
 void script_key(struct script_call *call, const char *key, size_t len)
 {
+    if (!call)
+        return;
     resp_put_bulk(&call->keys, key, len);
     if (call->nkeys++ == 0) {
         call->first_key = call->keys.len - len - 2;
@@ -61,6 +70,8 @@ const char *script_first_key(const struct script_call *call, size_t *ret_len)
 
 void script_arg(struct script_call *call, const char *arg, size_t len)
 {
+    if (!call)
+        return;
     call->nargs++;
     resp_put_bulk(&call->args, arg, len);
 }
@@ -74,14 +85,18 @@ void script_arg_int(struct script_call *call, int64_t arg)
 
 void script_keys_raw(struct script_call *call, const struct buf *keys, size_t count)
 {
+    if (!call)
+        return;
     call->nkeys += count;
-    buf_add(&call->keys, keys->data, keys->len);
+    buf_add_buf(&call->keys, keys);
 }
 
 void script_args_raw(struct script_call *call, const struct buf *args, size_t count)
 {
+    if (!call)
+        return;
     call->nargs += count;
-    buf_add(&call->args, args->data, args->len);
+    buf_add_buf(&call->args, args);
 }
 
 size_t script_call_bytes(const struct script_call *call)
@@ -98,15 +113,19 @@ void resp_put_command(struct buf *buf, int argc, const char *const *argv)
 
 void script_encode(const struct script_call *call, enum script_verb verb, struct buf *command)
 {
-    const char *script = verb == SCRIPT_EVAL ? call->script->text : call->script->sha1;
-    const char *word = verb == SCRIPT_EVAL ? "EVAL" : "EVALSHA";
+    const char *word = verb == SCRIPT_EVAL ? "EVAL" : "EVALSHA", *script;
     char nkeys[24];
 
+    if (!call) {
+        command->failed = true;
+        return;
+    }
+    script = verb == SCRIPT_EVAL ? call->script->text : call->script->sha1;
     snprintf(nkeys, sizeof(nkeys), "%zu", call->nkeys);
     buf_printf(command, "*%zu\r\n", 3 + call->nkeys + call->nargs);
     resp_put_bulk(command, word, strlen(word));
     resp_put_bulk(command, script, strlen(script));
     resp_put_bulk(command, nkeys, strlen(nkeys));
-    buf_add(command, call->keys.data, call->keys.len);
-    buf_add(command, call->args.data, call->args.len);
+    buf_add_buf(command, &call->keys);
+    buf_add_buf(command, &call->args);
 }

@@ -16,7 +16,10 @@ struct script {
 
 struct script_call;
 
+/* Where memory may run out (mem.h) a call may be NULL or lack something: all here bear that, and what
+ * script_encode makes of it has failed. */
 struct script_call *script_call_new(const struct script *script);
+void script_call_fail(struct script_call *call); /* a word of it could not be had */
 void script_call_free(struct script_call *call); /* NULL-safe */
 void script_key(struct script_call *call, const char *key, size_t len);
 void script_arg(struct script_call *call, const char *arg, size_t len);

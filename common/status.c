@@ -30,6 +30,11 @@ void err_set(struct err *err, enum status status, const char *format, ...)
     cut_to_utf8(err);
 }
 
+void err_set_memory(struct err *err)
+{
+    err_set(err, ST_AGAIN, "out of memory");
+}
+
 void err_copy(struct err *err, const struct err *from)
 {
     if (err->status == ST_OK)

@@ -131,7 +131,7 @@ static int ask_node(struct node *node, struct question *questions, size_t count,
         if (is_for(&questions[i], node))
             put_question(&commands, &questions[i], &ncommands);
     if (ncommands)
-        failed = rlink_exchange(node->link, commands.data, commands.len, ncommands, replies, err);
+        failed = rlink_exchange(node->link, &commands, ncommands, replies, err);
     if (ncommands && !failed)
         take_replies(questions, count, node, replies);
     buf_free(&commands);

@@ -123,10 +123,12 @@ static int read_dates(struct pgusher_queue *queue, struct dates *dates)
 
         dates->front = (seq ? strtoll(seq, NULL, 10) : 0) - length->integer + 1;
         dates->clock = mem_strdup(clock ? clock : "");
+        if (!dates->clock)
+            handle_out_of_memory(queue);
     }
     freeReplyObject(stored);
     freeReplyObject(length);
-    return length ? 0 : -1;
+    return dates->clock ? 0 : -1;
 }
 
 static int64_t date_of(const struct dates *dates, int64_t place)

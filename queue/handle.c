@@ -41,21 +41,28 @@ static int check_options(const struct pgusher_queue_options *options, struct err
     return err->status == ST_OK ? 0 : -1;
 }
 
+/* Takes the address over; NULL when memory is out, and then it does not. */
 static struct pgusher_queue *handle_new(const struct pgusher_queue_options *options,
                                         const struct redis_url *url)
 {
     struct pgusher_queue *queue = mem_zalloc(sizeof(*queue));
+    bool named;
 
-    queue->url = *url;
-    queue_keys_init(&queue->keys, options->queue);
+    if (!queue)
+        return NULL;
+    named = queue_keys_init(&queue->keys, options->queue);
     queue->consumer = consumer_name(options->consumer);
     queue->lease_ms = options->lease_ms ? options->lease_ms : DEFAULT_LEASE_MS;
     queue->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     queue->settings = (struct queue_settings){options->max_failures, options->max_crashes,
                                               options->plain_timeout_ms, options->coalesce};
-    redis_url_set_password(&queue->url, options->password);
-    queue->link = rlink_new(&queue->url, queue->timeout_ms);
-    queue->waiter = rlink_new(&queue->url, queue->timeout_ms);
+    queue->link = rlink_new(url, queue->timeout_ms);
+    queue->waiter = rlink_new(url, queue->timeout_ms);
+    if (!named || !queue->consumer || !queue->link || !queue->waiter) {
+        pgusher_queue_close(queue);
+        return NULL;
+    }
+    queue->url = *url;
     queue->due_ms = -1;
     snprintf(queue->last_token, sizeof(queue->last_token), "0");
     return queue;
@@ -72,11 +79,18 @@ struct pgusher_queue *pgusher_queue_new(const struct pgusher_queue_options *opti
                                         size_t error_size)
 {
     struct err err = ERR_NONE;
+    struct pgusher_queue *queue = NULL;
     struct redis_url url;
 
     if (check_options(options, &err) != 0 || redis_url_parse(options->redis, &url, &err) != 0)
         return fail(&err, error, error_size);
-    return handle_new(options, &url);
+    if (redis_url_set_password(&url, options->password))
+        queue = handle_new(options, &url);
+    if (queue)
+        return queue;
+    redis_url_free(&url);
+    err_set_memory(&err);
+    return fail(&err, error, error_size);
 }
 
 struct pgusher_queue *pgusher_queue_open(const struct pgusher_queue_options *options, char *error,
@@ -162,14 +176,19 @@ void handle_begin(struct pgusher_queue *queue)
 
 int handle_refuse(struct pgusher_queue *queue, const char *format, ...)
 {
+    char text[sizeof(queue->err.text)];
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = mem_vprintf(format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     err_set(&queue->err, ST_REFUSED, "%s", text);
-    free(text);
+    return -1;
+}
+
+int handle_out_of_memory(struct pgusher_queue *queue)
+{
+    err_set_memory(&queue->err);
     return -1;
 }
 
@@ -201,7 +220,7 @@ static redisReply *exchange(struct pgusher_queue *queue, const struct buf *comma
     rlink_leave_former_primary(queue->link);
     if (!rlink_is_open(queue->link))
         queue->introduced = false;
-    if (rlink_exchange(queue->link, command->data, command->len, 1, &reply, &queue->err) != 0)
+    if (rlink_exchange(queue->link, command, 1, &reply, &queue->err) != 0)
         return NULL;
     return reply;
 }

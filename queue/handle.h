@@ -59,6 +59,7 @@ redisReply *handle_raw(struct pgusher_queue *queue, const struct buf *command); 
 int handle_check_types(struct pgusher_queue *queue);
 /* Begins a public function: forgets the last error. */
 void handle_begin(struct pgusher_queue *queue);
+int handle_out_of_memory(struct pgusher_queue *queue); /* -1 */
 int handle_refuse(struct pgusher_queue *queue, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sees to it, once per connection, that the settings of the options stand in the queue's meta. */
 int handle_introduce(struct pgusher_queue *queue);

@@ -12,10 +12,15 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_LATER] = ":later", [KEY_PLAIN] = "-processing",  [KEY_SEEN] = ":seen",
 };
 
-void queue_keys_init(struct queue_keys *keys, const char *queue)
+bool queue_keys_init(struct queue_keys *keys, const char *queue)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++)
+    bool whole = true;
+
+    for (size_t i = 0; i < KEY_COUNT; i++) {
         keys->name[i] = mem_printf("%s%s", queue, suffixes[i]);
+        whole = whole && keys->name[i];
+    }
+    return whole;
 }
 
 void queue_keys_free(struct queue_keys *keys)
@@ -47,7 +52,10 @@ void queue_call_processing_key(struct script_call *call, const struct queue_keys
 {
     char *key = queue_processing_key(keys, consumer);
 
-    script_key(call, key, strlen(key));
+    if (key)
+        script_key(call, key, strlen(key));
+    else
+        script_call_fail(call);
     free(key);
 }
 

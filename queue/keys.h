@@ -33,7 +33,7 @@ struct queue_keys {
     char *name[KEY_COUNT];
 };
 
-void queue_keys_init(struct queue_keys *keys, const char *queue);
+bool queue_keys_init(struct queue_keys *keys, const char *queue); /* false: memory is out (mem.h) */
 void queue_keys_free(struct queue_keys *keys);
 /* The list of what one consumer holds; the caller frees. */
 char *queue_processing_key(const struct queue_keys *keys, const char *consumer);

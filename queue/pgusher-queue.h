@@ -27,7 +27,8 @@
  *
  * Errors: functions return -1 (or NULL), pgusher_queue_status says what may be done about it and
  * pgusher_queue_error why. The library writes nothing to stdout or stderr, installs no signal handler, and
- * starts no thread. It aborts the program when memory is exhausted.
+ * starts no thread. A call that lacks memory fails as any other and may be repeated (AGAIN, LOST); only
+ * hiredis before 1.0 aborts the program where it cannot allocate itself.
  */
 #ifndef PGUSHER_QUEUE_H
 #define PGUSHER_QUEUE_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/problems.h"
 #include "common/version.h"
 #include "queue/consume.h"
@@ -360,6 +361,7 @@ int main(int argc, char **argv)
     struct tool tool;
     enum exit_code code;
 
+    mem_insist();
     log_init("pgusher-queue");
     code = tool_options_parse(argc, argv, &tool) == 0
                ? run(&tool)

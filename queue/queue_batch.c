@@ -7,9 +7,14 @@
 struct pgusher_queue_batch *queue_batch_new(redisReply *reply)
 {
     struct pgusher_queue_batch *batch = mem_alloc(sizeof(*batch));
+    bool *settled = mem_zalloc(sizeof(*settled) * (reply->element[RESERVED_ITEMS]->elements + 1));
 
-    batch->reply = reply;
-    batch->settled = mem_zalloc(sizeof(bool) * (reply->element[RESERVED_ITEMS]->elements + 1));
+    if (!batch || !settled) {
+        free(batch);
+        free(settled);
+        return NULL;
+    }
+    *batch = (struct pgusher_queue_batch){reply, settled};
     return batch;
 }
 

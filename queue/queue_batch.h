@@ -26,7 +26,7 @@ struct pgusher_queue_batch {
     bool *settled;
 };
 
-/* Takes the reply over. */
+/* Takes the reply over; NULL when memory is out, and then it does not. */
 struct pgusher_queue_batch *queue_batch_new(redisReply *reply);
 /* Adds to the call the token, and the items that are not settled. */
 void queue_batch_add_unsettled(struct script_call *call, const struct pgusher_queue_batch *batch);

@@ -101,28 +101,33 @@ int pgusher_queue_recover(struct pgusher_queue *queue)
     return plain < 0 ? -1 : (int)(total + plain);
 }
 
+static redisReply *sweep_from(struct pgusher_queue *queue, const char *cursor, bool remove)
+{
+    struct script_call *call = queue_call_new(&queue->keys, &script_sweep);
+    redisReply *reply;
+
+    script_arg(call, cursor, strlen(cursor));
+    script_arg(call, remove ? "1" : "0", 1);
+    reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, 2);
+    return handle_expect(queue, reply, reply && reply->element[0]->str);
+}
+
 int64_t handle_sweep(struct pgusher_queue *queue, bool remove)
 {
-    char *cursor = mem_strdup("0");
+    redisReply *reply = sweep_from(queue, "0", remove);
     int64_t total = 0;
 
-    do {
-        struct script_call *call = queue_call_new(&queue->keys, &script_sweep);
-        redisReply *reply;
+    while (reply) {
+        redisReply *last = reply;
+        bool whole = strcmp(last->element[0]->str, "0") == 0;
 
-        script_arg(call, cursor, strlen(cursor));
-        script_arg(call, remove ? "1" : "0", 1);
-        free(cursor);
-        reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, 2);
-        reply = handle_expect(queue, reply, reply && reply->element[0]->str);
-        if (!reply)
-            return -1;
-        cursor = mem_strdup(reply->element[0]->str);
-        total += reply->element[1]->integer;
-        freeReplyObject(reply);
-    } while (strcmp(cursor, "0") != 0);
-    free(cursor);
-    return total;
+        total += last->element[1]->integer;
+        reply = whole ? NULL : sweep_from(queue, last->element[0]->str, remove);
+        freeReplyObject(last);
+        if (whole)
+            return total;
+    }
+    return -1;
 }
 
 /* ---- replay and removal ---- */
@@ -175,6 +180,11 @@ static struct script_call *call_with_all_lists(struct pgusher_queue *queue, cons
     if (!consumers)
         return NULL;
     call = queue_call_new(&queue->keys, script);
+    if (!call) {
+        freeReplyObject(consumers);
+        handle_out_of_memory(queue);
+        return NULL;
+    }
     queue_call_key(call, &queue->keys, KEY_PLAIN);
     queue_call_key(call, &queue->keys, KEY_SEEN);
     for (size_t i = 0; i < consumers->elements; i++)
@@ -258,6 +268,10 @@ int64_t pgusher_queue_replay_all(struct pgusher_queue *queue)
     if (!dead)
         return -1;
     items = mem_alloc(sizeof(*items) * (dead->elements + 1));
+    if (!items) {
+        freeReplyObject(dead);
+        return handle_out_of_memory(queue);
+    }
     for (size_t i = 0; i < dead->elements; i++)
         items[i] = (struct pgusher_queue_item){dead->element[i]->str, (size_t)dead->element[i]->len};
     replayed = pgusher_queue_replay(queue, items, dead->elements, NULL);

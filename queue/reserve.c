@@ -79,6 +79,23 @@ static int64_t keep_up(struct pgusher_queue *queue, const redisReply *reply)
     return recovered > 0 ? recovered : 0;
 }
 
+/* Without memory for a batch the answer is as good as lost: the next reserve, which names the token of the
+ * last that was taken, gets the items again. */
+static int take_items(struct pgusher_queue *queue, redisReply *reply, struct pgusher_queue_batch **ret_batch)
+{
+    struct pgusher_queue_batch *batch = queue_batch_new(reply);
+
+    if (!batch) {
+        freeReplyObject(reply);
+        err_set(&queue->err, ST_LOST, "out of memory");
+        return -1;
+    }
+    snprintf(queue->last_token, sizeof(queue->last_token), "%s", reply->element[RESERVED_TOKEN]->str);
+    queue->unsettled += pgusher_queue_batch_count(batch);
+    *ret_batch = batch;
+    return (int)pgusher_queue_batch_count(batch);
+}
+
 /* Takes the reply over. How many came back to the queue is told so that an empty-handed caller looks again.
  */
 static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
@@ -96,14 +113,10 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
     queue->paused = reply->element[RESERVED_PAUSED]->integer != 0;
     *ret_recovered = keep_up(queue, reply);
     count = reply->element[RESERVED_ITEMS]->elements;
-    if (count) {
-        snprintf(queue->last_token, sizeof(queue->last_token), "%s", reply->element[RESERVED_TOKEN]->str);
-        *ret_batch = queue_batch_new(reply);
-        queue->unsettled += count;
-    } else {
-        freeReplyObject(reply);
-    }
-    return (int)count;
+    if (count)
+        return take_items(queue, reply, ret_batch);
+    freeReplyObject(reply);
+    return 0;
 }
 
 static int reserve_now(struct pgusher_queue *queue, size_t max, struct pgusher_queue_batch **ret_batch,

@@ -32,7 +32,7 @@ bool queue_settings_put(const struct queue_settings *settings, const char *meta_
         buf_printf(command, "*%zu\r\n", 2 + 2 * count);
         resp_put_bulk(command, "HSET", 4);
         resp_put_bulk(command, meta_key, strlen(meta_key));
-        buf_add(command, words.data, words.len);
+        buf_add_buf(command, &words);
     }
     buf_free(&words);
     return count > 0;

@@ -25,6 +25,8 @@ static int choose(struct pgusher_queue *queue, const struct pgusher_queue_batch 
         count = total;
     chosen->index = mem_alloc(sizeof(size_t) * (count + 1));
     chosen->count = 0;
+    if (!chosen->index)
+        return handle_out_of_memory(queue);
     for (size_t i = 0; i < count; i++) {
         size_t index = indexes ? indexes[i] : i;
 

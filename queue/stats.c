@@ -33,6 +33,7 @@ static int name_key(struct pgusher_queue *queue)
 int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats *ret_stats)
 {
     redisReply *consumers, *reply;
+    int result;
 
     handle_begin(queue);
     consumers = handle_consumers(queue);
@@ -42,7 +43,7 @@ int pgusher_queue_stats(struct pgusher_queue *queue, struct pgusher_queue_stats 
     freeReplyObject(consumers);
     if (!reply)
         return -1;
-    stats_read(reply, ret_stats);
+    result = stats_read(reply, ret_stats);
     freeReplyObject(reply);
-    return 0;
+    return result == 0 ? 0 : handle_out_of_memory(queue);
 }

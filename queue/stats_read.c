@@ -52,21 +52,27 @@ static void read_meta(const redisReply *meta, struct pgusher_queue_stats *stats)
     stats->replayed = (uint64_t)meta_number(meta, "replayed", 0);
 }
 
-static void read_consumers(const redisReply *consumers, struct pgusher_queue_stats *stats)
+static bool read_consumers(const redisReply *consumers, struct pgusher_queue_stats *stats)
 {
+    bool whole = true;
+
     stats->consumers = mem_zalloc(sizeof(*stats->consumers) * (consumers->elements + 1));
+    if (!stats->consumers)
+        return false;
     stats->nconsumers = consumers->elements;
     for (size_t i = 0; i < consumers->elements; i++) {
         const redisReply *row = consumers->element[i];
 
         stats->consumers[i].name = mem_strdup(row->element[0]->str);
+        whole = whole && stats->consumers[i].name;
         stats->consumers[i].lease_left_ms = row->element[1]->integer;
         stats->consumers[i].held = (size_t)row->element[2]->integer;
         stats->consumers[i].oldest_ms = row->element[3]->integer;
     }
+    return whole;
 }
 
-static void read_parts(redisReply *const *part, struct pgusher_queue_stats *stats)
+static bool read_parts(redisReply *const *part, struct pgusher_queue_stats *stats)
 {
     *stats = (struct pgusher_queue_stats){
         .now_ms = part[STATS_NOW]->integer,
@@ -83,7 +89,7 @@ static void read_parts(redisReply *const *part, struct pgusher_queue_stats *stat
         .oldest_later_ms = part[STATS_OLDEST_LATER]->integer,
     };
     read_meta(part[STATS_META], stats);
-    read_consumers(part[STATS_CONSUMERS], stats);
+    return read_consumers(part[STATS_CONSUMERS], stats);
 }
 
 struct script_call *stats_call_new(const struct queue_keys *keys, const struct redisReply *consumers)
@@ -116,9 +122,15 @@ bool stats_is_reply(const struct redisReply *reply)
 
 int stats_read(const struct redisReply *reply, struct pgusher_queue_stats *ret_stats)
 {
+    struct pgusher_queue_stats stats;
+
     if (!stats_is_reply(reply))
         return -1;
-    read_parts(reply->element, ret_stats);
+    if (!read_parts(reply->element, &stats)) {
+        pgusher_queue_stats_free(&stats);
+        return -1;
+    }
+    *ret_stats = stats;
     return 0;
 }
 

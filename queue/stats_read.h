@@ -13,7 +13,7 @@ struct redisReply; /* of hiredis */
 /* consumers: an array of their names; NULL: none. */
 struct script_call *stats_call_new(const struct queue_keys *keys, const struct redisReply *consumers);
 bool stats_is_reply(const struct redisReply *reply); /* false for NULL */
-/* 0; -1: that is no such reply. The caller frees with pgusher_queue_stats_free. */
+/* 0; -1: that is no such reply, or memory is out (mem.h). The caller frees with pgusher_queue_stats_free. */
 int stats_read(const struct redisReply *reply, struct pgusher_queue_stats *ret_stats);
 
 /* An array whose elements are all strings (or, if allowed, nothing). */

@@ -62,7 +62,7 @@ static int ask_for_marks(struct rlink *rlink, redisReply *const *keys, size_t co
     for (size_t i = 0; i < count; i++)
         resp_put_command(&commands, 5,
                          (const char *const[]){"HMGET", keys[i]->str, "seq", "token", "run_id"});
-    result = rlink_exchange(rlink, commands.data, commands.len, count, ret_replies, err);
+    result = rlink_exchange(rlink, &commands, count, ret_replies, err);
     buf_free(&commands);
     return result;
 }

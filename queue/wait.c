@@ -57,13 +57,15 @@ static int send_move(struct pgusher_queue *queue, int64_t wait_ms, const struct 
     char seconds[32];
     int failed;
 
+    if (!list)
+        return handle_out_of_memory(queue);
     snprintf(seconds, sizeof(seconds), "%.3f", (double)wait_ms / 1000);
     resp_put_command(
         &command, 6,
         (const char *const[]){"BLMOVE", queue->keys.name[KEY_WAITING], list, "RIGHT", "LEFT", seconds});
     if (then)
-        buf_add(&command, then->data, then->len);
-    failed = rlink_send(queue->waiter, command.data, command.len, &queue->err);
+        buf_add_buf(&command, then);
+    failed = rlink_send(queue->waiter, &command, &queue->err);
     buf_free(&command);
     free(list);
     return failed;

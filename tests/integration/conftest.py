@@ -12,6 +12,7 @@ import pytest  # noqa: E402
 from harness import queue_library, redis_cluster, ticketing  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.changelog import Log, Reader  # noqa: E402
+from harness.inject import Inject  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
 from harness.programs import SANITIZED  # noqa: E402
 from harness.queue import Native, QueueBox  # noqa: E402
@@ -165,6 +166,13 @@ def opened(queue, library):
 @pytest.fixture
 def handle(opened):
     return opened()
+
+
+@pytest.fixture(scope="session")
+def inject(workspace):
+    folder = os.path.join(workspace, "inject")
+    os.mkdir(folder)
+    return Inject(folder)
 
 
 @pytest.fixture

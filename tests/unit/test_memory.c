@@ -93,11 +93,34 @@ START_TEST(mem_out_of_memory_ends_the_program)
     if (child == 0) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         close(STDERR_FILENO);
+        mem_insist();
         mem_alloc(too_much);
         _exit(0);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+END_TEST
+
+/* As the queue library needs it: nobody insists here. */
+START_TEST(mem_out_of_memory_is_told_where_nobody_insists)
+{
+    volatile size_t too_much = SIZE_MAX / 4;
+    struct buf buf = BUF_NONE, other = BUF_NONE;
+
+    ck_assert_ptr_null(mem_alloc(too_much));
+    ck_assert_ptr_null(mem_strndup("", too_much));
+    buf_puts(&buf, "a");
+    buf_add(&buf, "b", too_much);
+    ck_assert(buf.failed && strcmp(buf.data, "a") == 0);
+    buf_printf(&buf, "%s", "c");
+    buf_add_buf(&other, &buf);
+    ck_assert(other.failed && other.data && strcmp(other.data, "a") == 0);
+    ck_assert_ptr_null(buf_take(&other));
+    buf_clear(&buf);
+    buf_puts(&buf, "d");
+    ck_assert(!buf.failed && strcmp(buf.data, "d") == 0);
+    buf_free(&buf);
 }
 END_TEST
 
@@ -276,6 +299,7 @@ END_TEST
 
 UNIT_MAIN("memory", UNIT(mem_of_no_bytes_is_not_null), UNIT(mem_zalloc_is_zero), UNIT(mem_copies_text),
           UNIT(mem_grow_doubles), UNIT(mem_out_of_memory_ends_the_program),
-          UNIT(arena_pieces_are_aligned_and_apart), UNIT(arena_reset_begins_anew), UNIT(arena_edges),
-          UNIT(buf_begins_without_memory), UNIT(buf_is_always_terminated), UNIT(buf_holds_bytes),
-          UNIT(buf_grows), UNIT(buf_clear_keeps_the_memory), UNIT(buf_take_gives_away))
+          UNIT(mem_out_of_memory_is_told_where_nobody_insists), UNIT(arena_pieces_are_aligned_and_apart),
+          UNIT(arena_reset_begins_anew), UNIT(arena_edges), UNIT(buf_begins_without_memory),
+          UNIT(buf_is_always_terminated), UNIT(buf_holds_bytes), UNIT(buf_grows),
+          UNIT(buf_clear_keeps_the_memory), UNIT(buf_take_gives_away))
