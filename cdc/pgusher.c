@@ -9,7 +9,7 @@
 
 #include "cdc/tool.h"
 #include "common/log.h"
-#include "common/mem.h"
+#include "common/program.h"
 #include "common/problems.h"
 #include "common/version.h"
 #include "queue/tool_output.h"
@@ -251,8 +251,7 @@ int main(int argc, char **argv)
     struct tool tool = {.config_file = config_default_file()};
     enum exit_code code;
 
-    mem_insist();
-    log_init("pgusher");
+    program_begin("pgusher");
     log_set_level(LOG_LEVEL_WARN);
     code = run(&tool, argc, argv);
     output_end_errors(tool.json);

@@ -5,7 +5,7 @@
 #include "cdc/config.h"
 #include "cdc/worker.h"
 #include "common/log.h"
-#include "common/mem.h"
+#include "common/program.h"
 #include "common/version.h"
 
 static const char usage[] =
@@ -62,8 +62,7 @@ int main(int argc, char **argv)
     struct worker_options worker = {.config_file = config_default_file()};
     int option;
 
-    mem_insist();
-    log_init("pgusherd");
+    program_begin("pgusherd");
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         switch (option) {
         case 'c':

@@ -2,8 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/program.h"
 #include "common/problems.h"
 #include "common/version.h"
 #include "queue/consume.h"
@@ -361,8 +360,7 @@ int main(int argc, char **argv)
     struct tool tool;
     enum exit_code code;
 
-    mem_insist();
-    log_init("pgusher-queue");
+    program_begin("pgusher-queue");
     code = tool_options_parse(argc, argv, &tool) == 0
                ? run(&tool)
                : bad_usage(tool.nargs ? find_verb(tool.args[0]) : NULL);
