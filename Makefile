@@ -78,7 +78,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -180,6 +180,9 @@ fuzz: ## libFuzzer on all that reads foreign bytes (FUZZ_S=60 seconds for each, 
 
 soak: deps all ## live traffic under random faults for SOAK_S seconds (60), everything compared in between (SEED=n: the same again)
 	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -B tests/soak/soak.py $(or $(SOAK_S),60) $(SEED)
+
+inject: deps all ## allocations, reads and writes of every program and of the library fail, each of them (hours; INJECT=20 deals that many of each kind)
+	@INJECT=$(or $(INJECT),whole) PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/integration/test_inject_*.py
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh

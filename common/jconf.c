@@ -12,6 +12,11 @@
 
 enum { PATH_SHOWN = 180, NAME_SHOWN = 70, ARRAY_SHOWN = 200 }; /* bytes */
 
+void jconf_insist(void)
+{
+    json_set_alloc_funcs(mem_alloc, free);
+}
+
 json_t *jconf_load(const char *file, struct problems *problems)
 {
     json_error_t error;

@@ -15,6 +15,10 @@
 
 #include "common/problems.h"
 
+/* What jansson lacks memory for ends the program, as in mem.h: it would leave out parts of what it reads and
+ * writes, and few would notice. */
+void jconf_insist(void);
+
 struct jnode {
     json_t *value; /* NULL when absent */
     char path[256];

@@ -12,12 +12,18 @@ void mem_insist(void)
     insists = true;
 }
 
+void mem_exhausted(void)
+{
+    if (!insists)
+        return;
+    fputs("pgusher: out of memory\n", stderr);
+    abort();
+}
+
 static void *checked(void *ptr)
 {
-    if (!ptr && insists) {
-        fputs("pgusher: out of memory\n", stderr);
-        abort();
-    }
+    if (!ptr)
+        mem_exhausted();
     return ptr;
 }
 

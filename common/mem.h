@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-void mem_insist(void); /* once, at the beginning of main */
+void mem_insist(void);
+/* Ends a program that insists, when it was somebody else's allocation that failed. */
+void mem_exhausted(void);
 
 void *mem_alloc(size_t size);                    /* never NULL */
 void *mem_zalloc(size_t size);                   /* zero-filled */

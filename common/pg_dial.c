@@ -230,7 +230,8 @@ static void lane_connect(struct lane *lane)
         io_set(lane->io, PQsocket(lane->conn), false, true);
         return;
     }
-    if (!strstr(PQerrorMessage(lane->conn), "connection to server"))
+    if (!strstr(PQerrorMessage(lane->conn), "connection to server") &&
+        !pg_lacked_memory(PQerrorMessage(lane->conn)))
         lane->dial->unusable = true;
     lane_refused(lane);
 }

@@ -1,7 +1,6 @@
 #include "common/pg_error.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +56,11 @@ static const char *find_sqlstate(const char *message)
 
 /* What libpq itself says when the two sides' TLS settings do not go together. */
 static const char *const tls_words[] = {"certificate", "does not support SSL", "private key"};
+
+bool pg_lacked_memory(const char *message)
+{
+    return strstr(message, "out of memory") || strstr(message, "Memory allocation failure");
+}
 
 /* Whether what one server said is the operator's to mend. */
 static bool is_operators(const char *text, size_t len)

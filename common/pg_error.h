@@ -2,6 +2,8 @@
 #ifndef PGUSHER_PG_ERROR_H
 #define PGUSHER_PG_ERROR_H
 
+#include <stdbool.h>
+
 #include "common/status.h"
 
 enum status pg_classify(const char *sqlstate);
@@ -13,6 +15,8 @@ enum status pg_classify_result(const char *severity, const char *sqlstate);
  * message without code and location into err, classified by that code (none: ST_AGAIN). */
 void pg_connect_error(const char *verbose_message, struct err *err);
 
+/* Whether libpq gave up on a connection because of our own memory: it says so as of a wrong conninfo. */
+bool pg_lacked_memory(const char *message);
 /* libpq says the connection is gone: ST_LOST, its message on one line. */
 void pg_lost_error(const char *message, struct err *err);
 

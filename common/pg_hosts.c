@@ -41,7 +41,7 @@ static PGconn *start(const struct params *params)
     PGconn *conn = PQconnectStartParams(params->keywords, params->values, 1);
 
     if (!conn)
-        abort();
+        mem_exhausted();
     return conn;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/jconf.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -22,5 +23,6 @@ void program_begin(const char *name)
 {
     open_standard_files();
     mem_insist();
+    jconf_insist();
     log_init(name);
 }

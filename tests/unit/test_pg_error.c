@@ -50,6 +50,16 @@ START_TEST(sqlstates)
 }
 END_TEST
 
+START_TEST(memory_of_our_own_is_no_mistake_in_a_conninfo)
+{
+    ck_assert(pg_lacked_memory("out of memory\n"));
+    ck_assert(
+        pg_lacked_memory("could not translate Unix-domain socket path \"/run/.s.PGSQL.5432\" to address: "
+                         "Memory allocation failure\n"));
+    ck_assert(!pg_lacked_memory("invalid sslmode value: \"none\"\n"));
+}
+END_TEST
+
 START_TEST(connection_of_a_foreign_table)
 {
     ck_assert_int_eq(pg_classify_result("ERROR", "08001"), ST_CONFIG);
@@ -179,6 +189,7 @@ START_TEST(what_was_cut_may_show_data)
 }
 END_TEST
 
-UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT(connection_of_a_foreign_table),
-          UNIT_ROWS(connection_errors, connects), UNIT(long_connection_errors_are_cut),
-          UNIT(a_lost_connection), UNIT_ROWS(errors_for_the_log, logs), UNIT(what_was_cut_may_show_data))
+UNIT_MAIN("pg_error", UNIT_ROWS(sqlstates, states), UNIT(memory_of_our_own_is_no_mistake_in_a_conninfo),
+          UNIT(connection_of_a_foreign_table), UNIT_ROWS(connection_errors, connects),
+          UNIT(long_connection_errors_are_cut), UNIT(a_lost_connection), UNIT_ROWS(errors_for_the_log, logs),
+          UNIT(what_was_cut_may_show_data))

@@ -1,7 +1,7 @@
 """Programs to which failures are dealt: allocations that fail, reads and writes that are interrupted, cut short or refused.
 
 tests/inject/shim.c, preloaded, counts the calls of one object (the program itself, or a library it uses) and fails the one it is
-told to. `make check` tries some of them, `make inject` (INJECT=whole) each."""
+told to. `make check` tries some of them, `make inject` each (INJECT=whole; or a number: so many of each kind)."""
 import os
 import shutil
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from .processes import run
 from .programs import BUILD, ROOT, SANITIZED, SLOWER, path
 
 SOURCES = os.path.join(ROOT, "tests/inject")
-WHOLE = os.environ.get("INJECT") == "whole"
+INJECT = os.environ.get("INJECT", "")
+WHOLE = bool(INJECT)
 ABORTED = -6
 
 
@@ -72,6 +73,7 @@ def command(name, *arguments):
 
 def some(count, most):
     """Which of `count` calls fail: all, or in `make check` so many of them, evenly spread."""
-    if WHOLE or count <= most:
+    most = int(INJECT) if INJECT.isdigit() else count if WHOLE else most
+    if count <= most:
         return range(1, count + 1)
     return sorted({1 + step * (count - 1) // (most - 1) for step in range(most)})
