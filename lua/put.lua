@@ -19,6 +19,7 @@
 
 local tombstone_ttl = ARGV[1]
 --@include parts/time.lua
+--@include parts/buried.lua
 
 local DIGEST_FIRST, DIGEST_LAST, VERSION_HEAD = 18, 33, 39 -- in `packed`, from 1; the head is 128 + digits
 
@@ -34,6 +35,7 @@ end
 
 local function remove(i, packed)
   any_gone = true
+  buried(KEYS[count + i])
   local existed = call('DEL', KEYS[i])
   local told = call('SET', KEYS[count + i], version_of(packed), 'PX', tombstone_ttl, 'GET')
   return existed == 1 and 2 or told and 3 or 4
@@ -56,12 +58,8 @@ local function put(i, expire_at, packed, is_past)
   if stored.err then
     return stored
   end
-  local newest = stored[1] or any_gone and pcall('GET', KEYS[count + i])
-  if type(newest) == 'table' then
-    return newest
-  end
-  -- What is no number is no version of ours.
-  if newest and (tonumber(newest) or 0) > tonumber(version_of(packed)) then
+  local newest = tonumber(stored[1]) or any_gone and buried(KEYS[count + i])
+  if newest and newest > tonumber(version_of(packed)) then
     return -1
   end
   if is_past then

@@ -7,22 +7,22 @@
 --        was there, it went by itself, when its date passed, -1 stale (a newer version is there: nothing written), or
 --        the error that stands in the way of this document only
 -- Cost   O(fields) a document. Works above maxmemory, too: it makes room.
--- Never  removes a newer version, a hash without a version (it is not ours), or a key that is not a hash. The
+-- Never  removes a newer version, a hash without a number for a version (it is not ours), or a key that is no hash. The
 --        tombstone keeps a late, older put from bringing the document back.
+
+--@include parts/buried.lua
 
 local function remove(key, gone, version)
   local stored = redis.pcall('HGET', key, '_v')
   if type(stored) == 'table' then
     return stored
   end
-  if not stored and redis.call('EXISTS', key) == 1 then
+  local known, dead = tonumber(stored), buried(gone)
+  if not known and redis.call('EXISTS', key) == 1 then
     return 3 -- a hash, but none of ours
   end
-  local newest = stored or redis.pcall('GET', gone)
-  if type(newest) == 'table' then
-    return newest
-  end
-  if newest and (tonumber(newest) or 0) > tonumber(version) then
+  local newest = known or dead
+  if newest and newest > tonumber(version) then
     return -1
   end
   local existed = redis.call('DEL', key)

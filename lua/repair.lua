@@ -9,6 +9,8 @@
 -- Never  takes a valid version away: what is written next is still guarded by it. Never touches what is no hash when
 --        there is no row: it is none of ours.
 
+--@include parts/buried.lua
+
 local now = tonumber(ARGV[1])
 local has_row = ARGV[2] == '1'
 
@@ -17,7 +19,7 @@ local function is_valid(version)
   return number and number <= now
 end
 
-local gone = redis.call('GET', KEYS[2])
+local gone = buried(KEYS[2])
 if gone and not is_valid(gone) then
   redis.call('DEL', KEYS[2])
 end
