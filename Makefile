@@ -78,7 +78,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -182,7 +182,7 @@ soak: deps all ## live traffic under random faults for SOAK_S seconds (60), ever
 	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -B tests/soak/soak.py $(or $(SOAK_S),60) $(SEED)
 
 inject: deps all ## allocations, reads and writes of every program and of the library fail, each of them (hours; INJECT=20 deals that many of each kind)
-	@INJECT=$(or $(INJECT),whole) PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q tests/integration/test_inject_*.py
+	@INJECT=$(or $(INJECT),whole) PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -o faulthandler_timeout=0 tests/integration/test_inject_*.py
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
@@ -190,6 +190,12 @@ models: deps all unit ## the proofs of the gate and of the queue in full: all hi
 
 bench: deps all ## measure it against others (BENCH=queue; ROUNDS=1 is quick, LARGE=1 adds millions); writes tests/bench/RESULTS.md, docs/bench
 	@PGUSHER_BUILD=$(abspath $(B)) tests/bench/run.sh $(BENCH)
+
+coverage: ## which lines and branches the tests run, by folder, and the errors that none of them causes (half an hour; PARTS=unit is quick)
+	@tests/deps.sh coverage
+	@$(MAKE) --no-print-directory -s B=build/coverage CFLAGS='-O0 -g --coverage -fprofile-update=atomic -include tests/coverage/counted.h' \
+		LDFLAGS=--coverage all unit
+	@PGUSHER_BUILD=$(CURDIR)/build/coverage tests/coverage/run.sh $(PARTS)
 
 asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks are failures
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \

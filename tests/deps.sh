@@ -1,6 +1,9 @@
 #!/bin/sh
 # deps.sh [demo | system | fuzz]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
 # machine, with "fuzz" clang and its libFuzzer, and installs what is missing with apt (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
+# deps.sh [demo | system | coverage]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
+# machine, with "coverage" gcovr, and installs what is missing with apt
+# (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
 [ "${DEPS:-}" != skip ] || exit 0
@@ -67,6 +70,7 @@ if [ "${1:-}" != demo ]; then
     [ "${1:-}" != system ] || have systemd-nspawn || optional_apt="$optional_apt systemd-container"
     [ "${1:-}" != system ] || have debootstrap || optional_apt="$optional_apt debootstrap"
     [ "${1:-}" != fuzz ] || libfuzzer || optional_apt="$optional_apt clang $(clang_runtime)"
+    [ "${1:-}" != coverage ] || have gcovr || need gcovr gcovr gcovr
 fi
 
 [ -n "$missing_apt$optional_apt" ] || exit 0

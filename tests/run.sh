@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs all tests against $PGUSHER_BUILD (default: build) and ends with "N passed, M failed, K skipped".
+# run.sh [unit|models|integration|whole|fault|system]...: runs all tests, or these, against $PGUSHER_BUILD (default: build) and ends with
+# "N passed, M failed, K skipped".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export PGUSHER_BUILD=${PGUSHER_BUILD:-$PWD/build}
@@ -24,7 +25,7 @@ number_before() {
 
 run_unit() {
     for program in "$PGUSHER_BUILD"/tests/test_*; do
-        case $program in *.d) continue ;; esac
+        case ${program##*/} in *.*) continue ;; esac
         echo "== ${program##*/}"
         "$program" 2>&1 | tee "$log"
         status=${PIPESTATUS[0]}
@@ -121,6 +122,7 @@ run_integration() {
     rm -r "$log.parts"
 }
 
+<<<<<<< HEAD
 # A minute of it, and what the calms in it need, beside what else waits; `make soak` runs it for as long as it is told.
 start_soak() {
     setsid nice bash -c 'pytest "$1" tests/soak' bash "$log.soak-cache" >"$log.soak" 2>&1 &
@@ -146,6 +148,20 @@ tally_models model queue_model fuzz
 run_pytest whole tests/whole
 run_pytest fault -m quick tests/fault
 CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
+=======
+wanted() { # wanted PART
+    case " ${parts:-$1} " in *" $1 "*) ;; *) false ;; esac
+}
+
+parts=$*
+! wanted unit || run_unit
+! wanted models || start_models model queue_model
+! wanted integration || run_integration
+! wanted models || tally_models model queue_model
+! wanted whole || run_pytest whole tests/whole
+! wanted fault || run_pytest fault -m quick tests/fault
+! wanted system || CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
+>>>>>>> 9a3fbb4 (make coverage: which lines and branches the tests run, and the errors that none causes)
 [ "$again" = 0 ] || echo "$again of those that passed failed at first, beside others, and passed alone: look for \"once more, alone\" above"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -7,7 +7,7 @@ import pytest
 
 from harness import queue_library as lib
 from harness.processes import end, run, spawn
-from harness.programs import ROOT, SANITIZED, path
+from harness.programs import COUNTED, ROOT, SANITIZED, path
 from harness.queue import QUEUE
 
 
@@ -22,7 +22,7 @@ def declared():
         return set(re.findall(r"\b(pgusher_queue_\w+)\(", re.sub(r"typedef .*?;|/\*.*?\*/", "", file.read(), flags=re.S)))
 
 
-@pytest.mark.skipif(SANITIZED, reason="the sanitizers add symbols of their own")
+@pytest.mark.skipif(SANITIZED or COUNTED, reason="the sanitizers and gcov add symbols of their own")
 @pytest.mark.parametrize("argv", [("-D", "--defined-only", path("libpgusher-queue.so.0")),
                                   ("-g", "--defined-only", path("libpgusher-queue.a"))], ids=["so", "a"])
 def test_symbols(argv):
@@ -58,7 +58,7 @@ def pkg_config(installed, *argv):
     return done.stdout.decode().split()
 
 
-@pytest.mark.skipif(SANITIZED, reason="a program of its own would have to be sanitized, too")
+@pytest.mark.skipif(SANITIZED or COUNTED, reason="a program of its own would have to be built so, too")
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_a_c_program(queue, installed, static):
     """examples/consumer.c, built as its reader would."""
