@@ -23,10 +23,15 @@ QUEUE_PACKAGES := hiredis $(TLS_PACKAGES)
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
             -Wwrite-strings -Wvla -Wundef -fno-common
-HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
+# What this compiler does not know is left out. Sanitizers want the calls as they are written.
+supported = $(shell $(CC) -Werror -O2 $(1) -include stdio.h -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
+FORTIFY := $(or $(call supported,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDENING := -fstack-protector-strong $(foreach flag,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard,$(call supported,$(flag))) \
+             $(if $(SANITIZE),,$(FORTIFY)) -fPIC -fvisibility=hidden
 ALL_CFLAGS := -pthread -std=gnu11 -D_GNU_SOURCE -I. $(if $(TLS_PACKAGES),-DPGUSHER_TLS) $(if $(SYSTEMD),-DPGUSHER_SYSTEMD) $(WARNINGS) $(HARDENING) $(CFLAGS) \
               $(SANITIZE)
-ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE)
+HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
+ALL_LDFLAGS := -pie $(HARDENED_LINK) $(LDFLAGS) $(SANITIZE)
 VERSION := $(shell sed -n 's/.*PGUSHER_VERSION "\(.*\)"/\1/p' common/version.h)
 # Asked for late, so that `make deps` can run first on a bare machine. libev has no pkg-config file on Debian.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) libmicrohttpd)
@@ -94,7 +99,7 @@ $(B)/pgusher-queue: $(call objects,$(QUEUE_MAIN)) $(QUEUE_TOOL_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(QUEUE_LIBS)
 
 $(B)/$(LIBRARY).so.$(VERSION): $(QUEUE_LIBRARY_OBJECTS)
-	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs $(QUEUE_PACKAGES))
+	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 $(HARDENED_LINK) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs $(QUEUE_PACKAGES))
 
 $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so: $(B)/$(LIBRARY).so.$(VERSION)
 	ln -sf $(<F) $@
