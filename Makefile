@@ -83,7 +83,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage check-distros
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -188,6 +188,10 @@ soak: deps all ## live traffic under random faults for SOAK_S seconds (60), ever
 
 inject: deps all ## allocations, reads and writes of every program and of the library fail, each of them (hours; INJECT=20 deals that many of each kind)
 	@INJECT=$(or $(INJECT),whole) PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -o faulthandler_timeout=0 tests/integration/test_inject_*.py
+
+check-distros: ## make check in roots of other releases, with clang, with Valkey; prints a matrix (ROWS='debian-13 debian-sid'; WRITE=FILE; root; hours)
+	@tests/deps.sh system
+	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 tests/system/distros.py $(if $(WRITE),--write $(WRITE)) $(ROWS)
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh
