@@ -37,7 +37,8 @@ enum status redis_error_classify(const char *text)
         if (begins_with_word(text, words[i].word))
             return words[i].status;
     if (strncmp(text, "ERR unknown command", 19) == 0 || strncmp(text, "ERR DB index", 12) == 0 ||
-        strncmp(text, "ERR The user executing the script", 33) == 0 ||
+        strncmp(text, "ERR The user executing the script", 33) == 0 || /* Redis 7.0 */
+        strncmp(text, "ERR ACL failure in script", 25) == 0 ||         /* later ones, and Valkey */
         strncmp(text, "ERR Protocol error: unauthenticated", 35) ==
             0 || /* a long command without a password */
         strncmp(text, "ERR invalid DB", 14) == 0 ||

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from harness import ticketing
 from harness.box import projection
 from harness.waiting import stays
 
@@ -11,6 +12,18 @@ BROKEN = """CREATE OR REPLACE VIEW event_card AS
                    t.cheapest
             FROM event e JOIN venue v ON v.id = e.venue_id
             CROSS JOIN LATERAL (SELECT count(*) AS open, min(price) AS cheapest FROM ticket WHERE event_id = e.id AND NOT sold) t"""
+
+
+def test_a_user_who_may_not_write_is_no_fault_of_documents(tickets):
+    """None is put aside; it is said loudly, and done when it may be done. Each Redis has its own words for it inside a script."""
+    worker = tickets.ready(ticketing.projections())
+    tickets.redis.client.execute_command("ACL", "SETUSER", "default", "-restore")
+    tickets.db.sql("UPDATE event SET name = 'x'")
+    worker.says("level=error", "script")
+    stays(lambda: not tickets.quarantined(), 1)
+    tickets.redis.client.execute_command("ACL", "SETUSER", "default", "+restore")
+    tickets.until_has("event:9", name="x", seconds=30)
+    tickets.in_step()
 
 
 def test_three_of_many_fail_until_the_view_is_mended(market):

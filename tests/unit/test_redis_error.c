@@ -21,6 +21,8 @@ static const struct {
     {"NOAUTH Authentication required.", ST_CONFIG},
     {"WRONGPASS invalid username-password pair or user is disabled.", ST_CONFIG},
     {"NOPERM this user has no permissions to run the 'hset' command", ST_CONFIG},
+    {"ERR The user executing the script can't run this command or subcommand script: 0d84", ST_CONFIG},
+    {"ERR ACL failure in script: User default has no permissions to run the 'restore' command", ST_CONFIG},
     {"MISCONF Redis is configured to save RDB snapshots, but it can't persist on disk.", ST_CONFIG},
     {"ERR unknown command 'HSET', with args beginning with: 'a'", ST_CONFIG},
     {"ERR unknown command `HSET`", ST_CONFIG},
