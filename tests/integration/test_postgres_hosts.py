@@ -75,7 +75,7 @@ def test_a_bad_host_does_not_keep_from_the_next(tickets, kind, request):
     tickets.use(tickets.projections, postgres=behind(tickets, request.getfixturevalue(kind)))
     began = time.monotonic()
     tickets.install()
-    assert time.monotonic() - began < 3 * SLOWER
+    assert time.monotonic() - began < 8 * SLOWER
     tickets.pgusher("backfill").must(0)
     tickets.once()
     tickets.in_step()

@@ -1,5 +1,6 @@
 """pgusher status: what needs a person, with the command that mends it, and what does not."""
 import json
+import re
 
 import psycopg2
 import pytest
@@ -20,7 +21,7 @@ def reasons(box):
 def one_reason(box, *words):
     (reason,) = reasons(box)
     assert all(word in reason for word in words), reason
-    what, mend = reason.split(";")[0].split(",")[0], reason.split("; ")[-1]  # without ages
+    what, mend = re.split(";|,| since ", reason)[0], reason.split("; ")[-1]  # without ages
     box.pgusher("status").must(1, f"needs a person: {what}", f"; {mend}")
 
 

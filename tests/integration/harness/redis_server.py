@@ -4,6 +4,8 @@ import shutil
 import signal
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from .processes import end, spawn
 from .waiting import until
@@ -20,7 +22,8 @@ class RedisServer:
         os.mkdir(folder)
 
     def connect(self, **more):
-        return redis.Redis(unix_socket_path=self.socket, **more)
+        """It tells of each error; redis-py 6 would try three times before."""
+        return redis.Redis(unix_socket_path=self.socket, retry=Retry(NoBackoff(), 0), **more)
 
     @property
     def url(self):
