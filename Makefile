@@ -256,11 +256,8 @@ uninstall: ## what install put there
 	rm -f $(addprefix $(DESTDIR)$(SYSTEMDDIR)/,$(addprefix systemd/system/,$(UNITS)) sysusers.d/pgusher.conf tmpfiles.d/pgusher.conf)
 	for page in $(MANUAL); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
-lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, where they are
-	luacheck -q $(LUA_WHOLE)
-	shellcheck common/*.sh lua/*.sh tests/*.sh tests/*/*.sh examples/*/*.sh .ci/run systemd/debian/*.sh systemd/debian/*.p* systemd/*.bash-completion
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -I. \
-		'-Djson_array_foreach(a,i,v)=for(;;)' '-Djson_object_foreach(o,k,v)=for(;;)' common queue cdc examples
+lint: $(LUA_WHOLE) ## luacheck, shellcheck, cppcheck, clang-tidy, where they are (tests/deps.sh lint installs them)
+	@LUA='$(LUA_WHOLE)' FLAGS='$(filter -std% -D% -I%,$(filter-out -D_FORTIFY_SOURCE%,$(ALL_CFLAGS))) -Iqueue $(PKG_CFLAGS)' tests/lint.sh
 
 format: ## clang-format all C sources in place
 	clang-format -i $$(git ls-files '*.c' '*.h')

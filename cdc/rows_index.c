@@ -277,17 +277,14 @@ void rows_index_drop(struct rows_index *index)
 int rows_index_settle(struct rows_index *index, const struct plan_projection *projection,
                       const struct ids *ids, size_t first, size_t count, int64_t version, struct err *err)
 {
-    int result;
-
     stretch_use(index->stretch, projection);
     index->version = version;
     for (size_t i = first; i < first + count; i++)
         stretch_subject(index->stretch, ids_get(ids, i));
-    result = errands_wait(index->errands, &index->err);
-    if (result == 0) {
+    if (errands_wait(index->errands, &index->err) == 0) {
         index->settling = true;
         take_off(index);
-        result = errands_wait(index->errands, &index->err);
+        errands_wait(index->errands, &index->err);
     }
     if (!session_is_current(index->session))
         err_copy(&index->err, &index->session->why_lost);

@@ -55,6 +55,7 @@ static void end(struct action *action)
 {
     struct action **place = &action->all->list;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the list */
     while (*place != action)
         place = &(*place)->next;
     *place = action->next;
@@ -366,6 +367,7 @@ void actions_free(struct actions *actions)
     if (!actions)
         return;
     while (actions->list)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): which takes it off the list */
         on_timer(actions->list);
     free(actions);
 }

@@ -98,6 +98,7 @@ static void finish_failed(struct pg_dial *dial)
     for (const struct lane *lane = dial->lanes; lane; lane = lane->next)
         buf_printf(&all, "%s\n", lane->why);
     if (dial->unusable)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): one lane at least said why */
         err_set(&err, ST_CONFIG, "PostgreSQL: %.*s", (int)strcspn(all.data, "\n"), all.data);
     pg_connect_error(all.data, &err);
     buf_free(&all);

@@ -54,7 +54,7 @@ void err_context(struct err *err, const char *format, ...)
     va_end(args);
     snprintf(joined, sizeof(joined), "%s: %s", context, err->text);
     joined[sizeof(err->text) - 1] = '\0';
-    strcpy(err->text, joined);
+    memcpy(err->text, joined, strlen(joined) + 1);
     cut_to_utf8(err);
 }
 

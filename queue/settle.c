@@ -32,7 +32,8 @@ static int choose(struct pgusher_queue *queue, const struct pgusher_queue_batch 
 
         if (index >= total) {
             free(chosen->index);
-            return handle_refuse(queue, "the batch has no item %zu; it has %zu", index, total);
+            handle_refuse(queue, "the batch has no item %zu; it has %zu", index, total);
+            return -1;
         }
         if (!batch->settled[index])
             chosen->index[chosen->count++] = index;

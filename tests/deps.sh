@@ -3,6 +3,8 @@
 # machine, with "fuzz" clang and its libFuzzer, and installs what is missing with apt (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 # deps.sh [demo | system | coverage]: finds what the build, the demo and (without "demo") the tests need, with "system" also those that boot a
 # machine, with "coverage" gcovr, and installs what is missing with apt
+# deps.sh [demo | system | lint | valgrind]: finds what the build, the demo and (without "demo") the tests need, with "system" also those
+# that boot a machine, with "lint" the linters, with "valgrind" that, and installs what is missing with apt
 # (Debian, Ubuntu). DEPS=skip turns it off. Elsewhere it prints the package names and stops.
 set -eu
 
@@ -72,6 +74,14 @@ if [ "${1:-}" != demo ]; then
     [ "${1:-}" != fuzz ] || libfuzzer || optional_apt="$optional_apt clang $(clang_runtime)"
     [ "${1:-}" != coverage ] || have gcovr || need gcovr gcovr gcovr
 fi
+
+if [ "${1:-}" = lint ]; then
+    have luacheck || optional_apt="$optional_apt lua-check"
+    have shellcheck || optional_apt="$optional_apt shellcheck"
+    have cppcheck || optional_apt="$optional_apt cppcheck"
+    have clang-tidy || optional_apt="$optional_apt clang-tidy"
+fi
+[ "${1:-}" != valgrind ] || have valgrind || optional_apt="$optional_apt valgrind"
 
 [ -n "$missing_apt$optional_apt" ] || exit 0
 
