@@ -95,6 +95,8 @@ static void on_io(void *arg, bool readable, bool writable)
 {
     struct rconn_link *link = arg;
 
+    if (link->url.tls)
+        redis_tls_forget();
     if (writable && link->context && link->want_write)
         redisAsyncHandleWrite(link->context);
     if (readable && link->context && link->want_read)
@@ -175,7 +177,9 @@ static void on_deadline(void *arg)
     if (link->state == UP)
         drop_with(link, ST_LOST, "no reply within the deadline");
     else
-        drop_with(link, ST_AGAIN, "no answer while connecting");
+        drop_with(link, ST_AGAIN,
+                  link->url.tls ? "no answer while connecting; does it speak TLS there?"
+                                : "no answer while connecting");
 }
 
 static void watch_progress(struct rconn_link *link)
@@ -214,7 +218,7 @@ static void on_disconnect(const redisAsyncContext *context, int status)
         return;
     link->context = NULL;
     drop_with(link, link->state == UP ? ST_LOST : ST_AGAIN,
-              status == REDIS_OK ? "disconnected" : context->errstr);
+              status == REDIS_OK ? "disconnected" : redis_tls_why(&context->c));
 }
 
 static void on_greeted(void *arg, const struct err *err)
@@ -240,7 +244,7 @@ static void on_connect(const redisAsyncContext *context, int status)
         return;
     if (status != REDIS_OK) {
         link->context = NULL;
-        drop_with(link, ST_AGAIN, context->errstr);
+        drop_with(link, ST_AGAIN, redis_tls_why(&context->c));
     } else if (link->state == CONNECTING) {
         link->state = GREETING;
         rconn_greet(link, link->role, &link->url, on_greeted, link);
@@ -306,7 +310,7 @@ void rconn_link_open(struct rconn_link *link, const struct redis_url *url)
 
 static void set_lost(const struct rconn_link *link, const redisAsyncContext *context, struct err *err)
 {
-    const char *what = context->err ? context->errstr : "the connection was lost";
+    const char *what = context->err ? redis_tls_why(&context->c) : "the connection was lost";
     char *shown = redis_url_show(&link->url);
 
     if (link->going_down)

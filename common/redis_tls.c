@@ -8,6 +8,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
+
+#include "common/sigpipe.h"
 
 int redis_tls_check(struct err *err)
 {
@@ -15,12 +18,17 @@ int redis_tls_check(struct err *err)
     return 0;
 }
 
+static const char *text_of(unsigned long error)
+{
+    return ERR_GET_LIB(error) == ERR_LIB_SYS ? strerror(ERR_GET_REASON(error))
+                                             : ERR_reason_error_string(error);
+}
+
 static int fail(struct err *err, enum status status, const char *what, const char *which)
 {
-    char reason[256] = "";
+    const char *reason = text_of(ERR_peek_error());
 
-    ERR_error_string_n(ERR_get_error(), reason, sizeof(reason));
-    err_set(err, status, "TLS: %s%s: %s", what, which ? which : "", reason);
+    err_set(err, status, "TLS: %s%s: %s", what, which ? which : "", reason ? reason : "for no reason given");
     return -1;
 }
 
@@ -55,6 +63,38 @@ static int expect_name(SSL *ssl, const char *name, struct err *err)
     return fail(err, ST_CONFIG, "no certificate can hold the name ", name);
 }
 
+/* In a verdict on a certificate is more than in "certificate verify failed". */
+static const char *reason_of(const SSL *ssl)
+{
+    long verdict = SSL_get_verify_result(ssl);
+
+    return verdict == X509_V_OK ? text_of(ERR_peek_last_error()) : X509_verify_cert_error_string(verdict);
+}
+
+const char *redis_tls_why(const struct redisContext *context)
+{
+    const char *reason = context->privdata ? reason_of(context->privdata) : NULL;
+
+    return reason ? reason : context->errstr;
+}
+
+void redis_tls_forget(void)
+{
+    ERR_clear_error();
+}
+
+/* A server that is gone must not kill a program that does not ignore SIGPIPE. */
+static int shake_hands(struct redisContext *context, SSL *ssl)
+{
+    struct sigpipe_guard guard;
+    int result;
+
+    sigpipe_begin(&guard);
+    result = redisInitiateSSL(context, ssl) == REDIS_OK ? 0 : -1;
+    sigpipe_end(&guard);
+    return result;
+}
+
 int redis_tls_wrap(struct redisContext *context, const struct redis_url *url, struct err *err)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
@@ -63,17 +103,21 @@ int redis_tls_wrap(struct redisContext *context, const struct redis_url *url, st
 
     if (!tls)
         return fail(err, ST_AGAIN, "out of memory", NULL);
+    redis_tls_forget();
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     if (load_files(tls, url, err) == 0)
         ssl = SSL_new(tls);
     if (ssl && expect_name(ssl, url->sni ? url->sni : url->addresses[0].host, err) == 0) {
-        result = redisInitiateSSL(context, ssl) == REDIS_OK ? 0 : -1;
+        context->privdata = ssl;
+        result = shake_hands(context, ssl);
         if (result != 0)
-            err_set(err, ST_AGAIN, "TLS: %s", context->errstr);
+            err_set(err, ST_AGAIN, "TLS: %s", redis_tls_why(context));
     }
-    if (result != 0)
+    if (result != 0) {
         SSL_free(ssl); /* otherwise the connection's */
+        context->privdata = NULL;
+    }
     SSL_CTX_free(tls);
     return result;
 }
@@ -93,6 +137,15 @@ int redis_tls_wrap(struct redisContext *context, const struct redis_url *url, st
 {
     (void)context, (void)url;
     return redis_tls_check(err);
+}
+
+const char *redis_tls_why(const struct redisContext *context)
+{
+    return context->errstr;
+}
+
+void redis_tls_forget(void)
+{
 }
 
 #endif

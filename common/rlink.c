@@ -42,7 +42,7 @@ struct rlink *rlink_new(const struct redis_url *url, int timeout_ms)
         free(rlink);
         return NULL;
     }
-    rlink->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    rlink->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000L};
     return rlink;
 }
 
@@ -131,6 +131,18 @@ static void cannot_connect(const struct rlink *rlink, const char *why, struct er
     free(shown);
 }
 
+static int begin_tls(struct rlink *rlink, struct err *err)
+{
+    struct err why = ERR_NONE;
+
+    if (redis_tls_wrap(rlink->context, &rlink->server, &why) == 0)
+        return 0;
+    cannot_connect(rlink, why.text, err);
+    err->status = why.status;
+    rlink_close(rlink);
+    return -1;
+}
+
 static int connect_now(struct rlink *rlink, struct err *err)
 {
     rlink->context = connect_to(&rlink->server, rlink->timeout);
@@ -143,11 +155,7 @@ static int connect_now(struct rlink *rlink, struct err *err)
     redisSetTimeout(rlink->context, rlink->timeout);
     if (!rlink->server.path)
         redisEnableKeepAlive(rlink->context);
-    if (rlink->server.tls && redis_tls_wrap(rlink->context, &rlink->server, err) != 0) {
-        rlink_close(rlink);
-        return -1;
-    }
-    return 0;
+    return rlink->server.tls ? begin_tls(rlink, err) : 0;
 }
 
 static int greet_with(struct rlink *rlink, int argc, const char *const *argv, struct err *err)
@@ -266,13 +274,14 @@ static int send_encrypted(struct rlink *rlink, const char *data, size_t len, str
     int done = 0;
 
     sigpipe_begin(&guard);
+    redis_tls_forget();
     if (redisAppendFormattedCommand(rlink->context, data, len) == REDIS_OK)
         while (!done && redisBufferWrite(rlink->context, &done) == REDIS_OK)
             ;
     sigpipe_end(&guard);
     if (done)
         return 0;
-    err_set(err, ST_LOST, "the connection to Redis was lost: %s", rlink->context->errstr);
+    err_set(err, ST_LOST, "the connection to Redis was lost: %s", redis_tls_why(rlink->context));
     rlink_close(rlink);
     return -1;
 }
@@ -311,11 +320,13 @@ redisReply *rlink_receive(struct rlink *rlink, struct err *err)
         err_set(err, ST_LOST, "the connection to Redis was lost");
         return NULL;
     }
+    if (rlink->server.tls)
+        redis_tls_forget();
     if (redisGetReply(rlink->context, &reply) == REDIS_OK)
         return reply;
     err_set(err, ST_LOST, "the connection to Redis was lost: %s",
             rlink->context->err == REDIS_ERR_IO && errno == EAGAIN ? "no answer within the timeout"
-                                                                   : rlink->context->errstr);
+                                                                   : redis_tls_why(rlink->context));
     rlink_close(rlink);
     return NULL;
 }

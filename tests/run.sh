@@ -111,7 +111,7 @@ run_integration() {
         pytest "$PARTS/$$.cache" "$@" >"$PARTS/$$" 2>&1
         echo $? >"$PARTS/$$.status"' bash &
     background=$!
-    wait "$background" "$models"
+    wait "$background" ${models:+"$models"}
     background=
     for part in "$log.parts"/*.status; do
         part=${part%.status}
@@ -122,9 +122,9 @@ run_integration() {
     rm -r "$log.parts"
 }
 
-<<<<<<< HEAD
 # A minute of it, and what the calms in it need, beside what else waits; `make soak` runs it for as long as it is told.
 start_soak() {
+    # shellcheck disable=SC2016 # expanded by the bash inside
     setsid nice bash -c 'pytest "$1" tests/soak' bash "$log.soak-cache" >"$log.soak" 2>&1 &
     soak=$!
 }
@@ -139,29 +139,20 @@ tally_soak() {
     tally_pytest $status "$log.soak-cache" tests/soak
 }
 
-run_unit
-start_models model queue_model fuzz
-start_soak
-run_integration
-tally_soak
-tally_models model queue_model fuzz
-run_pytest whole tests/whole
-run_pytest fault -m quick tests/fault
-CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
-=======
 wanted() { # wanted PART
     case " ${parts:-$1} " in *" $1 "*) ;; *) false ;; esac
 }
 
 parts=$*
 ! wanted unit || run_unit
-! wanted models || start_models model queue_model
+! wanted models || start_models model queue_model fuzz
+! wanted soak || start_soak
 ! wanted integration || run_integration
-! wanted models || tally_models model queue_model
+! wanted soak || tally_soak
+! wanted models || tally_models model queue_model fuzz
 ! wanted whole || run_pytest whole tests/whole
 ! wanted fault || run_pytest fault -m quick tests/fault
 ! wanted system || CACHED_ROOTS_ONLY=1 run_pytest system -m quick tests/system
->>>>>>> 9a3fbb4 (make coverage: which lines and branches the tests run, and the errors that none causes)
 [ "$again" = 0 ] || echo "$again of those that passed failed at first, beside others, and passed alone: look for \"once more, alone\" above"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

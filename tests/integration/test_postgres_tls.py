@@ -4,44 +4,14 @@ import shutil
 
 import pytest
 
+from harness import certificates as tls
 from harness import ticketing
 from harness.postgres import Cluster
-from harness.processes import give_to_server_user, run
-
-OPENSSL = shutil.which("openssl")
-
-
-def openssl(*arguments):
-    done = run([OPENSSL, *arguments])
-    assert done.returncode == 0, done.stderr.decode()
-
-
-def authority(folder, name):
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}",
-            "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt")
-
-
-def certificate(folder, name, host, *days):
-    """Signed by the authority "ours"."""
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout", f"{folder}/{name}.key",
-            "-out", f"{folder}/{name}.csr")
-    with open(f"{folder}/{name}.ext", "w") as file:
-        file.write(f"subjectAltName=DNS:{host}\n")
-    openssl("x509", "-req", "-in", f"{folder}/{name}.csr", "-CA", f"{folder}/ours.crt", "-CAkey", f"{folder}/ours.key",
-            "-set_serial", "2", "-extfile", f"{folder}/{name}.ext", "-out", f"{folder}/{name}.crt", *(days or ("-days", "1")))
-    give_to_server_user(f"{folder}/{name}.key")
 
 
 @pytest.fixture
 def certificates(workspace):
-    if not OPENSSL:
-        pytest.skip("there is no openssl here")
-    folder = os.path.join(workspace, "tls")
-    os.mkdir(folder)
-    authority(folder, "ours")
-    authority(folder, "theirs")
-    certificate(folder, "good", "localhost")
-    certificate(folder, "other", "db.example")
+    folder = tls.make(workspace)
     yield folder
     shutil.rmtree(folder)
 
@@ -52,12 +22,12 @@ def serve(workspace, box, certificates):
     cluster = Cluster(os.path.join(workspace, "own"))
 
     def start(name, **more):
-        tls = {"ssl": "on", "ssl_cert_file": f"{certificates}/{name}.crt", "ssl_key_file": f"{certificates}/{name}.key"}
-        cluster.settings.update({"listen_addresses": "127.0.0.1", **(tls if name else {}), **more})
+        encrypted = {"ssl": "on", "ssl_cert_file": f"{certificates}/{name}.crt", "ssl_key_file": f"{certificates}/{name}.key"}
+        cluster.settings.update({"listen_addresses": "127.0.0.1", **(encrypted if name else {}), **more})
         cluster.start()
         box.db = cluster.create()
         box.db.sql(ticketing.schema())
-        return f"host=localhost dbname={box.db.name} user=postgres sslmode=verify-full sslrootcert={certificates}/ours.crt"
+        return f"host=localhost hostaddr=127.0.0.1 dbname={box.db.name} user=postgres sslmode=verify-full sslrootcert={certificates}/ours.crt"
     yield start
     box.stop()
     box.db.disconnect()

@@ -19,7 +19,7 @@ def test_a_user_who_may_not_write_is_no_fault_of_documents(tickets):
     worker = tickets.ready(ticketing.projections())
     tickets.redis.client.execute_command("ACL", "SETUSER", "default", "-restore")
     tickets.db.sql("UPDATE event SET name = 'x'")
-    worker.says("level=error", "script")
+    worker.says("level=error", "script", seconds=30)
     stays(lambda: not tickets.quarantined(), 1)
     tickets.redis.client.execute_command("ACL", "SETUSER", "default", "+restore")
     tickets.until_has("event:9", name="x", seconds=30)
