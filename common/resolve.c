@@ -18,7 +18,8 @@ enum { MAX_ADDRESSES = 16 };
 struct lookup {
     atomic_int owners;
     char *name;
-    int event; /* readable when the thread has ended */
+    atomic_bool ended; /* from then on what stands below is the loop's */
+    int event;         /* readable then */
     int error;
     struct addrinfo *found;
 };
@@ -47,6 +48,7 @@ static void *lookup_run(void *arg)
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
     lookup->error = getaddrinfo(lookup->name, NULL, &hints, &lookup->found);
+    atomic_store(&lookup->ended, true);
     eventfd_write(lookup->event, 1);
     lookup_release(lookup);
     return NULL;
@@ -86,11 +88,15 @@ static void on_event(void *arg, bool readable, bool writable)
     struct resolve *resolve = arg;
     char texts[MAX_ADDRESSES][NI_MAXHOST];
     const char *addresses[MAX_ADDRESSES];
-    int error = resolve->lookup->error;
-    size_t n = error ? 0 : addresses_of(resolve->lookup, texts);
+    int error;
+    size_t n;
 
     (void)readable;
     (void)writable;
+    if (!atomic_load(&resolve->lookup->ended))
+        return;
+    error = resolve->lookup->error;
+    n = error ? 0 : addresses_of(resolve->lookup, texts);
     io_set(resolve->io, -1, false, false);
     for (size_t i = 0; i < n; i++)
         addresses[i] = texts[i];

@@ -144,7 +144,7 @@ static void wait_for_signal(pid_t parent)
 /* All signals are blocked: what is sent to the group must not end the guard before the shell. */
 static _Noreturn void watch(pid_t shell, pid_t parent)
 {
-    int status;
+    int status = 0;
 
     while (!reap(shell, &status))
         wait_for_signal(parent);
