@@ -83,7 +83,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage check-distros
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage check-distros tsan valgrind
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -210,6 +210,20 @@ asan: ## the whole suite against a build with AddressSanitizer and UBSan; leaks 
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer' all unit fuzz-targets
 	@PGUSHER_BUILD=$(CURDIR)/build/asan tests/run.sh
+
+# The daemons have one thread beside their own, which looks up names; programs that use the library may have many.
+THREADED := $(addprefix tests/integration/test_,queue_threads.py consumer_in_c.py postgres_hosts.py addresses.py worker.py)
+
+tsan: ## what has threads against a build with ThreadSanitizer: the library in many, and the daemons, which look up names in one
+	@$(MAKE) --no-print-directory B=build/tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' all build/tsan/tests/test_resolve
+	build/tsan/tests/test_resolve
+	@PGUSHER_BUILD=$(CURDIR)/build/tsan /usr/bin/python3 -m pytest -q $(THREADED)
+
+valgrind: ## the unit tests under valgrind; anything it says, and any leak, is a failure
+	@tests/deps.sh valgrind
+	@$(MAKE) --no-print-directory B=build/valgrind CFLAGS='-O1 -g' unit
+	@for test in $(patsubst $(B)/%,build/valgrind/%,$(UNIT_TESTS)); do \
+		CK_FORK=no valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $$test || exit 1; done
 
 MANUAL := $(wildcard docs/man/*.[1-8])
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh [unit|models|integration|whole|fault|system]...: runs all tests, or these, against $PGUSHER_BUILD (default: build) and ends with
+# run.sh [unit|models|soak|integration|whole|fault|system]...: runs all tests, or these, against $PGUSHER_BUILD (default: build) and ends with
 # "N passed, M failed, K skipped".
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from harness.processes import run, spawn
-from harness.programs import BUILD, ROOT, SANITIZED, Daemon
+from harness.programs import BUILD, ROOT, SANITIZE, Daemon
 from harness.queue import QUEUE
 
 
@@ -23,8 +23,7 @@ def program(workspace):
     if not shutil.which("cc"):
         pytest.skip("no C compiler is installed")
     program = os.path.join(workspace, "consumer")
-    sanitize = ["-fsanitize=address,undefined"] if SANITIZED else []
-    done = run(["cc", "-Wall", "-Wextra", "-Werror", *sanitize, "-o", program, f"{ROOT}/examples/consumer.c",
+    done = run(["cc", "-Wall", "-Wextra", "-Werror", *SANITIZE, "-o", program, f"{ROOT}/examples/consumer.c",
                 f"-I{ROOT}/queue", f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-lpgusher-queue"])
     assert done.returncode == 0, done.stderr.decode()
     yield program

@@ -11,10 +11,11 @@ from .waiting import until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.path.abspath(os.environ.get("PGUSHER_BUILD") or os.path.join(ROOT, "build"))
-SANITIZED = "asan" in os.path.basename(BUILD)
+SANITIZE = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}.get(os.path.basename(BUILD)[-4:], [])
+SANITIZED = bool(SANITIZE)
 COUNTED = "coverage" in os.path.basename(BUILD)  # by gcov, whose symbols are in everything
 SLOWER = 4 if SANITIZED or COUNTED else 1  # what a limit on time is multiplied by
-_REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
+_REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
 
 
 def path(name):
