@@ -80,7 +80,7 @@ def test_what_a_view_reads_and_nobody_watches(box):
     quiet(box)
     box.projections["whole"] = projection("of_whole", {"slice": "id"})
     box.use(box.projections)
-    about(problems(box, 78), "table slice is watched, and whole", "only the whole")
+    about(problems(box, 78), "table public.slice is watched, and public.whole", "only the whole")
 
 
 # ---- plans ----
