@@ -126,7 +126,7 @@ class Box:
     def caught_up(self, fleet=None):
         fleet = fleet or self.config["fleet"]
         return (self.db.value(CAUGHT_UP, fleet, fleet)
-                and not self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = %s AND repair", fleet))
+                and not self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = %s AND reason = 'a table was truncated'", fleet))
 
     def until_caught_up(self, seconds=20):
         self.until(self.caught_up, seconds, lambda: f"the cursor passed every change: {self.cursor()}")
