@@ -49,7 +49,7 @@ try_clang() {
 }
 
 build_targets() {
-    nice make -s -j2 B="$libfuzzer" CC="$clang" CFLAGS='-O1 -g -fno-omit-frame-pointer' FUZZ_MAIN=-fsanitize=fuzzer \
+    make -s -j2 B="$libfuzzer" CC="$clang" CFLAGS='-O1 -g -fno-omit-frame-pointer' FUZZ_MAIN=-fsanitize=fuzzer \
         SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' "${targets[@]/#/$libfuzzer/fuzz/}" >"$log" 2>&1
 }
 
@@ -58,7 +58,7 @@ fuzz() { # fuzz TARGET
     rm -rf "$fresh" && mkdir -p "$fresh"
     [ ! -f "tests/fuzz/dictionaries/$1.dict" ] || options+=("-dict=tests/fuzz/dictionaries/$1.dict")
     [ -n "${FUZZ_S:-}" ] || options+=(-seed=1)
-    nice "$program" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
+    "$program" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
         -artifact_prefix="$build/fuzz/$1-" "${options[@]}" "$fresh" "$corpus/$1" >"$log" 2>&1
     status=$?
     found=$(sed -n 's/.*Test unit written to //p' "$log")
