@@ -19,8 +19,8 @@ static json_t *queue_json(const char *name, const struct pgusher_queue_stats *st
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:I, s:I, s:I, s:I}", "queue", name, "waiting",
                      (json_int_t)stats->waiting, "later", (json_int_t)stats->later, "in_flight",
-                     (json_int_t)stats->in_flight + (json_int_t)stats->plain, "delayed", (json_int_t)stats->delayed,
-                     "dead", (json_int_t)stats->dead, "oldest_waiting_ms",
+                     (json_int_t)stats->in_flight + (json_int_t)stats->plain, "delayed",
+                     (json_int_t)stats->delayed, "dead", (json_int_t)stats->dead, "oldest_waiting_ms",
                      ms_or_null(stats->oldest_waiting_ms), "paused", stats->paused, "consumers",
                      (json_int_t)stats->nconsumers, "queued", (json_int_t)stats->queued, "acked",
                      (json_int_t)stats->acked, "failed", (json_int_t)stats->failed);

@@ -360,19 +360,6 @@ static void on_reply(redisAsyncContext *context, void *raw, void *privdata)
     free(pending);
 }
 
-/* hiredis 0.14 says nothing of it when it lacks memory for the callback or the command. Every reply that
- * follows would be taken for that of another command. */
-static int submit(redisAsyncContext *context, struct pending *pending, const char *command, size_t len)
-{
-    const struct redisCallback *last = context->replies.tail;
-    int result = redisAsyncFormattedCommand(context, on_reply, pending, command, len);
-
-    if (result == REDIS_OK && !(context->c.flags & REDIS_SUBSCRIBED) &&
-        (context->err == REDIS_ERR_OOM || context->replies.tail == last))
-        mem_exhausted();
-    return result;
-}
-
 void rconn_link_send(struct rconn_link *link, const char *command, size_t len, rconn_fn *fn, void *arg)
 {
     struct pending *pending;
@@ -383,7 +370,7 @@ void rconn_link_send(struct rconn_link *link, const char *command, size_t len, r
     }
     pending = mem_alloc(sizeof(*pending));
     *pending = (struct pending){link, fn, arg};
-    if (submit(link->context, pending, command, len) != REDIS_OK) {
+    if (!redis_guard_submit(link->context, on_reply, pending, command, len)) {
         rconn_refuse(link->loop, fn, arg);
         free(pending);
     } else if (link->outstanding++ == 0 && link->state == UP) {

@@ -152,3 +152,16 @@ void redis_guard_free(struct redis_guard *guard)
     free(guard->channel);
     free(guard);
 }
+
+bool redis_guard_submit(redisAsyncContext *context, redisCallbackFn *fn, void *arg, const char *command,
+                        size_t len)
+{
+    const struct redisCallback *last = context->replies.tail;
+
+    if (redisAsyncFormattedCommand(context, fn, arg, command, len) != REDIS_OK)
+        return false;
+    if (!(context->c.flags & REDIS_SUBSCRIBED) &&
+        (context->err == REDIS_ERR_OOM || context->replies.tail == last))
+        mem_exhausted();
+    return true;
+}

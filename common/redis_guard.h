@@ -8,6 +8,7 @@
 #ifndef PGUSHER_REDIS_GUARD_H
 #define PGUSHER_REDIS_GUARD_H
 
+#include <hiredis/async.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +21,11 @@ struct redis_guard *redis_guard_new(struct redisReader *reader, const size_t *ou
                                     void (*refused)(void *arg, const char *why), void *arg);
 /* From now on messages of this channel may come, too. */
 void redis_guard_subscribe(struct redis_guard *guard, const char *channel);
+/* Sends a command whose reply the function is called with. Whether it went. Ends the program when memory
+ * lacks: hiredis 0.14 says nothing of it when it has none for the callback or the command, and every reply
+ * that follows would be taken for that of another command. */
+bool redis_guard_submit(redisAsyncContext *context, redisCallbackFn *fn, void *arg, const char *command,
+                        size_t len);
 void redis_guard_free(struct redis_guard *guard); /* NULL-safe */
 
 #endif

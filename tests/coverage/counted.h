@@ -1,5 +1,5 @@
-/* Included before everything else in the build that counts coverage: who leaves without exit handlers writes its
- * counters first. What a test kills with SIGKILL is not counted. */
+/* Included before everything else in the build that counts coverage: who leaves without exit handlers writes
+ * its counters first. What a test kills with SIGKILL is not counted. */
 #ifndef PGUSHER_COUNTED_H
 #define PGUSHER_COUNTED_H
 

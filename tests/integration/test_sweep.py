@@ -60,7 +60,7 @@ def test_a_date_that_passes_is_told(at_work):
     at_work.db.sql("ALTER TABLE show ADD COLUMN more int")  # no live change says that the plan is stale
     until_told(at_work, *keys)
     assert at_work.redis.client.exists("show:2")
-    assert at_work.daemons[0].said("the date of 1 documents of projection show passed")
+    assert at_work.daemons[0].said("the date of 1 document of projection show passed")
     at_work.in_step()
 
 

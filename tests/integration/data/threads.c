@@ -1,5 +1,6 @@
-/* threads URL QUEUE THREADS ITEMS: each thread has a handle of its own, pushes so many items, and takes and acks whatever waits, its own
- * or others', until all are done. SIGPIPE is not ignored. Prints how many were acked in all. */
+/* threads URL QUEUE THREADS ITEMS: each thread has a handle of its own, pushes so many items, and takes and
+ * acks whatever waits, its own or others', until all are done. SIGPIPE is not ignored. Prints how many were
+ * acked in all. */
 #include <pgusher-queue.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +24,8 @@ static void push_all(struct pgusher_queue *queue, size_t number)
 {
     for (size_t i = 0; i < items; i++) {
         char text[32];
-        struct pgusher_queue_item item = {text, (size_t)snprintf(text, sizeof(text), "event:%zu", number * items + i)};
+        struct pgusher_queue_item item = {
+            text, (size_t)snprintf(text, sizeof(text), "event:%zu", number * items + i)};
 
         must(pgusher_queue_push(queue, &item, 1, NULL) >= 0, queue, "push");
     }
