@@ -31,9 +31,9 @@ class Tool:
         file.seek(0)
         return file.read().decode()
 
-    def ready(self):
+    def ready(self, seconds=30):
         """Waits for a first line."""
-        until(lambda: "\n" in self.text(self._output) or self.process.poll() is not None, 30, f"{self.name} is ready")
+        until(lambda: "\n" in self.text(self._output) or self.process.poll() is not None, seconds, f"{self.name} is ready")
         assert self.process.poll() is None, self.text(self._complaints)
 
     def mark(self):

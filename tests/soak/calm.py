@@ -2,16 +2,16 @@
 import time
 
 from harness import compare
+from harness.programs import run_program
 from harness.queue import run_queue
 from tools.server import follow
 
 from history import unarrived
-from ledger import is_forgotten
 from schedule import LEAST_CALM
 from stage import SEARCH
 from watch import LOG_SIZE, unexplained
 
-SECONDS = 180  # within which everything must be right; a busy machine needs some of it
+SECONDS = 600  # within which everything must be right: usually twenty, but a machine may have much else to do
 LOG_KEPT = 48 << 20  # bytes that the changelog may take in calm
 HELD = ("marks", "inflight", "dirty", "delayed", "later")
 
@@ -45,10 +45,10 @@ class Calm:
 
     def until(self, condition, what):
         left = max(1, SECONDS - (time.monotonic() - self.began))
-        self.soak.until(condition, left / 4, what)
+        return self.soak.until(condition, left / 4, what)
 
     def load_ended(self):
-        load = self.soak.load.finish(seconds=60)
+        load = self.soak.load.finish(seconds=300)
         assert not load["failures"], load["failures"]
         return load["changes"]
 
@@ -68,7 +68,7 @@ class Calm:
         follow(client)
         found = compare.differences(soak.db, client, soak.box.config)
         if not found:
-            client.wait(2, 5000)
+            client.wait(2, 1000)
             for node in soak.bed.redis.nodes:
                 found += [f"{node.port}: {line}" for line in compare.differences(soak.db, node.client, soak.box.config)]
         self.totals.comparisons += 4 * client.dbsize()
@@ -77,12 +77,11 @@ class Calm:
     def stays_right(self):
         """Also what expired meanwhile is gone, and was told to the queues."""
         self.soak.rest(max(0, LEAST_CALM - (time.monotonic() - self.began)))
-        self.soak.box.pgusher("verify").must(0)
-        found = self.differences()
+        run_program("pgusher", "-c", self.soak.box.path, "verify", seconds=300).must(0)
+        found, = self.until(lambda: [self.differences()], "all is compared once more")
         assert not found, f"it was right and is not any more: {found}"
-        mirrored = self.soak.mirror.finish(seconds=120)
-        outdated = [line for line in mirrored["outdated"]
-                    if not self.soak.flushed or not is_forgotten(line, not line.endswith("went"))]
+        mirrored = self.soak.mirror.finish(seconds=300)
+        outdated = [line for line in mirrored["outdated"] if not (line.endswith("went") and self.soak.losses)]
         assert not outdated, f"{len(outdated)} not queued after their last change: {outdated[:10]}"
 
     # queues
@@ -109,20 +108,20 @@ class Calm:
     def queues(self):
         """All is consumed, and of each document the last state was told."""
         self.until(lambda: not self.held(), lambda: f"the queue is empty: {self.held()}")
-        self.soak.until(self.indexed, 10, lambda: f"the index is right: {self.left}")
+        self.soak.until(self.indexed, 30, lambda: f"the index is right: {self.left}")
 
     def indexed(self):
         before = self.soak.ledger.told
         self.soak.ledger.read()
         self.totals.told += self.soak.ledger.told - before
-        self.left = self.soak.ledger.outdated(self.soak.bed.redis.client, self.soak.flushed)
+        self.left = self.soak.ledger.outdated(self.soak.bed.redis.client, self.soak.losses)
         self.left = [len(self.left), *self.left[:3]] if self.left else None
         return not self.left
 
     # readers
 
     def readers(self):
-        found = self.soak.reader.finish(seconds=60)
+        found = self.soak.reader.finish(seconds=300)
         self.totals.reads += found["reads"]
         self.totals.rewinds += found["rewinds"]
         assert not found["violations"], found["violations"]

@@ -137,17 +137,17 @@ def another_joins(soak):
 @fault("workers", 2)
 def configuration_reloaded(soak):
     for one in soak.crew.alive():
-        one.reload()
+        soak.listens(one).reload()
     yield
 
 
 @fault("workers", 1)
 def bad_configuration_refused(soak):
     soak.crew.write(0, '{"fleet": ')
-    soak.crew.places[0].reload()
+    soak.listens(soak.crew.places[0]).reload()
     yield
     soak.crew.write(0, soak.config_text(0))
-    soak.crew.places[0].reload()
+    soak.listens(soak.crew.places[0]).reload()
 
 
 # Redis
@@ -226,7 +226,7 @@ def paused(soak):
 
 @fault("redis", 0.5)
 def flushed(soak):
-    soak.flushed = True
+    soak.losses.add("redis")
     soak.bed.redis.client.flushall()
     yield
 
@@ -294,6 +294,7 @@ def synchronous_standby_takes_over(soak):
 
 @fault("postgres", 0.7)
 def standby_that_lost_the_last_takes_over(soak):
+    soak.losses.add("postgres")
     soak.bed.detach()
     yield
     fail_over(soak)

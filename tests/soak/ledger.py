@@ -6,6 +6,7 @@ off, when its consumer was killed.
 """
 import json
 import os
+import time
 from collections import deque
 
 from tools.server import scan
@@ -38,9 +39,12 @@ def plain(fields):
     return {name: value for name, value in (fields or {}).items() if name not in OURS}
 
 
-def is_forgotten(key, fields):
-    """After FLUSHALL nothing remembers which documents an id with several had: those that went with it are told to nobody."""
-    return key.startswith("happening:") and not fields
+def is_forgotten(key, kept, losses):
+    """Whether nothing remembers that this document, which the index has, was there. After FLUSHALL nobody knows which documents an id with
+    several had. What a lost transaction of PostgreSQL had made is known from Redis alone, where FLUSHALL and its date may take it."""
+    if "redis" in losses and (key.startswith("happening:") or "postgres" in losses):
+        return True
+    return "postgres" in losses and kept.get("starts_at", "9") < time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
 
 
 class Ledger:
@@ -76,13 +80,13 @@ class Ledger:
             self.index[told["key"]] = (*mine, plain(told.get("doc")) or None)
         self.by_token[told["key"]] = (*mine, plain(told.get("doc")) or None)  # they come in this order
 
-    def outdated(self, client, flushed):
-        """Documents of whose last change no consumer was told. flushed: of some nobody could know."""
+    def outdated(self, client, losses):
+        """Documents of whose last change no consumer was told. losses: which server lost what it had, "redis" and "postgres"."""
         now = contents(client)
-        return self._compare("version", self.index, now, flushed) + self._compare("token", self.by_token, now, flushed)
+        return self._compare("version", self.index, now, losses) + self._compare("token", self.by_token, now, losses)
 
-    def _compare(self, kind, index, now, flushed):
-        for key in [key for key in index if flushed and is_forgotten(key, now.get(key))]:
+    def _compare(self, kind, index, now, losses):
+        for key in [key for key, (*_, fields) in index.items() if fields and key not in now and is_forgotten(key, fields, losses)]:
             del index[key]
         kept = {key: fields for key, (*_, fields) in index.items() if fields}
         return sorted(f"{key}: it is {now.get(key)}, the index by {kind} has {index.get(key)} after {list(self.trails.get(key, []))}"

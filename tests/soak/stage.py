@@ -9,7 +9,9 @@ import shutil
 import threading
 import time
 
+import psycopg2
 import pytest
+import redis
 
 from beds import DATABASE, EVENTS
 from harness.waiting import until
@@ -55,7 +57,7 @@ class Soak(Scene):
         self.ending = threading.Event()
         self.diary = []
         self.crews = {}
-        self.flushed = False  # Redis forgot everything, in this round
+        self.losses = set()  # which of the servers forgot what it had, in this round
         self.sampler = self.ledger = self.mirror = self.reader = None
         super().__init__(Ground(folder), 3, schedule.seed)
         self.settings = {**schedule.settings, "sweep": "1 s", "queues": {SEARCH: {"lease": "5 s"}}}
@@ -103,10 +105,11 @@ class Soak(Scene):
 
     def begin(self, drawn):
         """Traffic, and what records; each round has its own."""
-        self.tools, self.flushed = [], False
+        self.tools, self.losses = [], set()
         self.mirror = self.helper(Tool, "indexer", self.bed.redis.url, MIRROR)
         self.reader = self.helper(Helper, "reader", RESERVED, *(node.port for node in self.bed.redis.nodes))
-        self.mirror.ready(), self.reader.ready()
+        for helper in (self.mirror, self.reader):
+            helper.ready(seconds=300)
         self.load = self.helper(Helper, "traffic", self.bed.conninfo(), RATE, drawn.traffic, EVENTS)
 
     def end_programs(self):
@@ -123,15 +126,24 @@ class Soak(Scene):
             pytest.fail(self.sampler.deserters[0])
 
     def until(self, condition, seconds, what):
+        """A server that does not answer in time is asked again."""
         def met():
             self.rest(0)
-            return condition()
-        until(met, seconds * PATIENCE, what, every=0.1)
+            try:
+                return condition()
+            except (redis.RedisError, psycopg2.Error):
+                self.db.disconnect(), self.bed.db.disconnect()
+                return None
+        return until(met, seconds * PATIENCE, what, every=0.1)
+
+    def listens(self, program):
+        """A program that was just started is yet to begin to listen to signals."""
+        self.until(lambda: program.log or program.died(), 30, "it says something")
+        return program
 
     def ends(self, program):
-        """It exits with 0 on SIGTERM, as soon as it has begun to listen to signals."""
-        self.until(lambda: program.log or program.died(), 30, "it says something")
-        program.stop(seconds=END_SECONDS)
+        """It exits with 0 on SIGTERM."""
+        self.listens(program).stop(seconds=END_SECONDS)
 
     def tell(self, text):
         self.diary.append(f"{clock()} {text}")

@@ -13,7 +13,7 @@ LOG_SIZE = """SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FRO
 
 # Lines of level error that a storm explains. Everything else of that level is a finding, and so is what no outage makes PostgreSQL say.
 EXPLAINED = re.compile(r"""trying\ again\ in | is\ tried\ again\ in | which\ dates\ passed\ cannot\ be\ read
-                           | msg="(PostgreSQL|Sentinel|Redis)\b  # a server was away while it ended
+                           | msg="([\w.]+(\ \w+)?:\ )?(PostgreSQL|Sentinel|Redis)\b  # a server was away while it ended
                            | stopping:\ the\ page\ at\ hand\ took\ too\ long
                            | unexpected\ token\ near\ end\ of\ file | reload:  # a bad configuration was given to it""", re.VERBOSE)
 MISTAKES = re.compile(r"SQLSTATE (0A|22|23|42|54|XX)")

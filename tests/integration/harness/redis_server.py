@@ -42,7 +42,7 @@ class RedisServer:
             return self.client.ping()
         except (redis.AuthenticationError, redis.ResponseError):
             return True
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):
             return False
 
     def save_and_stop(self):
