@@ -84,7 +84,8 @@ static void check_projection(const struct config *config, const struct projectio
     for (size_t i = 0; i < projection->nwatches; i++)
         check_watch(projection, &projection->watches[i]);
     for (size_t i = 0; i < projection->nqueues; i++)
-        must(config_queue(config, projection->queues[i]), "queue %s is not known", projection->queues[i]);
+        must(queue_config_find(config->queues, config->nqueues, projection->queues[i]),
+             "queue %s is not known", projection->queues[i]);
     must(config_projection(config, projection->name) == projection, "there are two of %s", projection->name);
 }
 
