@@ -10,7 +10,7 @@ tests/run.sh "$@"
 status=$?
 mkdir -p "$build/coverage"
 gcovr -r . --object-directory "$build" --filter 'common/' --filter 'cdc/' --filter 'queue/' --exclude-throw-branches \
-    --json "$build/coverage/coverage.json" --html-details "$build/coverage/index.html" || exit 1
+    --json "$build/coverage/coverage.json" --html-details "$build/coverage/index.html" 2>"$build/coverage/gcovr.log" || { cat "$build/coverage/gcovr.log"; exit 1; }
 tests/coverage/report.py "$build/coverage/coverage.json" "$build/coverage/uncovered.txt"
 echo "in full: $build/coverage/index.html"
 exit $status

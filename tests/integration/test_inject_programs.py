@@ -162,5 +162,5 @@ else:
     def test_some_of_everything(inject, verbs):
         for name, callers in SAMPLE:
             deal_memory(inject, verbs[name], callers)
-            for kind in ("short:", "ECONNRESET:"):
-                deal_transfers(inject, verbs[name], callers, kind)
+        for name, callers, kind in (("once", "libpq", "ECONNRESET:"), ("once", "hiredis", "ECONNRESET:"), ("push", "pgusher", "short:")):
+            deal_transfers(inject, verbs[name], callers, kind)
