@@ -48,7 +48,7 @@ static inline uint8_t input_byte(struct input *input)
 /* Exactly `len` bytes, and no NUL; the caller frees. */
 static inline char *exactly(const void *data, size_t len)
 {
-    char *copy = malloc(len ? len : 1);
+    char *copy = calloc(1, len ? len : 1);
 
     if (len)
         memcpy(copy, data, len);

@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     size_t columns = input_byte(&input) % 3 + 1, count = 0;
-    char *values[MAX_VALUES] = {0}, *literal;
+    char *values[MAX_VALUES] = {NULL}, *literal;
     struct buf quoted = BUF_NONE;
 
     while (input.left && count < MAX_VALUES) {
