@@ -70,7 +70,7 @@ int tasks_ask_repair(struct session *session, const char *const *projections, si
     char *names = array_literal(projections, count);
     const char *const params[] = {session->config->fleet, names, reason, queue_all ? "t" : "f"};
     struct pg_query query = {.sql = sql_ask_repair, .params = params, .nparams = 4};
-    int result = count ? pg_run(session->pg, &query, NULL, err) : 0;
+    int result = pg_run(session->pg, &query, NULL, err);
 
     free(names);
     return result;

@@ -84,12 +84,14 @@ static int ask_for_truncated(struct worker *worker, const struct expand_result *
     const struct plan *plan = worker->session->plan;
     const char **names = mem_alloc((plan->nprojections + 1) * sizeof(*names));
     size_t count = 0;
-    int result;
+    int result = 0;
 
     for (size_t i = 0; i < plan->nprojections; i++)
         if (results[i].truncated && !plan->projections[i].broken)
             names[count++] = plan->projections[i].config->name;
-    result = tasks_ask_repair(worker->session, names, count, "a table was truncated", worker->queue_all, err);
+    if (count)
+        result =
+            tasks_ask_repair(worker->session, names, count, "a table was truncated", worker->queue_all, err);
     free(names);
     return result;
 }
