@@ -108,6 +108,10 @@ class SentinelServers(Servers):
         except ERRORS:
             return False
 
+    def config_epoch(self):
+        """It is another after each failover."""
+        return max(sentinel.sentinel_master(MASTER)["config-epoch"] for sentinel in self.asked)
+
     def primary(self):
         port = self.asked[0].sentinel_master(MASTER)["port"]
         return next(node for node in self.nodes if node.port == port)

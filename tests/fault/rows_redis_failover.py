@@ -1,7 +1,9 @@
 """The Redis primary is gone and a replica takes over; slots move."""
 import signal
 
-from redis_beds import Sharded, Watched
+import redis
+
+from redis_beds import MASTER, Sharded, Watched
 from table import row
 
 
@@ -33,10 +35,19 @@ def sentinel_stop(scene):
     scene.after.append(returned)
 
 
+def handed_over(fleet):
+    """The primary that a sentinel begins to replace; None while another failover is on its way."""
+    old = fleet.primary()
+    try:
+        fleet.asked[0].execute_command("SENTINEL", "FAILOVER", MASTER)
+    except redis.ResponseError:
+        return None
+    return old
+
+
 @row("Sentinel: switched over by an operator (FAILOVER)", bed=Watched, covered=False)
 def sentinel_failover(scene):
-    old = scene.bed.redis.primary()
-    scene.bed.redis.asked[0].execute_command("SENTINEL", "FAILOVER", "mymaster")
+    old = scene.until(lambda: handed_over(scene.bed.redis), 60, "a sentinel begins")
     yield
     promoted(scene, old)
     scene.after.append(returned)

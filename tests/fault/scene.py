@@ -156,7 +156,7 @@ class Scene:
         return not self.backfills() and not self.unread(upto)
 
     def until(self, condition, seconds, what):
-        until(condition, seconds, lambda: f"{what}: {self.state()}", every=0.02)
+        return until(condition, seconds, lambda: f"{what}: {self.state()}", every=0.02)
 
     def until_caught_up(self, upto=None, seconds=60):
         """With all that was committed before that snapshot, or by now."""

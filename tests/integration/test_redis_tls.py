@@ -9,7 +9,10 @@ from harness import ticketing
 from harness.http import Http
 from harness.ports import free_ports
 from harness.programs import run_program
+from harness.redis_cluster import running
+from harness.redis_sentinel import RedisSentinel
 from harness.redis_server import RedisServer
+from harness.waiting import until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,7 +25,6 @@ def built_with_tls():
 @pytest.fixture(scope="module")
 def certificates(workspace):
     folder = tls.make(workspace)
-    tls.certificate(folder, "address", "127.0.0.1")
     tls.certificate(folder, "client", "pusher")
     tls.certificate(folder, "stranger", "pusher", signer="theirs")
     tls.expired(folder, "old", "localhost")
@@ -34,9 +36,7 @@ class TlsRedis(RedisServer):
     def __init__(self, folder, certificates, name, *options):
         [self.port] = free_ports(1)
         self.certificates = certificates
-        super().__init__(folder, "--bind", "127.0.0.1", "--tls-port", str(self.port), "--tls-cert-file", f"{certificates}/{name}.crt",
-                         "--tls-key-file", f"{certificates}/{name}.key", "--tls-ca-cert-file", f"{certificates}/ours.crt",
-                         "--tls-auth-clients", "no", *options)
+        super().__init__(folder, "--bind", "127.0.0.1", "--tls-port", str(self.port), *tls.servers(certificates, name), *options)
 
     def tls_url(self, host="localhost", ca="ours", **more):
         options = "".join(f"&{name}={value}" for name, value in more.items())
@@ -193,3 +193,57 @@ def test_one_connection_that_is_refused_leaves_the_other_alone(tickets, serve):
     assert not worker.said("trying again"), worker.log
     worker.stop()
     tickets.redis = original
+
+
+@pytest.fixture
+def watched(workspace, certificates):
+    watched = RedisSentinel(os.path.join(workspace, "tls-watched"), tls=certificates)
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.remove()
+
+
+@pytest.fixture
+def encrypted(workspace, certificates):
+    with running(os.path.join(workspace, "tls-rc"), replicas=1, tls=certificates) as cluster:
+        yield cluster
+
+
+def changed(box, name):
+    box.db.sql("UPDATE event SET name = %s WHERE id <= 9", name)
+    for number in range(1, 10):
+        box.until_has(f"event:{number}", 60, name=name)
+
+
+def test_sentinels_and_what_they_name(tickets, watched):
+    """A failover is followed."""
+    tickets.redis = watched
+    tickets.ready(ticketing.projections())
+    changed(tickets, "before")
+    old = watched.primary()
+    old.stop()
+    watched.until_failed_over(old)
+    changed(tickets, "after")
+    tickets.in_step(60)
+    queued = run_program("pgusher-queue", "list", "--redis", watched.url).must(0)
+    assert "{search}" in queued.out
+
+
+def test_a_cluster(tickets, encrypted):
+    """Every node, found by way of one of them; and the replica that takes over from one."""
+    tickets.redis = encrypted
+    tickets.ready(ticketing.projections(), redis=by_way_of_one(encrypted))
+    changed(tickets, "before")
+    owner = encrypted.slot_owner("event:1")
+    encrypted.nodes[owner].stop()
+    until(lambda: len(encrypted.primaries()) == 3, 60, "a replica takes over")
+    encrypted.client = encrypted.connect(but=owner)
+    changed(tickets, "after")
+    tickets.in_step(60)
+    run_program("pgusher-queue", "list", "--redis", encrypted.url).must(0, "{search}")
+
+
+def by_way_of_one(cluster):
+    return tls.url("cluster", cluster.addresses[0], cluster.tls)

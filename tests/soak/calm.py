@@ -112,7 +112,7 @@ class Calm:
 
     def indexed(self):
         before = self.soak.ledger.told
-        self.soak.ledger.read()
+        self.soak.ledger.read(moved=self.soak.bed.redis.config_epoch() != self.soak.config_epoch)
         self.totals.told += self.soak.ledger.told - before
         self.left = self.soak.ledger.outdated(self.soak.bed.redis.client, self.soak.losses)
         self.left = [len(self.left), *self.left[:3]] if self.left else None

@@ -59,11 +59,11 @@ class Ledger:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def read(self):
-        """Takes in what was written since; to be called when no consumer is at work."""
+    def read(self, moved=False):
+        """Takes in what was written since; to be called when no consumer is at work. moved: another Redis was made the primary meanwhile."""
         words = [word for name in os.listdir(self.folder) for word in self._words(name)]
         for token, name, told in sorted(words, key=lambda word: word[0]):
-            self._enter(token, name, told)
+            self._enter(token, name, told, moved)
 
     def _words(self, name):
         consumer, token, _ = name.split("-")
@@ -71,14 +71,20 @@ class Ledger:
             yield from ((int(token), consumer, json.loads(line)) for line in file if line.endswith("}\n"))
         os.unlink(self.path(name))
 
-    def _enter(self, token, name, told):
+    def _enter(self, token, name, told, moved):
         self.told += 1
         self.trails.setdefault(told["key"], deque(maxlen=TRAIL)).append((f"consumer {name}", told.get("version"), token, told.get("doc")))
         version, known_token, _ = self.index.get(told["key"], (0, 0, None))
         mine = (told.get("version") or (version if token > known_token else 0), token)
         if mine >= (version, known_token):
             self.index[told["key"]] = (*mine, plain(told.get("doc")) or None)
-        self.by_token[told["key"]] = (*mine, plain(told.get("doc")) or None)  # they come in this order
+        if not (moved and self._is_older(told)):
+            self.by_token[told["key"]] = (*mine, plain(told.get("doc")) or None)  # they come in this order
+
+    def _is_older(self, told):
+        """What a former primary may say, which gives tokens by its clock until it knows, to a consumer that was stopped or that no
+        sentinel reached."""
+        return told.get("version") and told["version"] < self.by_token.get(told["key"], (0,))[0]
 
     def outdated(self, client, losses):
         """Documents of whose last change no consumer was told. losses: which server lost what it had, "redis" and "postgres"."""

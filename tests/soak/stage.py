@@ -58,6 +58,7 @@ class Soak(Scene):
         self.diary = []
         self.crews = {}
         self.losses = set()  # which of the servers forgot what it had, in this round
+        self.config_epoch = 0  # of the sentinels when the round began
         self.sampler = self.ledger = self.mirror = self.reader = None
         super().__init__(Ground(folder), 3, schedule.seed)
         self.settings = {**schedule.settings, "sweep": "1 s", "queues": {SEARCH: {"lease": "5 s"}}}
@@ -106,6 +107,7 @@ class Soak(Scene):
     def begin(self, drawn):
         """Traffic, and what records; each round has its own."""
         self.tools, self.losses = [], set()
+        self.config_epoch = self.bed.redis.config_epoch()
         self.mirror = self.helper(Tool, "indexer", self.bed.redis.url, MIRROR)
         self.reader = self.helper(Helper, "reader", RESERVED, *(node.port for node in self.bed.redis.nodes))
         for helper in (self.mirror, self.reader):

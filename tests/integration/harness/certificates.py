@@ -27,7 +27,7 @@ def openssl(*arguments):
 
 def authority(folder, name):
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}",
-            "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt")
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt")
 
 
 def request(folder, name, host):
@@ -56,8 +56,30 @@ def expired(folder, name, host):
             "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
 
 
+def servers(folder, name):
+    """Options of a Redis that shows that certificate to clients and to other servers, and knows ours by ours.crt."""
+    return ["--tls-cert-file", f"{folder}/{name}.crt", "--tls-key-file", f"{folder}/{name}.key",
+            "--tls-ca-cert-file", f"{folder}/ours.crt", "--tls-auth-clients", "no"]
+
+
+def fleet(folder, port):
+    """Options of one of several Redis on 127.0.0.1 that talk to each other by TLS only; plain ones without a folder."""
+    if not folder:
+        return ["--port", str(port)]
+    return ["--port", "0", "--tls-port", str(port), "--tls-replication", "yes", *servers(folder, "address")]
+
+
+def url(kind, addresses, folder):
+    return f"rediss+{kind}://{addresses}?cacert={folder}/ours.crt" if folder else f"redis+{kind}://{addresses}"
+
+
+def trusting(folder):
+    """What redis-py wants to be told; nothing without a folder."""
+    return {"ssl": True, "ssl_ca_certs": f"{folder}/ours.crt"} if folder else {}
+
+
 def make(workspace):
-    """A folder with both authorities, and certificates "good" of localhost and "other" of db.example."""
+    """A folder with both authorities, and certificates "good" of localhost, "address" of 127.0.0.1 and "other" of db.example."""
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl here")
     folder = tempfile.mkdtemp(prefix="tls-", dir=workspace)
@@ -65,5 +87,6 @@ def make(workspace):
     authority(folder, "ours")
     authority(folder, "theirs")
     certificate(folder, "good", "localhost")
+    certificate(folder, "address", "127.0.0.1")
     certificate(folder, "other", "db.example")
     return folder

@@ -6,6 +6,7 @@ import pytest
 import redis
 from redis.cluster import ClusterNode
 
+from . import certificates
 from .ports import free_ports
 from .processes import run
 from .redis_server import RedisServer
@@ -13,17 +14,20 @@ from .waiting import until
 
 
 class RedisCluster:
-    def __init__(self, folder, replicas=0, password=None):
+    def __init__(self, folder, replicas=0, password=None, tls=None):
+        """tls: a folder of certificates, if they talk by TLS only."""
         count = 3 * (1 + replicas)
         ports = free_ports(2 * count)
         locked = ["--requirepass", password, "--masterauth", password] if password else []
-        self.nodes = [RedisServer(f"{folder}-{port}", "--port", str(port), "--bind", "127.0.0.1",
+        locked += ["--tls-cluster", "yes"] if tls else []
+        self.nodes = [RedisServer(f"{folder}-{port}", *certificates.fleet(tls, port), "--bind", "127.0.0.1",
                                   "--cluster-enabled", "yes", "--cluster-port", str(bus),
                                   "--cluster-node-timeout", "2000", "--appendonly", "yes",
                                   "--repl-diskless-sync-delay", "0", *locked)
                       for port, bus in zip(ports[:count], ports[count:])]
         self.replicas = replicas
         self.login = ["-a", password, "--no-auth-warning"] if password else []
+        self.tls = tls
         self.password = password
         self.addresses = [f"127.0.0.1:{port}" for port in ports[:count]]
         self.urls = [f"redis://{address}" for address in self.addresses]
@@ -31,12 +35,13 @@ class RedisCluster:
 
     @property
     def url(self):
-        return "redis+cluster://" + ",".join(self.addresses)
+        return certificates.url("cluster", ",".join(self.addresses), self.tls)
 
     def start(self):
         for node in self.nodes:
             node.start()
-        done = run(["redis-cli", *self.login, "--cluster", "create", *self.addresses, "--cluster-replicas",
+        secured = ["--tls", "--cacert", f"{self.tls}/ours.crt"] if self.tls else []
+        done = run(["redis-cli", *self.login, *secured, "--cluster", "create", *self.addresses, "--cluster-replicas",
                     str(self.replicas), "--cluster-yes"])
         if done.returncode:
             pytest.skip(f"no Redis Cluster can be had here: {done.stdout[-300:]}")
@@ -46,7 +51,7 @@ class RedisCluster:
     def connect(self, but=None):
         """By way of any node but this one, which may be stopped."""
         nodes = [ClusterNode(*address.split(":")) for number, address in enumerate(self.addresses) if number != but]
-        return redis.RedisCluster(startup_nodes=nodes, password=self.password, socket_timeout=5)
+        return redis.RedisCluster(startup_nodes=nodes, password=self.password, socket_timeout=5, **certificates.trusting(self.tls))
 
     def call(self, number, *words):
         """What redis-cli says on this node."""

@@ -5,6 +5,7 @@ import signal
 
 import redis
 
+from . import certificates
 from .ports import free_ports
 from .processes import end, spawn
 from .redis_server import RedisServer
@@ -17,13 +18,15 @@ DOWN_AFTER_MS = 1000
 class Sentinel:
     """One sentinel; it keeps what it knows in its file."""
 
-    def __init__(self, folder, port, primary_port, password=None, data_password=None):
+    def __init__(self, folder, port, primary_port, password=None, data_password=None, tls=None):
         self.folder = folder
         self.port = port
         self.process = None
-        self.client = redis.Redis(port=port, password=password, socket_timeout=5)
+        self.client = redis.Redis(host="127.0.0.1", port=port, password=password, socket_timeout=5, **certificates.trusting(tls))
         os.mkdir(folder)
-        lines = [f"port {port}", "bind 127.0.0.1", f"dir {folder}", f"sentinel monitor {NAME} 127.0.0.1 {primary_port} 2",
+        options = certificates.fleet(tls, port)
+        lines = [f"{name[2:]} {value}" for name, value in zip(options[::2], options[1::2])]
+        lines += ["bind 127.0.0.1", f"dir {folder}", f"sentinel monitor {NAME} 127.0.0.1 {primary_port} 2",
                  f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}", f"sentinel failover-timeout {NAME} 5000"]
         lines += [f"requirepass {password}", f"sentinel sentinel-pass {password}"] if password else []
         lines += [f"sentinel auth-pass {NAME} {data_password}"] if data_password else []
@@ -63,25 +66,28 @@ def is_replica(server):
 class RedisSentinel:
     """Stands where a RedisServer does: url is the sentinels', client is that of the primary of the moment."""
 
-    def __init__(self, folder, password=None, sentinel_password=None):
+    def __init__(self, folder, password=None, sentinel_password=None, tls=None):
+        """tls: a folder of certificates, if they talk by TLS only."""
         ports = free_ports(6)
+        self.tls = tls
         self.ports, self.sentinel_ports = ports[:3], ports[3:]
         self.password = password
         self.servers = [RedisServer(f"{folder}-redis-{port}", *self.options(port)) for port in self.ports]
         for server in self.servers:
             server.client = server.connect(password=password, socket_timeout=5)
-        self.sentinels = [Sentinel(f"{folder}-sentinel-{port}", port, self.ports[0], sentinel_password, password)
+        self.sentinels = [Sentinel(f"{folder}-sentinel-{port}", port, self.ports[0], sentinel_password, password, tls)
                           for port in self.sentinel_ports]
 
     def options(self, port):
         first = port == self.ports[0]
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"]
+        options = [*certificates.fleet(self.tls, port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"]
         options += [] if first else ["--replicaof", "127.0.0.1", str(self.ports[0])]
         return options + (["--requirepass", self.password, "--masterauth", self.password] if self.password else [])
 
     @property
     def url(self):
-        return "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports) + "/" + NAME
+        addresses = ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports)
+        return certificates.url("sentinel", f"{addresses}/{NAME}", self.tls)
 
     @property
     def client(self):
