@@ -325,10 +325,6 @@ static int step_rows(struct session *session, struct task *task, int limit, bool
 /* What came too late is made up for, within a second. */
 static void set_due(struct task *task, int64_t began_ms, int64_t count)
 {
-    int64_t now = clock_mono_ms();
-
-    if (count > 0)
-        task->ms_per_document = (double)(now - began_ms) / (double)count;
     if (task->due_ms < began_ms - 1000 || !task->rate)
         task->due_ms = began_ms;
     if (task->rate)
@@ -345,6 +341,7 @@ int task_step(struct session *session, struct task *task, int limit, bool *ret_o
         result = step_keys(session, task, limit, ret_over, err);
     else
         result = step_rows(session, task, limit, ret_over, err);
+    pace_took(&task->pace, limit, task->documents - before, clock_mono_ms() - began);
     set_due(task, began, task->documents - before);
     return result;
 }

@@ -7,6 +7,7 @@
 #ifndef PGUSHER_TASK_H
 #define PGUSHER_TASK_H
 
+#include "cdc/pace.h"
 #include "cdc/resync.h"
 #include "cdc/task_note.h"
 
@@ -29,7 +30,7 @@ struct task {
     int64_t due_ms;
     int64_t noted; /* documents, and when */
     int64_t noted_ms;
-    double ms_per_document; /* of the last step */
+    struct pace pace;
     struct resync_keys *walk;
 };
 

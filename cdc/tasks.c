@@ -12,7 +12,6 @@ enum {
     LOOK_AGAIN_MS = 1000, /* while there are tasks that others do, or that cannot begin yet */
     LOOK_DEAF_MS = 5000,  /* when nothing is there, and nobody can tell of new ones */
     YIELD_MS = 3000,      /* after a live change steps are short for so long … */
-    SHORT_STEP_MS = 4,    /* … about so short … */
     YIELD_SHARE = 4,      /* … with a pause between them this many times as long as the last step took */
     REPAIR_SHARE = 1,     /* … when the cache is not right before it is done */
 };
@@ -283,12 +282,9 @@ static int look(struct tasks *tasks, struct err *err)
 /* Live changes wait while a step is made, and a rate is one of small steps. */
 static int choose_limit(const struct tasks *tasks, const struct task *task)
 {
-    bool is_short = yields(tasks);
-    int limit = PLAN_CHUNK;
+    int limit = yields(tasks) ? pace_choose(&task->pace) : PLAN_CHUNK;
 
-    while (limit > PLAN_CHUNK / 100 &&
-           ((is_short && (limit == PLAN_CHUNK || limit * task->ms_per_document > 2 * SHORT_STEP_MS)) ||
-            (task->rate && limit > task->rate)))
+    while (task->rate && limit > task->rate && limit > PACE_SMALL)
         limit /= 10;
     return limit;
 }
