@@ -14,6 +14,7 @@ enum {
     YIELD_MS = 3000,      /* after a live change steps are short for so long … */
     YIELD_SHARE = 4,      /* … with a pause between them this many times as long as the last step took */
     REPAIR_SHARE = 1,     /* … when the cache is not right before it is done */
+    LAG_MAX_MS = 500,     /* what is made up for at a time when live changes took longer than that */
 };
 
 struct tasks {
@@ -102,6 +103,11 @@ bool tasks_are_needed(const struct tasks *tasks)
 static bool yields(const struct tasks *tasks)
 {
     return clock_mono_ms() - tasks->yielded_ms < YIELD_MS;
+}
+
+bool tasks_lag(const struct tasks *tasks)
+{
+    return yields(tasks) && tasks_ms_left(tasks) == 0 && clock_mono_ms() > tasks->next_ms;
 }
 
 /* One that is held back leaves time for another one. */
@@ -253,6 +259,7 @@ static int take(struct tasks *tasks, const struct pg_rows *rows, int row, struct
     struct task *task = task_take(tasks->session, rows, row);
     bool over = false;
 
+    tasks->next_ms = clock_mono_ms();
     task->next = tasks->first;
     tasks->first = task;
     if (task_begin(tasks->session, task, &over, err) != 0)
@@ -303,9 +310,19 @@ void tasks_put_off(struct tasks *tasks, const struct err *why)
         session_lose(tasks->session, &failed);
 }
 
+/* After a step that began then. */
+static void plan_next_step(struct tasks *tasks, int64_t began, int share)
+{
+    int64_t now = clock_mono_ms(), due = tasks->next_ms;
+
+    if (due < began - LAG_MAX_MS)
+        due = began - LAG_MAX_MS;
+    tasks->next_ms = yields(tasks) ? due + (1 + share) * (now - began) : now;
+}
+
 int tasks_step(struct tasks *tasks, struct err *err)
 {
-    int64_t began = clock_mono_ms(), at = look_due(tasks), now;
+    int64_t began = clock_mono_ms(), at = look_due(tasks);
     struct task *task = next_due(tasks);
     bool over = false;
     int result, share;
@@ -320,7 +337,6 @@ int tasks_step(struct tasks *tasks, struct err *err)
         result = put_down(tasks, task, err);
     else if (result != 0)
         tasks->unfit = task;
-    now = clock_mono_ms();
-    tasks->next_ms = now + share * (now - began);
+    plan_next_step(tasks, began, share);
     return result;
 }

@@ -28,14 +28,16 @@ int tasks_ask_repair(struct session *session, const char *const *projections, si
 void tasks_look_again(struct tasks *tasks);
 /* A payload that the session was told. */
 void tasks_told(struct tasks *tasks, const char *payload);
-/* Live changes came just now: for some seconds steps are short, and take at most a fifth of the time, or a
- * half where the cache is not right before they are done. */
+/* Live changes came just now: for some seconds steps are short, and take a fifth of the time, or a half where
+ * the cache is not right before they are done. */
 void tasks_yield(struct tasks *tasks);
 
 /* Whether there may be one without which the cache is not right. */
 bool tasks_are_needed(const struct tasks *tasks);
 /* How long until the next step should be made, ms; 0: now; -1: not before somebody calls tasks_look_again. */
 int64_t tasks_ms_left(const struct tasks *tasks);
+/* Whether live changes took more than what is theirs, so that several steps are due at once. */
+bool tasks_lag(const struct tasks *tasks);
 /* Makes one step: looks for a task, or does some documents of one at hand. 0, or -1 with err set. */
 int tasks_step(struct tasks *tasks, struct err *err);
 /* When it gave ST_UNFIT: the projection that cannot be read, maybe for its plan is of another day. */

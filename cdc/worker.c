@@ -126,8 +126,7 @@ static int take_unfit_task(struct worker *worker, const struct err *why, struct 
     return 0;
 }
 
-/* A piece of a backfill, when it is time for one. */
-static int backfill(struct worker *worker, struct err *err)
+static int backfill_step(struct worker *worker, struct err *err)
 {
     struct err failed = ERR_NONE;
 
@@ -137,6 +136,17 @@ static int backfill(struct worker *worker, struct err *err)
         return take_unfit_task(worker, &failed, err);
     err_copy(err, &failed);
     return -1;
+}
+
+/* A piece of a backfill, when it is time for one. */
+static int backfill(struct worker *worker, struct err *err)
+{
+    int result;
+
+    do {
+        result = backfill_step(worker, err);
+    } while (result == 0 && tasks_lag(worker->tasks) && !worker->stopping);
+    return result;
 }
 
 static int apply_page(struct worker *worker, struct err *err)

@@ -214,6 +214,23 @@ def test_two_projections_by_two_workers_at_once(box):
     assert [daemon.said("backfill of", "begins") for daemon in box.daemons] == [1, 1]
 
 
+def test_what_is_needed_gets_its_share_however_long_live_changes_take(box):
+    """A page of changes takes half a second here, a step of the backfill a tenth of that: one step a page would be a tenth of the time."""
+    box.db.sql("""CREATE TABLE a (id int PRIMARY KEY, n int); INSERT INTO a SELECT generate_series(1, 300), 0;
+                  CREATE VIEW a_slow AS SELECT id, n, pg_sleep(0.005)::text AS _slow FROM a""")
+    box.ready({"a": projection("a_slow", {"a": "id"}, key="a:{id}")})
+    box.until_asleep(20)
+    box.db.sql("""UPDATE a SET n = 1 WHERE id > 200;
+                  INSERT INTO pgusher.backfill (fleet, projection, reason, repair) VALUES ('default', 'a', 'Redis is new', true);
+                  SELECT pg_notify('pgusher', 'tasks ' || number) FROM pgusher.fleet""")
+    pages = 1
+    while backfills(box):
+        box.until_has("a:300", n=str(pages))
+        pages += 1
+        box.db.sql("UPDATE a SET n = %s WHERE id > 200", pages)
+    assert pages < 22
+
+
 @pytest.mark.parametrize("workers", (0, 1))
 def test_killed_and_killed_again(market, workers):
     """Five times, the command or the worker that does it; what it did is not done again but for the last few."""

@@ -53,7 +53,7 @@ def test_totals_outlive_sessions(tickets, served):
 
 
 def test_ready_while_servers_come_and_go(tickets, served):
-    assert served.ready() == (True, "ready: asleep")
+    until(lambda: served.ready() == (True, "ready: asleep"), 10, served.ready)
     assert served.text("/livez") == "alive\n"
     tickets.redis.stop()
     served.until_not_ready("not connected: Redis")

@@ -332,9 +332,10 @@ def test_no_zombies_and_no_descriptors_are_left(queue):
     queue.until_idle(2)
     before = descriptors(consumer)
     queue.push(*(f"event:{number}" for number in range(60)))
-    queue.until_counted(acked=60, failed=1)
+    queue.until_counted(acked=60, seconds=30)
+    queue.until(lambda: queue.client.hexists(f"{QUEUE}:meta", "failed"))
     queue.until_idle(2)
-    until(lambda: descriptors(consumer) == before and not children(consumer), 3)
+    until(lambda: descriptors(consumer) == before and not children(consumer), 10)
     consumer.stop()
 
 
