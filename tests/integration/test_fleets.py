@@ -6,7 +6,7 @@ import pytest
 
 from harness import ticketing
 from harness.fleet import box_beside
-from harness.waiting import stays
+from harness.waiting import stays, until
 
 TRIGGERS = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'pgusher%' ORDER BY 1"
 FUNCTIONS = "SELECT string_agg(prosrc, '') FROM pg_proc WHERE pronamespace = 'pgusher'::regnamespace AND proname LIKE 'capture%'"
@@ -176,7 +176,8 @@ def test_drop_waits_for_a_busy_table(tickets, other):
     writer.cursor().execute("UPDATE event SET name = 'held' WHERE id = 1")
     with ThreadPoolExecutor() as pool:
         dropping = pool.submit(tickets.pgusher, "fleet", "drop", "search")
-        stays(lambda: not dropping.done(), 1, "it waits for the writer")
+        until(lambda: tickets.db.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), 20, "it waits for the writer")
+        stays(lambda: not dropping.done(), 2, "it goes on waiting")
         writer.commit()
         writer.close()
         dropping.result().must(0, "trying again", "dropped")
