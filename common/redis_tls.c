@@ -106,8 +106,11 @@ int redis_tls_wrap(struct redisContext *context, const struct redis_url *url, st
     redis_tls_forget();
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-    if (load_files(tls, url, err) == 0)
+    if (load_files(tls, url, err) == 0) {
         ssl = SSL_new(tls);
+        if (!ssl)
+            fail(err, ST_AGAIN, "out of memory", NULL);
+    }
     if (ssl && expect_name(ssl, url->sni ? url->sni : url->addresses[0].host, err) == 0) {
         context->privdata = ssl;
         result = shake_hands(context, ssl);
