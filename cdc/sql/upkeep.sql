@@ -7,19 +7,20 @@ AS $function$
     SELECT m.snapshot FROM pgusher.moment m WHERE m.at <= clock_timestamp() - age ORDER BY m.at DESC LIMIT 1
 $function$;
 
--- Notes the present, and forgets moments that nobody can ask for any more, or that a restored dump brought along.
+-- Notes the present, and forgets moments that nobody can ask for any more, or of the future: a restored dump brought them along, or the clock
+-- was put back since.
 CREATE OR REPLACE FUNCTION pgusher.note_moment() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     shortest CONSTANT interval := (SELECT min(least(f.look_back, f.max_lag_age)) FROM pgusher.fleet f);
 BEGIN
-    IF EXISTS (SELECT FROM pgusher.moment m WHERE m.at > clock_timestamp() - shortest / 4
+    IF EXISTS (SELECT FROM pgusher.moment m WHERE m.at BETWEEN clock_timestamp() - shortest / 4 AND clock_timestamp()
                   AND pg_snapshot_xmax(m.snapshot) <= pg_snapshot_xmax(pg_current_snapshot())) THEN
         RETURN;
     END IF;
     DELETE FROM pgusher.moment m
-     WHERE pg_snapshot_xmax(m.snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+     WHERE pg_snapshot_xmax(m.snapshot) > pg_snapshot_xmax(pg_current_snapshot()) OR m.at > clock_timestamp()
         OR m.at < (SELECT max(k.at) FROM pgusher.moment k
                     WHERE k.at <= clock_timestamp() - (SELECT max(greatest(f.look_back, f.max_lag_age)) FROM pgusher.fleet f));
     INSERT INTO pgusher.moment VALUES (clock_timestamp(), pg_current_snapshot()) ON CONFLICT DO NOTHING;

@@ -41,6 +41,17 @@ def test_rows_stay_for_the_look_back(log):
     assert log.rows() == 0
 
 
+def test_a_clock_that_was_put_back(log):
+    """What it noted of days to come must not keep the changelog until then."""
+    log.install(look_back="2 s")
+    log.write(1)
+    tidy(log)
+    log.db.sql("UPDATE pgusher.moment SET at = at + interval '1 day'")
+    assert log.db.value("SELECT count(*) FROM pgusher.moment") == 1
+    until_idle(log)
+    assert log.rows() == 0
+
+
 def test_a_commit_counts_from_when_it_became_visible(log):
     """A row written long ago by a transaction that has just ended can be read again for the whole look-back."""
     log.install(look_back="2 s")
