@@ -8,7 +8,7 @@ SELECT 'disabled', t.tgrelid::regclass::text, t.tgname::text
 UNION ALL
 SELECT 'replica', s.setrole::regrole::text, NULL
   FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) v
- WHERE v = 'session_replication_role=replica'
+ WHERE lower(v) = 'session_replication_role=replica'
    AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 UNION ALL
 SELECT 'subscribed', r.srrelid::regclass::text, NULL

@@ -128,8 +128,9 @@ def test_capture_that_does_not_stand_or_fire(kept):
     none(lines, "on event")
     for line in about(lines, "pgusher_change on public.ticket is disabled"), about(lines, "pgusher_update on public.venue is disabled"):
         kept.db.sql(re.search("ALTER TABLE .* TRIGGER pgusher_[a-z]*;", line)[0])
-    kept.db.sql(f'ALTER DATABASE "{kept.db.name}" SET session_replication_role = replica')
-    about(problems(kept), "session_replication_role = replica", "all roles")
+    for value in ("replica", "'Replica'"):
+        kept.db.sql(f'ALTER DATABASE "{kept.db.name}" SET session_replication_role = {value}')
+        about(problems(kept), "session_replication_role = replica", "all roles")
     kept.db.sql(f'ALTER DATABASE "{kept.db.name}" RESET session_replication_role')
     kept.db.sql("CREATE PUBLICATION told FOR TABLE event")
     kept.db.sql(f"""CREATE SUBSCRIPTION heard CONNECTION '{kept.db.conninfo()}' PUBLICATION told
