@@ -38,3 +38,5 @@ BEGIN
 EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
     NULL;
 END $$;
+-- There is none before PostgreSQL 17.
+SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL;

@@ -8,7 +8,7 @@ import pytest
 from harness import ticketing
 from harness.ports import free_ports
 from harness.programs import run_program
-from harness.waiting import until
+from harness.waiting import stays, until
 
 MANUAL = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "security.md")
 
@@ -102,6 +102,27 @@ def test_a_writer_has_nothing_to_do_with_the_changelog(tickets, role):
                       "SET session_replication_role = replica",
                       "CREATE TRIGGER forge AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION pgusher.capture_1()"):
         refused(tickets, name, statement)
+
+
+def test_what_is_set_for_the_role_does_not_stop_a_worker(tickets, role):
+    """A role for short queries of an application, say. Whoever sleeps or reads for long is not ended."""
+    name = role("hasty")
+    tickets.install()
+    slow = tickets.db.value("SELECT pg_get_viewdef('event_card'::regclass)").replace("e.name", "(e.name || pg_sleep(0.05)) AS name")
+    limits = {"statement_timeout": "200ms", "lock_timeout": "200ms", "idle_session_timeout": "1s", "idle_in_transaction_session_timeout": "1s",
+              "default_transaction_isolation": "serializable", "standard_conforming_strings": "off", "transaction_timeout": "200ms"}
+    for setting, value in limits.items():
+        if tickets.db.value("SELECT current_setting(%s, true)", setting):
+            tickets.db.sql(f"ALTER ROLE {name} SET {setting} = '{value}'")
+    tickets.db.sql(f"""CREATE OR REPLACE VIEW event_card AS {slow} GRANT pg_read_all_data TO {name};
+                       GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgusher TO {name}""")
+    tickets.use(ticketing.projections(), postgres=tickets.db.conninfo(name))
+    worker = tickets.start()
+    tickets.until_asleep(30)
+    tickets.db.sql("UPDATE event SET name = name || '!'")
+    tickets.in_step()
+    stays(tickets.asleep, 2)
+    assert not worker.said("trying again"), worker.log
 
 
 def test_an_installer_without_the_tables_and_an_uninstaller(tickets, role):
