@@ -50,11 +50,6 @@ static void fail_pg(struct look *look, const struct err *err)
     end_part(look, &look->pg_over);
 }
 
-static json_t *only_value(const struct pg_rows *rows)
-{
-    return json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
-}
-
 static void on_quarantined(void *arg, const struct pg_rows *rows, const struct err *err)
 {
     struct look *look = arg;
@@ -63,7 +58,7 @@ static void on_quarantined(void *arg, const struct pg_rows *rows, const struct e
         fail_pg(look, err);
         return;
     }
-    look->quarantine = only_value(rows);
+    look->quarantine = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
     end_part(look, &look->pg_over);
 }
 
@@ -83,8 +78,8 @@ static void on_standing(void *arg, const struct pg_rows *rows, const struct err 
         fail_pg(look, err);
         return;
     }
-    look->standing = only_value(rows);
-    if (look->details)
+    look->standing = standing_take(rows, &look->pg_err);
+    if (look->standing && look->details)
         ask_quarantined(look);
     else
         end_part(look, &look->pg_over);

@@ -5,6 +5,9 @@
 #include "cdc/resume.h"
 #include "cdc/sql/texts.h"
 
+static const char not_installed[] =
+    "pgusher is not installed in this database, or an older version of it is; run: pgusher install";
+
 void standing_explain(struct err *err)
 {
     static const char *const absent[] = {"42P01", "42703", "42883", "3F000"}; /* a table, a column … */
@@ -12,11 +15,18 @@ void standing_explain(struct err *err)
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
         if (err->status == ST_CONFIG && strstr(err->text, absent[i])) {
             err_clear(err);
-            err_set(err, ST_CONFIG,
-                    "pgusher is not installed in this database, or an older version of it is; run: pgusher "
-                    "install");
+            err_set(err, ST_CONFIG, not_installed);
         }
     resume_explain_rights(err);
+}
+
+/* A dump may have left the rows behind. */
+json_t *standing_take(const struct pg_rows *rows, struct err *err)
+{
+    if (pg_rows_count(rows))
+        return json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    err_set(err, ST_CONFIG, not_installed);
+    return NULL;
 }
 
 json_t *standing_ask(struct session *session, struct err *err)
@@ -29,7 +39,7 @@ json_t *standing_ask(struct session *session, struct err *err)
         standing_explain(err);
         return NULL;
     }
-    standing = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    standing = standing_take(rows, err);
     pg_rows_free(rows);
     return standing;
 }

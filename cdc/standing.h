@@ -11,6 +11,9 @@
 /* The caller's; NULL with err set. The session is connected. */
 json_t *standing_ask(struct session *session, struct err *err);
 
+/* The same of the answer to sql_status. */
+json_t *standing_take(const struct pg_rows *rows, struct err *err);
+
 /* Puts it in plain words when a query failed because it met no schema pgusher, or that of another version. */
 void standing_explain(struct err *err);
 

@@ -264,3 +264,26 @@ def test_fleets_that_watch_different_tables(box):
         box.pgusher("install").must(0, "0 changes")
     box.db.sql("SET DateStyle = 'German'; INSERT INTO b VALUES ('31.12.2030')")
     assert box.db.value("SELECT keys FROM pgusher.changelog") == ["2030-12-31"]
+
+
+def test_a_dump_that_left_the_rows_behind(tickets):
+    """As a copy for tests is made: the schema pgusher is there, and nothing in it. An install fills it."""
+    tickets.ready(ticketing.projections())
+    tickets.daemons[-1].stop()
+    source, tickets.db = tickets.db, tickets.db.cluster.create()
+    try:
+        assert tickets.db.psql(source.dump()).returncode == 0
+        tickets.use(ticketing.projections())
+        tickets.db.sql("CALL grow(1, 9)")
+        for verb in "status", "verify", "explain event 1", "fleet list", "fleet drop default":
+            tickets.pgusher(*verb.split()).must(78, "not installed", "run: pgusher install")
+        tickets.pgusher("check").must(0, "run: pgusher install")
+        tickets.install()
+        tickets.start()
+        tickets.until_asleep(20)
+        tickets.db.sql("UPDATE ticket SET price = 10")
+        tickets.in_step()
+    finally:
+        tickets.stop()
+        tickets.db.drop()
+        tickets.db = source
