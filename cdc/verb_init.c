@@ -122,8 +122,6 @@ static const char *why_not(const struct init_table *table)
     if (has_braces(&table->id))
         return "has a key column with braces in its name, which the template of a Redis key cannot hold; "
                "rename it";
-    if (!table->visible && strchr(table->schema, '.'))
-        return "is in a schema whose name holds a dot; put that schema on the search_path of the role";
     return NULL;
 }
 

@@ -6,10 +6,8 @@ WITH found AS (
            coalesce((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                       WHERE c.relname = wanted.name AND n.nspname = ANY ($2::text[])
                       ORDER BY array_position($2::text[], n.nspname::text) LIMIT 1),
-                    CASE WHEN strpos(name, '.') > 0 THEN
-                        to_regclass(quote_ident(split_part(name, '.', 1)) || '.' ||
-                                    quote_ident(substr(name, strpos(name, '.') + 1)))
-                    END) AS relation
+                    (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                      WHERE n.nspname || '.' || c.relname = wanted.name ORDER BY length(n.nspname) LIMIT 1)) AS relation
       FROM (SELECT DISTINCT unnest($1::text[]) AS name) wanted
 )
 SELECT f.name, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind,

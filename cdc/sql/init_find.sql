@@ -8,10 +8,8 @@ SELECT w.name, c.oid, c.relkind,
             coalesce((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                       WHERE c.relname = w.name AND n.nspname = ANY ($2::text[])
                       ORDER BY array_position($2::text[], n.nspname::text) LIMIT 1),
-                     CASE WHEN strpos(w.name, '.') > 0 THEN
-                         to_regclass(quote_ident(split_part(w.name, '.', 1)) || '.' ||
-                                     quote_ident(substr(w.name, strpos(w.name, '.') + 1)))
-                     END)
+                     (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                      WHERE n.nspname || '.' || c.relname = w.name ORDER BY length(n.nspname) LIMIT 1))
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
  ORDER BY w.place

@@ -85,3 +85,18 @@ def test_a_database_with_all_extra_checks_of_functions(box):
     box.db.disconnect()
     box.db.sql("INSERT INTO item VALUES (1, 1)")
     box.until_has("i:1", n="1")
+
+
+def test_names_with_dots_in_them(box):
+    """Where the schema ends only the catalog knows; of two places the first dot's is meant, as without dots in names."""
+    box.db.sql('''CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."or.der" (id int PRIMARY KEY, n int); INSERT INTO "my.shop"."or.der" VALUES (1, 1);
+                  CREATE SCHEMA my; CREATE VIEW "order card" AS SELECT * FROM "my.shop"."or.der"''')
+    box.use({"item": projection("my.shop.or.der", {"my.shop.or.der": "idd"}, key="i:{id}")})
+    box.pgusher("check").must(78, 'table "my.shop"."or.der" has no column "idd"; did you mean "id"?')
+    box.ready({"item": projection("order card", {"my.shop.or.der": "id"}, key="i:{id}")})
+    box.db.sql('UPDATE "my.shop"."or.der" SET n = 2')
+    box.until_has("i:1", n="2")
+    box.pgusher("init", "--postgres", box.db.conninfo(), "--print", "my.shop.or.der").must(0, '"my.shop"."or.der"')
+    box.db.sql('CREATE TABLE my."shop.or.der" (key int PRIMARY KEY)')
+    box.use({"item": projection("order card", {"my.shop.or.der": "id"}, key="i:{id}")})
+    box.pgusher("check").must(78, 'table my."shop.or.der" has no column "id"')
