@@ -6,7 +6,17 @@
 #include "cdc/sql/texts.h"
 #include "common/mem.h"
 
-enum { COL_NAME, COL_OID, COL_QUALIFIED, COL_KIND, COL_CAN_SELECT, COL_COLUMN, COL_TYPE, COL_BASE_TYPE };
+enum {
+    COL_NAME,
+    COL_OID,
+    COL_QUALIFIED,
+    COL_KIND,
+    COL_CAN_SELECT,
+    COL_COLUMN,
+    COL_TYPE,
+    COL_BASE_TYPE,
+    COL_VIRTUAL
+};
 
 char *array_literal(const char *const *items, size_t count)
 {
@@ -127,6 +137,7 @@ static void add_column(struct relation *relation, const struct pg_rows *rows, in
     column->name = mem_strdup(pg_rows_get(rows, row, COL_COLUMN, NULL));
     column->type = mem_strdup(pg_rows_get(rows, row, COL_TYPE, NULL));
     column->base_type = mem_strdup(pg_rows_get(rows, row, COL_BASE_TYPE, NULL));
+    column->is_virtual = pg_rows_get(rows, row, COL_VIRTUAL, NULL)[0] == 't';
 }
 
 static int load_visible(struct catalog *catalog, struct pg *pg, const char *schemas, struct err *err)

@@ -13,6 +13,7 @@ struct column {
     char *name;
     char *type;      /* as format_type writes it, with its modifier */
     char *base_type; /* without modifier and domain */
+    bool is_virtual; /* generated when it is read: a trigger sees NULL */
 };
 
 struct relation {

@@ -118,6 +118,17 @@ static void check_source(const struct projection *projection, const struct catal
     free(id_place);
 }
 
+static void check_key_column(const struct relation *table, const char *name, const char *place,
+                             struct problems *problems)
+{
+    if (has_column(table, name, place, problems) && relation_column(table, name)->is_virtual)
+        problems_add(
+            problems, PROBLEM_ERROR, place,
+            "column \"%s\" of %s is generated when it is read, which no trigger sees; make it STORED, "
+            "or name the columns that it is computed from, with a \"lookup\"",
+            name, table->qualified);
+}
+
 static void check_watch(const struct projection *projection, const struct watch *watch,
                         const struct catalog *catalog, struct problems *problems)
 {
@@ -131,7 +142,7 @@ static void check_watch(const struct projection *projection, const struct watch 
                          table->qualified);
         else
             for (size_t i = 0; i < watch->ncolumns; i++)
-                has_column(table, watch->columns[i], place, problems);
+                check_key_column(table, watch->columns[i], place, problems);
     }
     free(place);
 }

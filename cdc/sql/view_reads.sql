@@ -2,6 +2,8 @@
 -- One row per source and table: 0 source oid, 1 table oid, 2 quoted qualified name, 3 relkind, 4 the columns as text[]
 -- (NULL: all, or not known exactly). From pg_depend, where the rule of a view depends on every column it names.
 --
+-- Instead of a virtual generated column, of which triggers see only NULL: the columns that it is computed from.
+--
 -- Not known exactly: the source is the table itself; a view uses a whole row (no column dependency is recorded for
 -- that, its parse tree has a variable of attribute 0) or a system column; a view calls a function of
 -- the user, which may read anything.
@@ -24,13 +26,22 @@ WITH RECURSIVE tree AS (
         OR EXISTS (SELECT FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid
                     WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                       AND d.refclassid = 'pg_proc'::regclass AND p.pronamespace <> 'pg_catalog'::regnamespace)
-), columns AS (
-    SELECT r.source, d.refobjid AS relation, array_agg(DISTINCT a.attname::text) AS names,
-           bool_or(d.refobjsubid < 0) AS system_column
+), named AS (
+    SELECT r.source, d.refobjid AS relation, d.refobjsubid AS attnum
       FROM rules r
       JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
-      LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND d.refobjsubid > 0
+    UNION
+    SELECT n.source, n.relation, d.refobjsubid
+      FROM named n
+      JOIN pg_attribute a ON a.attrelid = n.relation AND a.attnum = n.attnum AND a.attgenerated = 'v'
+      JOIN pg_attrdef e ON e.adrelid = n.relation AND e.adnum = n.attnum
+      JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+       AND d.refclassid = 'pg_class'::regclass AND d.refobjid = n.relation
+), columns AS (
+    SELECT n.source, n.relation, array_agg(DISTINCT a.attname::text) AS names, bool_or(n.attnum < 0) AS system_column
+      FROM named n
+      LEFT JOIN pg_attribute a ON a.attrelid = n.relation AND a.attnum = n.attnum AND n.attnum > 0 AND a.attgenerated <> 'v'
      GROUP BY 1, 2
 )
 SELECT t.source, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind,

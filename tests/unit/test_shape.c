@@ -88,7 +88,8 @@ START_TEST(of_a_source)
     char *text;
 
     for (size_t i = 0; i < ROWS(words); i++)
-        columns[i] = (struct column){(char *)words[i][0], (char *)words[i][1], (char *)words[i][2]};
+        columns[i] = (struct column){
+            .name = (char *)words[i][0], .type = (char *)words[i][1], .base_type = (char *)words[i][2]};
     text = shape_text(&projection, &source);
 
     ck_assert_str_eq(text, "{\"columns\":{\"id\":\"integer\",\"name\":\"text\",\"price\":\"numeric(10,2)\"},"
