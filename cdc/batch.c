@@ -273,9 +273,22 @@ int batch_apply_after(struct batch *batch, size_t projection, const struct plan_
     return reader_after(batch->reader, projection, stretch, after, ret_count, err);
 }
 
+/* What is refused may be so only because its plan is of another day: an id of bigint does not fit where the
+ * column was an integer. */
+static int check_plan(const struct session *session, struct err *err)
+{
+    struct catalog *catalog = catalog_load(session->pg, session->config, err);
+
+    if (catalog && catalog_digest(catalog) != session->plan->catalog)
+        err_set(err, ST_AGAIN, "a table or view was altered since its columns were read");
+    catalog_free(catalog);
+    return err->status == ST_OK ? 0 : -1;
+}
+
 int batch_finish(struct batch *batch, struct err *err)
 {
-    if (sink_enqueue(batch->sink, err) != 0 || rows_index_forget(batch->index, err) != 0)
+    if (sink_enqueue(batch->sink, err) != 0 || rows_index_forget(batch->index, err) != 0 ||
+        (quarantine_refuses(batch->quarantine) && check_plan(batch->session, err) != 0))
         return -1;
     return quarantine_flush(batch->quarantine, err);
 }

@@ -2,8 +2,9 @@
  * batch_finish returns 0. If anything fails before, the whole batch is done again by its owner: every step is
  * idempotent under the version guard.
  *
- * A document whose row makes the SQL fail is found by halving, and goes to quarantine alone. With "rows":
- * "many" see rows_index.h, too.
+ * A document whose row makes the SQL fail is found by halving, and goes to quarantine alone, unless a table
+ * was altered since the plan was made: then the batch fails with ST_AGAIN, for a session with a new plan.
+ * With "rows": "many" see rows_index.h, too.
  */
 #ifndef PGUSHER_BATCH_H
 #define PGUSHER_BATCH_H

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "cdc/sql/texts.h"
 #include "common/mem.h"
@@ -210,6 +211,25 @@ struct catalog *catalog_load(struct pg *pg, const struct config *config, struct 
     }
     free(schemas);
     return catalog;
+}
+
+static uint64_t add_text(uint64_t digest, const char *text)
+{
+    return text ? XXH3_64bits_withSeed(text, strlen(text), digest) : digest + 1;
+}
+
+uint64_t catalog_digest(const struct catalog *catalog)
+{
+    uint64_t digest = 0;
+
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct relation *relation = &catalog->relations[i];
+
+        digest = add_text(digest, relation->oid);
+        for (size_t j = 0; j < relation->ncolumns; j++)
+            digest = add_text(add_text(digest, relation->columns[j].name), relation->columns[j].type);
+    }
+    return digest;
 }
 
 void catalog_free(struct catalog *catalog)

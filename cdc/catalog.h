@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cdc/config.h"
 #include "common/pg.h"
@@ -36,6 +37,9 @@ struct catalog {
 /* Reads what the configuration's sources and watched tables are. NULL with err set. */
 struct catalog *catalog_load(struct pg *pg, const struct config *config, struct err *err);
 void catalog_free(struct catalog *catalog); /* NULL-safe */
+
+/* Another one when one of the relations is, or has other columns or types. */
+uint64_t catalog_digest(const struct catalog *catalog);
 
 /* The schemas in which a name without one is looked for, as an array literal, which the caller frees. NULL
  * with err set. */

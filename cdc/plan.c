@@ -233,6 +233,7 @@ struct plan *plan_new_partial(const struct config *config, const struct catalog 
 {
     struct plan *plan = mem_zalloc(sizeof(*plan));
 
+    plan->catalog = catalog_digest(catalog);
     plan->projections = mem_zalloc(sizeof(*plan->projections) * config->nprojections);
     for (size_t i = 0; i < config->nprojections; i++) {
         const struct projection *projection = &config->projections[i];

@@ -66,6 +66,7 @@ struct plan {
     struct plan_route *routes;
     size_t nroutes;
     int last_capture; /* the newest one known; ids only grow */
+    uint64_t catalog; /* digest of that which it was made from */
 };
 
 /* Checks the configuration against the catalog (missing relations and columns, types, privileges) and builds

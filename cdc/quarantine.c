@@ -119,31 +119,15 @@ static void add(struct quarantine *quarantine, struct entries *entries, const st
     entries->count++;
 }
 
-/* A view that fails for one row may fail for a million. */
-static void complain(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error)
-{
-    enum log_say say = log_quota_take(&quarantine->session->refusals, clock_mono_ms());
-
-    log_debug("document %s of projection %s is refused: %s", entry->key, entry->projection, error);
-    if (say == LOG_SAY_NOT)
-        return;
-    log_error("document %s of projection %s goes to quarantine: %s%s", entry->key, entry->projection,
-              pg_error_for_log(error).text,
-              say == LOG_SAY_AS_LAST
-                  ? "; more within this minute are not named here, see: pgusher quarantine "
-                    "list"
-                  : "");
-}
-
 void quarantine_add(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error)
 {
     quarantine->session->tally.refused++;
-    if (quarantine->again)
-        log_debug("document %s of projection %s stays in quarantine: %s", entry->key, entry->projection,
-                  error);
-    else
-        complain(quarantine, entry, error);
     add(quarantine, &quarantine->refused, entry, error);
+}
+
+bool quarantine_refuses(const struct quarantine *quarantine)
+{
+    return quarantine->refused.count > 0;
 }
 
 bool quarantine_may_hold(const struct quarantine *quarantine)
@@ -224,11 +208,43 @@ static int put_refused(struct quarantine *quarantine, struct err *err)
     return result;
 }
 
+/* A view that fails for one row may fail for a million. */
+static void complain(struct session *session, const char *projection, const char *key, const char *error)
+{
+    enum log_say say = log_quota_take(&session->refusals, clock_mono_ms());
+
+    log_debug("document %s of projection %s is refused: %s", key, projection, error);
+    if (say == LOG_SAY_NOT)
+        return;
+    log_error("document %s of projection %s goes to quarantine: %s%s", key, projection,
+              pg_error_for_log(error).text,
+              say == LOG_SAY_AS_LAST
+                  ? "; more within this minute are not named here, see: pgusher quarantine "
+                    "list"
+                  : "");
+}
+
+static void tell_refused(const struct quarantine *quarantine)
+{
+    const struct entries *refused = &quarantine->refused;
+
+    for (size_t i = 0; i < refused->count; i++) {
+        const char *projection = refused->columns[PROJECTION][i], *key = refused->columns[KEY][i];
+        const char *error = refused->columns[ERROR][i];
+
+        if (quarantine->again)
+            log_debug("document %s of projection %s stays in quarantine: %s", key, projection, error);
+        else
+            complain(quarantine->session, projection, key, error);
+    }
+}
+
 int quarantine_flush(struct quarantine *quarantine, struct err *err)
 {
     drop_refused(quarantine);
     if (quarantine->refused.count && put_refused(quarantine, err) != 0)
         return -1;
+    tell_refused(quarantine);
     if (quarantine->built.count && run(quarantine, DELETE_SQL, &quarantine->built, ID + 1, NULL, err) != 0)
         return -1;
     quarantine->refused.count = quarantine->built.count = 0;
@@ -250,7 +266,7 @@ int quarantine_intend(struct session *session, const struct quarantine_entry *en
                       struct err *err)
 {
     struct quarantine *quarantine = with_intentions(session, entries, count);
-    int result = quarantine_flush(quarantine, err);
+    int result = count ? put_refused(quarantine, err) : 0;
 
     quarantine_free(quarantine);
     return result;

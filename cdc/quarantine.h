@@ -25,8 +25,10 @@ struct quarantine_entry {
 struct quarantine *quarantine_new(struct session *session);
 void quarantine_free(struct quarantine *quarantine); /* NULL-safe */
 
-/* This cannot be built now. Logged, and written by quarantine_flush. */
+/* This cannot be built now. Written, and logged, by quarantine_flush. */
 void quarantine_add(struct quarantine *quarantine, const struct quarantine_entry *entry, const char *error);
+/* Whether something is to be written. */
+bool quarantine_refuses(const struct quarantine *quarantine);
 /* This was built: it leaves the quarantine if it was there. Another document with the same key stays. */
 void quarantine_built(struct quarantine *quarantine, const struct quarantine_entry *entry);
 /* This is there, and is tried again: unless it is refused once more, it leaves the quarantine. */

@@ -2,6 +2,7 @@
 import pytest
 
 from harness import ticketing
+from harness.box import projection
 
 WIDER = """CREATE OR REPLACE VIEW ticket_card AS
            SELECT t.id, t.event_id, t.price, t.sold, e.name AS event, e.starts_at, e.venue_id
@@ -79,3 +80,21 @@ def test_table_is_renamed(running):
     running.db.sql("ALTER TABLE ticket RENAME TO seat; UPDATE seat SET price = 7")
     running.until_has("ticket:27", seconds=20, price="7.00")
     running.in_step()
+
+
+def test_keys_become_wider_and_nobody_installs_or_reloads(box):
+    """Without a view in between nothing tells a worker so, but that the new keys do not fit what it has prepared, or would prepare."""
+    box.db.sql("""CREATE TABLE venue (id int PRIMARY KEY); CREATE TABLE event (id int PRIMARY KEY, venue int, name text); CREATE INDEX ON event (venue);
+                  INSERT INTO venue VALUES (1); INSERT INTO event VALUES (1, 1, 'one')""")
+    box.ready({"event": projection("event", {"event": "id", "venue": {
+        "column": "id", "lookup": "SELECT id FROM event WHERE venue = ANY($1)"}})})
+    box.db.sql("UPDATE venue SET id = 2; UPDATE event SET venue = 2")
+    box.in_step()
+    box.db.sql("""ALTER TABLE venue ALTER id TYPE bigint; ALTER TABLE event ALTER venue TYPE bigint; ALTER TABLE event ALTER id TYPE bigint;
+                  INSERT INTO venue VALUES (5000000000)""")
+    box.until_caught_up()
+    box.db.sql("INSERT INTO event SELECT 5000000000 + n, 5000000000, 'new' FROM generate_series(1, 5) n")
+    box.until_has("event:5000000005", seconds=20, name="new")
+    box.in_step()
+    assert box.quarantined() == []
+    box.daemons[-1].says("column id is now bigint, and was integer")
