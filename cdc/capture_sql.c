@@ -37,19 +37,15 @@ static void put_image_test(struct buf *sql, const char *test, const struct names
     buf_putc(sql, ')');
 }
 
-/* Nothing is logged of a row in which no column changed that matters. One that was renamed since the install
- * counts as changed: a writer must not fail for it. */
+/* Nothing is logged of a row in which no column changed that matters. */
 static void put_end_if_unchanged(struct buf *sql, const struct need *need)
 {
-    if (need->whole_row) {
-        buf_puts(sql, "        IF pg_catalog.record_image_eq(OLD, NEW) THEN\n            RETURN NULL;\n"
-                      "        END IF;\n");
-        return;
-    }
-    buf_puts(sql, "        BEGIN\n            IF ");
-    put_image_test(sql, "eq", &need->columns);
-    buf_puts(sql, " THEN\n                RETURN NULL;\n            END IF;\n"
-                  "        EXCEPTION WHEN undefined_column THEN\n            NULL;\n        END;\n");
+    buf_puts(sql, "            IF ");
+    if (need->whole_row)
+        buf_puts(sql, "pg_catalog.record_image_eq(OLD, NEW)");
+    else
+        put_image_test(sql, "eq", &need->columns);
+    buf_puts(sql, " THEN\n                RETURN NULL;\n            END IF;\n");
 }
 
 static void put_keys_changed(struct buf *sql, const struct need *need)
@@ -87,26 +83,61 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
     buf_putc(sql, ']');
 }
 
+/* These keys into a variable, planned at this moment: from the row's text, because what a record has of
+ * columns is not known to SQL. */
+static void put_keys_anew(struct buf *sql, const char *variable, const char *which, const struct need *need)
+{
+    struct buf keys = BUF_NONE;
+
+    buf_puts(&keys, "SELECT ");
+    put_keys(&keys, which, need);
+    buf_puts(&keys, " FROM (SELECT ($1::pg_catalog.text::");
+    buf_puts(sql, "            EXECUTE ");
+    pg_put_literal(sql, keys.data);
+    buf_printf(sql,
+               OP("||") "pg_catalog.format('%%I.%%I', TG_TABLE_SCHEMA, TG_TABLE_NAME)" OP(
+                   "||") "').*) %s'\n                INTO %s USING %s;\n",
+               which, variable, which);
+    buf_free(&keys);
+}
+
+/* A writer must not fail for a column that matters and was renamed since the install, or got another type
+ * since its session ran this for the first time, which PL/pgSQL does not notice: the row counts as changed.
+ */
+static void put_choice_anew(struct buf *sql, const struct need *need)
+{
+    buf_puts(sql, "    EXCEPTION WHEN undefined_column OR datatype_mismatch THEN\n"
+                  "        IF TG_OP" OP("<>") "'DELETE' THEN\n");
+    put_keys_anew(sql, "logged", "NEW", need);
+    buf_puts(sql, "        END IF;\n        IF TG_OP" OP("<>") "'INSERT' THEN\n");
+    put_keys_anew(sql, "other", "OLD", need);
+    buf_puts(sql, "        END IF;\n");
+}
+
 /* What to log: `logged`, and then `other` unless it is NULL. They are compared and hashed as variables, whose
  * collation is the default; columns of different collations cannot be compared in one array. */
 static void put_choice(struct buf *sql, const struct need *need)
 {
-    buf_puts(sql, "    IF TG_OP" OP("=") "'UPDATE' THEN\n");
+    buf_puts(sql, "    BEGIN\n        IF TG_OP" OP("=") "'UPDATE' THEN\n");
     put_end_if_unchanged(sql, need);
-    buf_puts(sql, "        logged := ");
+    buf_puts(sql, "            logged := ");
     put_keys(sql, "NEW", need);
-    buf_puts(sql, ";\n        IF ");
+    buf_puts(sql, ";\n            IF ");
     put_keys_changed(sql, need);
-    buf_puts(sql, " THEN\n            other := ");
+    buf_puts(sql, " THEN\n                other := ");
     put_keys(sql, "OLD", need);
     buf_puts(sql,
-             ";\n            IF other" OP("=") "logged THEN\n                other := NULL;\n"
-                                               "            END IF;\n        END IF;\n    ELSIF TG_OP" OP(
-                                                   "=") "'INSERT' THEN\n        logged := ");
+             ";\n            END IF;\n        ELSIF TG_OP" OP("=") "'INSERT' THEN\n            logged := ");
     put_keys(sql, "NEW", need);
-    buf_puts(sql, ";\n    ELSIF TG_OP" OP("=") "'DELETE' THEN\n        logged := ");
+    buf_puts(sql, ";\n        ELSIF TG_OP" OP("=") "'DELETE' THEN\n            other := ");
     put_keys(sql, "OLD", need);
-    buf_puts(sql, ";\n    END IF;\n");
+    buf_puts(sql, ";\n        END IF;\n");
+    put_choice_anew(sql, need);
+    buf_puts(sql,
+             "    END;\n"
+             "    IF logged IS NULL OR other" OP(
+                 "=") "logged THEN\n"
+                      "        logged := coalesce(logged, other);\n        other := NULL;\n    END IF;\n");
 }
 
 static void put_insert(struct buf *sql, int id)

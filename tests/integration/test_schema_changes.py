@@ -98,3 +98,27 @@ def test_keys_become_wider_and_nobody_installs_or_reloads(box):
     box.in_step()
     assert box.quarantined() == []
     box.daemons[-1].says("column id is now bigint, and was integer")
+    box.daemons[-1].stop()
+    box.start()
+    box.until_asleep()
+    box.db.sql("ALTER TABLE event ALTER id TYPE numeric; INSERT INTO event VALUES (50000000000000000000, 2, 'newer')")
+    box.until_has("event:50000000000000000000", seconds=20, name="newer")
+    box.in_step()
+    assert box.quarantined() == []
+
+
+def test_types_change_under_sessions_of_the_application(box):
+    """PL/pgSQL keeps the types of a session's first call, and a pool's sessions live for days: they must go on writing, and be captured."""
+    work = """INSERT INTO item SELECT n, date '2026-01-01' + (n % 1000)::int, 'name' FROM generate_series({0}, {0} + 3) n;
+              UPDATE item SET name = name || '!' WHERE id = {0}; UPDATE item SET id = -id WHERE id = {0} + 1; DELETE FROM item WHERE id = {0} + 2"""
+    view = "CREATE VIEW item_card AS SELECT id, day, name FROM item"
+    box.db.sql(f"CREATE TABLE item (id int, day date, name varchar, memo int, PRIMARY KEY (id, day)); {view}")
+    box.ready({"item": projection("item_card", {"item": ["id", "day"]}, id=["id", "day"])})
+    box.db.sql(work.format(10))
+    box.in_step()
+    box.db.sql(f"BEGIN; DROP VIEW item_card; ALTER TABLE item ALTER id TYPE bigint, ALTER name TYPE text; {view}; COMMIT")
+    before = box.changes()
+    box.db.sql(work.format(5000000000))
+    assert box.changes() == before + 8
+    box.in_step()
+    assert box.hash("item_card:5000000001:2026-01-02") is None and box.quarantined() == []
