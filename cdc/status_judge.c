@@ -136,6 +136,39 @@ static bool waits_its_turn(const json_t *part)
     return standing_integer(part, "unapplied") > 0 && moved_ms >= 0 && moved_ms < CANARY_MS;
 }
 
+static bool something_waits(const struct judge *judge, const json_t *part)
+{
+    const json_t *canary = json_object_get(judge->fleet, "canary");
+    bool is_canarys = standing_integer(canary, "part") == standing_integer(part, "part");
+
+    return status_ms(part, "unapplied_seconds") >= CANARY_MS ||
+           (is_canarys && status_ms(canary, "waiting_seconds") >= CANARY_MS);
+}
+
+/* The first partition that is held by somebody else, and nothing that a worker could do helps; NULL. */
+static const json_t *find_held(const struct judge *judge)
+{
+    const json_t *part;
+    size_t i;
+
+    json_array_foreach (json_object_get(judge->fleet, "parts"), i, part)
+        if (standing_text(part, "stranger") && something_waits(judge, part))
+            return part;
+    return NULL;
+}
+
+static void judge_stranger(struct judge *judge, const json_t *part)
+{
+    long long pid = standing_integer(part, "owner");
+    char *mend = mem_printf("SELECT pg_terminate_backend(%lld)", pid);
+
+    complain(
+        judge, mend,
+        "partition %lld of fleet %s is held by a session of PostgreSQL that is no worker: pid %lld, \"%s\"",
+        standing_integer(part, "part"), judge->name, pid, standing_text(part, "stranger"));
+    free(mend);
+}
+
 static void judge_canary(struct judge *judge)
 {
     const json_t *canary = json_object_get(judge->fleet, "canary");
@@ -240,7 +273,7 @@ static void judge_projection(struct judge *judge, const json_t *projection)
 
 static void judge_fleet(struct judge *judge)
 {
-    const json_t *projection;
+    const json_t *held = find_held(judge), *projection;
     size_t i;
 
     if (standing_integer(judge->fleet, "workers") == 0) {
@@ -249,8 +282,12 @@ static void judge_fleet(struct judge *judge)
         judge_cut(judge);
         judge_polling(judge);
         judge_hung(judge);
-        judge_canary(judge);
-        judge_stuck(judge);
+        if (held) {
+            judge_stranger(judge, held);
+        } else {
+            judge_canary(judge);
+            judge_stuck(judge);
+        }
         judge_limits(judge);
     }
     json_array_foreach (json_object_get(judge->fleet, "projections"), i, projection)

@@ -165,6 +165,16 @@ static bool is_worth_telling(const json_t *part, long long workers)
     return standing_integer(part, "unapplied") || (workers && json_is_null(json_object_get(part, "owner")));
 }
 
+static char *owner_of(const json_t *part)
+{
+    const char *stranger = standing_text(part, "stranger");
+    long long owner = standing_integer(part, "owner");
+
+    if (json_is_null(json_object_get(part, "owner")))
+        return mem_strdup("none");
+    return stranger ? mem_printf("%lld, no worker", owner) : mem_printf("%lld", owner);
+}
+
 /* The partitions that lag or have no owner. */
 static void print_parts(const json_t *fleet)
 {
@@ -180,9 +190,7 @@ static void print_parts(const json_t *fleet)
         if (!table)
             table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         table_integer(table, standing_integer(part, "part"));
-        table_cell(table, json_is_null(json_object_get(part, "owner"))
-                              ? mem_strdup("none")
-                              : mem_printf("%lld", standing_integer(part, "owner")));
+        table_cell(table, owner_of(part));
         table_cell(table, count(part, "unapplied"));
         table_cell(table, age(part, "unapplied_seconds"));
         table_cell(table, age(part, "cursor_moved_seconds_ago"));

@@ -3,6 +3,7 @@
 --
 -- The cursors are saved now and then, so while a worker is awake the lag may be that much too high; a partition whose gate is
 -- closed has applied everything, but what its worker should have woken up for by now. A partition is orphaned when nobody owns it. Canaries do not count.
+-- A stranger owns a partition and is no worker: a --once, or whoever has taken the lock by hand.
 WITH mine AS (
     SELECT l.classid::bigint AS class, l.objid::bigint >> 10 AS number, (l.objid::bigint & 1023)::smallint AS part,
            l.objid::bigint AS object, l.pid
@@ -17,6 +18,7 @@ WITH mine AS (
 ), fleets AS (
     SELECT f.*, m.partitions,
            (SELECT count(*) FROM mine WHERE class = 1885828469 AND object = f.number) AS workers,
+           ARRAY(SELECT pid FROM mine WHERE class = 1885828469 AND object = f.number) AS present,
            (SELECT count(*) FROM mine WHERE class = 1885828468 AND mine.number = f.number) AS owned,
            ARRAY(SELECT part FROM mine WHERE class = 1885828467 AND mine.number = f.number) AS closed,
            (SELECT count(*) FROM pg_stat_activity a
@@ -54,7 +56,8 @@ WITH mine AS (
      GROUP BY l.fleet
 ), parts AS (
     SELECT k.fleet, json_agg(json_build_object(
-               'part', k.part, 'owner', o.pid, 'gate', CASE WHEN k.part = ANY (f.closed) THEN 'closed' ELSE 'open' END,
+               'part', k.part, 'owner', o.pid, 'stranger', CASE WHEN o.pid <> ALL (f.present) THEN coalesce(
+                   (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = o.pid), '') END, 'gate', CASE WHEN k.part = ANY (f.closed) THEN 'closed' ELSE 'open' END,
                'unapplied', coalesce(w.changes, 0), 'unapplied_is_estimate', coalesce(w.looked_at = 10000, false),
                'unapplied_seconds', round(extract(epoch FROM clock_timestamp() - w.oldest), 3),
                'cursor_moved_seconds_ago', round(extract(epoch FROM clock_timestamp() - k.moved_at), 3)) ORDER BY k.part) AS list

@@ -1,6 +1,7 @@
 """pgusher status: what needs a person, with the command that mends it, and what does not."""
 import json
 import re
+import threading
 
 import psycopg2
 import pytest
@@ -9,6 +10,7 @@ from harness import ticketing
 from harness.queue import Native
 
 PRESENCE = "SELECT pg_advisory_lock_shared(1885828469, 0)"
+PRESENT = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828469"
 
 
 def reasons(box):
@@ -46,6 +48,31 @@ def test_what_needs_a_person(tickets):
     consumer.bury(*consumer.reserve(2))
     one_reason(tickets, "{search} has 2 dead letters", "pgusher-queue dead '{search}'")
     tickets.redis.client.flushall()
+
+
+HOLD = """SELECT pg_advisory_lock(1885828468, part) FROM generate_series(0, 15) part; SET application_name = 'by hand'; SELECT pg_sleep(600)"""
+
+
+def test_a_stranger_holds_a_partition(tickets):
+    """Its pid is told and what it calls itself, not the log of a worker that does not own it. (One that is idle is ended by workers.)"""
+    tickets.install()
+    tickets.use(ticketing.projections())
+    stranger = tickets.db.connect(autocommit=True)
+    pid = stranger.get_backend_pid()
+    sleeping = threading.Thread(target=lambda: pytest.raises(psycopg2.OperationalError, stranger.cursor().execute, HOLD))
+    sleeping.start()
+    try:
+        tickets.until(lambda: tickets.db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'by hand'"), 10, "it holds all")
+        tickets.start()
+        tickets.until(lambda: tickets.db.value(PRESENT), 10, "the worker is there")
+        tickets.db.sql("UPDATE ticket SET price = 5")
+        tickets.until(lambda: reasons(tickets), 30, "somebody is told")
+        one_reason(tickets, "is held by a session", f"pid {pid}", "by hand", f"pg_terminate_backend({pid})")
+        tickets.pgusher("status").must(1, f"{pid}, no worker")
+    finally:
+        tickets.db.sql("SELECT pg_terminate_backend(%s)", pid)
+        sleeping.join()
+    tickets.until(lambda: not reasons(tickets), 30, "nobody is told any more")
 
 
 def test_redis_needs_a_person(tickets):
