@@ -212,6 +212,11 @@ void batch_lookup_refused(struct batch *batch, const struct plan_projection *pro
     free(array);
 }
 
+void batch_built(struct batch *batch, const struct quarantine_entry *entry)
+{
+    quarantine_built(batch->quarantine, entry);
+}
+
 void batch_retried(struct batch *batch, const struct quarantine_entry *entry)
 {
     quarantine_retried(batch->quarantine, entry);

@@ -33,7 +33,8 @@ int batch_apply_after(struct batch *batch, size_t projection, const struct plan_
 /* Puts a lookup into quarantine that fails for these values of the watch's columns. */
 void batch_lookup_refused(struct batch *batch, const struct plan_projection *projection,
                           const struct watch *watch, const char *const *values, const char *error);
-/* As quarantine_retried. */
+/* As quarantine_built, and quarantine_retried. */
+void batch_built(struct batch *batch, const struct quarantine_entry *entry);
 void batch_retried(struct batch *batch, const struct quarantine_entry *entry);
 
 /* Waits until everything is written, queues what changed, writes the quarantine. 0, or -1 with err set. */

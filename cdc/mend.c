@@ -107,17 +107,19 @@ int mend_remove(struct session *session, const struct plan_projection *plan, con
 
 /* ---- documents ---- */
 
-/* By their keys: with many rows, one that the id never yielded is not known under it. */
-static int project_again(struct session *session, size_t projection, const struct mend_item *items,
+/* By their keys: with many rows, one that the id never yielded is not known under it. What is not refused is
+ * mended, though nothing of it was written. */
+static int project_again(struct session *session, size_t projection, const struct quarantine_entry *entries,
                          size_t count, int64_t now, struct err *err)
 {
     struct batch *batch = batch_new(session, (struct sink_queueing){.all = false});
     struct ids *keys = ids_new(1);
     int result;
 
-    for (size_t i = 0; i < count; i++)
-        if (items[i].id)
-            ids_add(keys, &items[i].key);
+    for (size_t i = 0; i < count; i++) {
+        ids_add(keys, &entries[i].key);
+        batch_built(batch, &entries[i]);
+    }
     result = batch_apply_keys(batch, projection, keys, now + 1, err);
     if (result == 0)
         result = batch_finish(batch, err);
@@ -164,29 +166,19 @@ static void free_entries(struct quarantine_entry *entries, size_t count)
     free(entries);
 }
 
-static int write_all(struct session *session, size_t projection, const struct mend_item *items, size_t count,
-                     struct err *err)
-{
-    int64_t now;
-
-    if (version_of_now(session, &now, err) != 0 || make_all_ready(session, items, count, now, err) != 0 ||
-        remove_impossible(session, projection, items, count, err) != 0)
-        return -1;
-    return project_again(session, projection, items, count, now, err);
-}
-
 int mend_documents(struct session *session, size_t projection, const struct mend_item *items, size_t count,
                    struct err *err)
 {
     size_t nentries;
     struct quarantine_entry *entries =
         entries_of(&session->plan->projections[projection], items, count, &nentries);
-    int result = quarantine_intend(session, entries, nentries, err);
+    int64_t now;
+    int result = -1;
 
-    if (result == 0)
-        result = write_all(session, projection, items, count, err);
-    if (result == 0)
-        result = quarantine_withdraw(session, entries, nentries, err);
+    if (quarantine_intend(session, entries, nentries, err) == 0 && version_of_now(session, &now, err) == 0 &&
+        make_all_ready(session, items, count, now, err) == 0 &&
+        remove_impossible(session, projection, items, count, err) == 0)
+        result = project_again(session, projection, entries, nentries, now, err);
     free_entries(entries, nentries);
     return result;
 }

@@ -49,14 +49,12 @@ static const char *const insert_sql =
                  "q.attempts + 1") ")"
                                    " SELECT pg_notify('pgusher', $7)";
 
-#define DELETE_SQL                                                                                           \
-    "DELETE FROM pgusher.quarantine q"                                                                       \
-    " USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) u(p, k, w, i)"                            \
-    " WHERE q.fleet = $1 AND q.projection = u.p AND q.key = u.k AND q.watch IS NOT DISTINCT FROM "           \
-    "nullif(u.w, '')"                                                                                        \
-    "   AND (q.id IS NULL OR q.id = nullif(u.i, '')::text[])"
-
-static const char *const intention = "it was to be mended and queued, and whoever did that did not end";
+static const char *const delete_sql =
+    "DELETE FROM pgusher.quarantine q"
+    " USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) u(p, k, w, i)"
+    " WHERE q.fleet = $1 AND q.projection = u.p AND q.key = u.k AND q.watch IS NOT DISTINCT FROM "
+    "nullif(u.w, '')"
+    "   AND (q.id IS NULL OR q.id = nullif(u.i, '')::text[])";
 
 struct quarantine *quarantine_new(struct session *session)
 {
@@ -245,41 +243,23 @@ int quarantine_flush(struct quarantine *quarantine, struct err *err)
     if (quarantine->refused.count && put_refused(quarantine, err) != 0)
         return -1;
     tell_refused(quarantine);
-    if (quarantine->built.count && run(quarantine, DELETE_SQL, &quarantine->built, ID + 1, NULL, err) != 0)
+    if (quarantine->built.count && run(quarantine, delete_sql, &quarantine->built, ID + 1, NULL, err) != 0)
         return -1;
     quarantine->refused.count = quarantine->built.count = 0;
     arena_reset(quarantine->arena);
     return 0;
 }
 
-static struct quarantine *with_intentions(struct session *session, const struct quarantine_entry *entries,
-                                          size_t count)
-{
-    struct quarantine *quarantine = quarantine_new(session);
-
-    for (size_t i = 0; i < count; i++)
-        add(quarantine, &quarantine->refused, &entries[i], intention);
-    return quarantine;
-}
-
 int quarantine_intend(struct session *session, const struct quarantine_entry *entries, size_t count,
                       struct err *err)
 {
-    struct quarantine *quarantine = with_intentions(session, entries, count);
-    int result = count ? put_refused(quarantine, err) : 0;
+    static const char why[] = "it was to be mended and queued, and whoever did that did not end";
+    struct quarantine *quarantine = quarantine_new(session);
+    int result;
 
-    quarantine_free(quarantine);
-    return result;
-}
-
-int quarantine_withdraw(struct session *session, const struct quarantine_entry *entries, size_t count,
-                        struct err *err)
-{
-    struct quarantine *quarantine = with_intentions(session, entries, count);
-    int result =
-        count ? run(quarantine, DELETE_SQL " AND q.error = $6", &quarantine->refused, ID + 1, intention, err)
-              : 0;
-
+    for (size_t i = 0; i < count; i++)
+        add(quarantine, &quarantine->refused, &entries[i], why);
+    result = count ? put_refused(quarantine, err) : 0;
     quarantine_free(quarantine);
     return result;
 }

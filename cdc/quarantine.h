@@ -40,12 +40,9 @@ bool quarantine_may_hold(const struct quarantine *quarantine);
 int quarantine_flush(struct quarantine *quarantine, struct err *err);
 
 /* Documents (with their id) that are about to be written and queued though no change asks for it: if the
- * caller dies in between, workers find them here. Withdrawn, those that the SQL refused meanwhile stay.
- * 0, or -1 with err set. */
+ * caller dies in between, workers find them here. They leave as others do. 0, or -1 with err set. */
 int quarantine_intend(struct session *session, const struct quarantine_entry *entries, size_t count,
                       struct err *err);
-int quarantine_withdraw(struct session *session, const struct quarantine_entry *entries, size_t count,
-                        struct err *err);
 
 /* The payload that says that something came into a fleet's quarantine, or is to be tried again now; the
  * caller frees. */
