@@ -1,11 +1,13 @@
 #include "common/resolve.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,12 +23,15 @@ struct lookup {
     atomic_bool ended; /* from then on what stands below is the loop's */
     int event;         /* readable then */
     int error;
+    int system_error; /* when that is EAI_SYSTEM */
     struct addrinfo *found;
 };
 
 struct resolve {
-    struct lookup *lookup;
+    struct lookup *lookup; /* NULL: there was no descriptor for it */
     struct io *io;
+    struct timer *refusal;
+    int refused; /* errno */
     resolve_fn *fn;
     void *arg;
 };
@@ -48,6 +53,7 @@ static void *lookup_run(void *arg)
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
     lookup->error = getaddrinfo(lookup->name, NULL, &hints, &lookup->found);
+    lookup->system_error = errno;
     atomic_store(&lookup->ended, true);
     eventfd_write(lookup->event, 1);
     lookup_release(lookup);
@@ -83,42 +89,68 @@ static size_t addresses_of(const struct lookup *lookup, char texts[][NI_MAXHOST]
     return n;
 }
 
+/* NULL: there are addresses. */
+static const char *why_none(const struct lookup *lookup, size_t count)
+{
+    if (lookup->error == EAI_SYSTEM)
+        return strerror(lookup->system_error);
+    if (lookup->error)
+        return gai_strerror(lookup->error);
+    return count ? NULL : "it has no address";
+}
+
 static void on_event(void *arg, bool readable, bool writable)
 {
     struct resolve *resolve = arg;
     char texts[MAX_ADDRESSES][NI_MAXHOST];
     const char *addresses[MAX_ADDRESSES];
-    int error;
     size_t n;
 
     (void)readable;
     (void)writable;
     if (!atomic_load(&resolve->lookup->ended))
         return;
-    error = resolve->lookup->error;
-    n = error ? 0 : addresses_of(resolve->lookup, texts);
+    n = addresses_of(resolve->lookup, texts);
     io_set(resolve->io, -1, false, false);
     for (size_t i = 0; i < n; i++)
         addresses[i] = texts[i];
-    resolve->fn(resolve->arg, addresses, n, error ? gai_strerror(error) : n ? NULL : "it has no address");
+    resolve->fn(resolve->arg, addresses, n, why_none(resolve->lookup, n));
+}
+
+static void on_refusal(void *arg)
+{
+    struct resolve *resolve = arg;
+
+    resolve->fn(resolve->arg, NULL, 0, strerror(resolve->refused));
+}
+
+static struct lookup *lookup_new(const char *name, int event)
+{
+    struct lookup *lookup = mem_zalloc(sizeof(*lookup));
+
+    lookup->owners = 2;
+    lookup->name = mem_strdup(name);
+    lookup->event = event;
+    return lookup;
 }
 
 struct resolve *resolve_new(struct loop *loop, const char *name, resolve_fn *fn, void *arg)
 {
     struct resolve *resolve = mem_zalloc(sizeof(*resolve));
-    struct lookup *lookup = mem_zalloc(sizeof(*lookup));
+    int event = eventfd(0, EFD_CLOEXEC);
 
-    lookup->owners = 2;
-    lookup->name = mem_strdup(name);
-    lookup->event = eventfd(0, EFD_CLOEXEC);
-    if (lookup->event < 0)
-        abort();
-    resolve->lookup = lookup;
+    resolve->refused = event < 0 ? errno : 0;
     resolve->fn = fn;
     resolve->arg = arg;
     resolve->io = io_new(loop, on_event, resolve);
-    io_set(resolve->io, lookup->event, true, false);
-    lookup_start(lookup);
+    resolve->refusal = timer_new(loop, on_refusal, resolve);
+    if (event < 0) {
+        timer_start(resolve->refusal, 0);
+        return resolve;
+    }
+    resolve->lookup = lookup_new(name, event);
+    io_set(resolve->io, event, true, false);
+    lookup_start(resolve->lookup);
     return resolve;
 }
 
@@ -127,6 +159,8 @@ void resolve_free(struct resolve *resolve)
     if (!resolve)
         return;
     io_free(resolve->io);
-    lookup_release(resolve->lookup);
+    timer_free(resolve->refusal);
+    if (resolve->lookup)
+        lookup_release(resolve->lookup);
     free(resolve);
 }

@@ -10,8 +10,8 @@
 
 struct resolve;
 
-/* Numeric addresses in the order of preference, or none and why. Valid during the call, which may free the
- * resolve. */
+/* Numeric addresses in the order of preference, or none and why, a lack of file descriptors too. Valid during
+ * the call, which may free the resolve. */
 typedef void resolve_fn(void *arg, const char *const *addresses, size_t count, const char *error);
 
 /* Calls fn once, from the loop, never from inside. */

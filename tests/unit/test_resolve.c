@@ -1,7 +1,10 @@
 /* common/resolve.h */
 #include "common/resolve.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -33,12 +36,18 @@ static void on_found(void *arg, const char *const *addresses, size_t count, cons
     resolve_free(bench.resolve);
 }
 
-static void resolve(const char *name)
+static void no_preparation(void)
+{
+}
+
+/* `prepare` is called when there is a loop. */
+static void resolve_after(void (*prepare)(void), const char *name)
 {
     struct timer *guard;
 
     memset(&bench, 0, sizeof(bench));
     bench.loop = loop_new();
+    prepare();
     guard = timer_new(bench.loop, on_guard, NULL);
     timer_start(guard, GUARD_MS);
     bench.resolve = resolve_new(bench.loop, name, on_found, &bench);
@@ -46,6 +55,11 @@ static void resolve(const char *name)
     loop_run_until(bench.loop, &bench.done);
     timer_free(guard);
     loop_free(bench.loop);
+}
+
+static void resolve(const char *name)
+{
+    resolve_after(no_preparation, name);
 }
 
 static const char *const numeric[] = {"127.0.0.1", "::1", "10.1.2.3"};
@@ -88,5 +102,31 @@ START_TEST(one_that_is_not_waited_for)
 }
 END_TEST
 
+static void use_up_descriptors(void)
+{
+    int free = dup(STDERR_FILENO);
+    struct rlimit limit;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = (rlim_t)free;
+    close(free);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(no_descriptor_is_left)
+{
+    struct rlimit before;
+
+    getrlimit(RLIMIT_NOFILE, &before);
+    resolve_after(use_up_descriptors, "127.0.0.1");
+    setrlimit(RLIMIT_NOFILE, &before);
+    ck_assert_uint_eq(bench.count, 0);
+    ck_assert_str_eq(bench.error, strerror(EMFILE));
+    resolve("127.0.0.1");
+    ck_assert_uint_eq(bench.count, 1);
+}
+END_TEST
+
 UNIT_MAIN("resolve", UNIT_ROWS(a_number_is_its_own_address, numeric), UNIT(a_name_has_one_or_more),
-          UNIT_ROWS(what_has_none_says_why, nobody), UNIT(one_that_is_not_waited_for))
+          UNIT_ROWS(what_has_none_says_why, nobody), UNIT(one_that_is_not_waited_for),
+          UNIT(no_descriptor_is_left))
