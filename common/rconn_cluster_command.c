@@ -146,6 +146,17 @@ static void end_at_new_primary(struct command *command, const char *address)
     cluster_went_down(cluster, &why);
 }
 
+/* A primary whose last slot has been moved away is none any more. */
+static void note_owner(struct cluster *cluster, int slot, int owner)
+{
+    static const struct err why = {ST_LOST, "Redis Cluster: a primary has no slots any more"};
+    uint16_t before = cluster->map->owner[slot];
+
+    cluster->map->owner[slot] = (uint16_t)owner;
+    if (slot_map_drawn_slot(cluster->map, before) < 0)
+        cluster_went_down(cluster, &why);
+}
+
 static void follow_to(struct command *command, const struct redis_redirect *redirect, const char *host,
                       int port)
 {
@@ -158,7 +169,7 @@ static void follow_to(struct command *command, const struct redis_redirect *redi
         return;
     }
     if (!redirect->ask)
-        cluster->map->owner[redirect->slot] = (uint16_t)owner;
+        note_owner(cluster, redirect->slot, owner);
     command->asking = redirect->ask;
     if (++command->redirects > MAX_REDIRECTS)
         wait_a_moment(command); /* they do not agree yet */

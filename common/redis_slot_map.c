@@ -100,9 +100,9 @@ bool slot_map_same_primaries(const struct slot_map *a, const struct slot_map *b)
 
 int slot_map_drawn_slot(const struct slot_map *map, size_t primary)
 {
-    unsigned int lot = 1; /* slot 0 comes last: it is the one that is moved first */
-
-    while (map->owner[lot * STRIDE % REDIS_SLOTS] != primary)
-        lot++;
-    return (int)(lot * STRIDE % REDIS_SLOTS);
+    /* Slot 0 comes last: it is the one that is moved first. */
+    for (unsigned int lot = 1; lot <= REDIS_SLOTS; lot++)
+        if (map->owner[lot * STRIDE % REDIS_SLOTS] == primary)
+            return (int)(lot * STRIDE % REDIS_SLOTS);
+    return -1;
 }

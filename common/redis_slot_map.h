@@ -24,7 +24,7 @@ bool slot_map_same_primaries(const struct slot_map *a, const struct slot_map *b)
 /* -1: no primary. */
 int slot_map_find(const struct slot_map *map, const char *host, int port);
 /* One slot of this primary, the same for all who have this map. Drawn by lot: moving slots, which is done in
- * their order, seldom gives it another one. */
+ * their order, seldom gives it another one. -1: all of its slots have been moved away since. */
 int slot_map_drawn_slot(const struct slot_map *map, size_t primary);
 
 #endif

@@ -79,6 +79,37 @@ def test_slots_move_under_traffic(tickets, three):
     assert worker.alive() and not worker.said("trying again"), "it followed, without starting anew"
 
 
+def hand_over_empty_slots(cluster, source, target, but):
+    """All of a node's slots, none of which has keys, but for one."""
+    ids = [node.client.execute_command("CLUSTER", "MYID").decode() for node in cluster.nodes]
+    for number in (target, source, 3 - target - source):
+        with cluster.nodes[number].client.pipeline(transaction=False) as commands:
+            for slot in range(5461 * source, min(5461 * (source + 1) + 2, 16384)):
+                if slot != but and cluster.client.nodes_manager.slots_cache[slot][0].port == int(cluster.urls[source].rsplit(":", 1)[1]):
+                    commands.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+            commands.execute()
+    cluster.client.nodes_manager.initialize()
+
+
+def test_the_last_slot_of_a_node_is_moved(tickets, three):
+    """By redis-cli --cluster del-node, say. The worker goes on with those that are left."""
+    tickets.redis = three
+    owner, slot = three.slot_owner("event:1"), three.client.keyslot("event:1")
+    for node in three.nodes:
+        node.client.config_set("cluster-allow-replica-migration", "no")  # else it becomes a replica before it is told
+    hand_over_empty_slots(three, owner, (owner + 1) % 3, slot)
+    tickets.ready(ticketing.event_only())
+    assert three.slot_owner("event:1") == owner
+    with Traffic(tickets.db, 6000) as traffic:
+        until(lambda: traffic.part(0.1), 60)
+        move_slot(three, slot, owner, (owner + 1) % 3)
+        three.client.nodes_manager.initialize()
+        for number in range(20):
+            tickets.db.sql("UPDATE event SET name = %s WHERE id = 1", f"x{number}")
+    tickets.until_has("event:1", 60, name="x19")
+    tickets.in_step(60)
+
+
 def test_a_slot_stands_open_for_a_while(tickets, three):
     """What is asked meanwhile waits, or is asked of the other node, and is done in the end."""
     tickets.redis = three

@@ -262,6 +262,9 @@ START_TEST(the_drawn_slot_stays)
     ck_assert_int_eq(slot_map_drawn_slot(map, 1), b);
     map->owner[b] = 0;
     ck_assert_int_ne(slot_map_drawn_slot(map, 1), b);
+    for (int slot = 0; slot < REDIS_SLOTS; slot++)
+        map->owner[slot] = 0;
+    ck_assert_int_eq(slot_map_drawn_slot(map, 1), -1);
     slot_map_free(map);
     freeReplyObject(reply);
 }
