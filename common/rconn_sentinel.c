@@ -36,6 +36,7 @@ struct sentinel {
     struct round round;
     struct candidate *candidates;
     size_t ncandidates;
+    size_t capacity;
     size_t next;              /* candidate to try */
     struct candidate current; /* the one that is tried or used; part of candidates */
     struct rconn_link *link;  /* to it; NULL before */
@@ -109,7 +110,8 @@ static void on_enough(void *arg)
 {
     struct sentinel *sentinel = arg;
 
-    qsort(sentinel->candidates, sentinel->ncandidates, sizeof(*sentinel->candidates), compare);
+    if (sentinel->ncandidates)
+        qsort(sentinel->candidates, sentinel->ncandidates, sizeof(*sentinel->candidates), compare);
     try_next(sentinel);
 }
 
@@ -140,12 +142,15 @@ static bool is_candidate(const struct sentinel *sentinel, const struct candidate
     return false;
 }
 
-/* While it is looked for. There are at most as many as sentinels. */
+/* While it is looked for. A sentinel that is lost and back meanwhile may name several. */
 static void add_candidate(struct sentinel *sentinel, const struct candidate *master)
 {
-    if (!is_candidate(sentinel, master))
-        sentinel->candidates[sentinel->ncandidates++] =
-            (struct candidate){mem_strdup(master->host), master->port, master->epoch};
+    if (is_candidate(sentinel, master))
+        return;
+    sentinel->candidates = mem_grow(sentinel->candidates, sentinel->ncandidates, &sentinel->capacity,
+                                    sizeof(*sentinel->candidates));
+    sentinel->candidates[sentinel->ncandidates++] =
+        (struct candidate){mem_strdup(master->host), master->port, master->epoch};
 }
 
 static void heard(struct watcher *watcher, bool useful)
@@ -286,7 +291,6 @@ static void *sentinel_open(struct rconn *rconn, const struct redis_url *url)
     sentinel->rconn = rconn;
     redis_url_copy(&sentinel->url, url);
     sentinel->watchers = mem_zalloc(sizeof(*sentinel->watchers) * url->naddresses);
-    sentinel->candidates = mem_zalloc(sizeof(*sentinel->candidates) * url->naddresses);
     round_init(&sentinel->round, rconn_loop(rconn), url->naddresses, on_enough, sentinel);
     for (size_t i = 0; i < url->naddresses; i++)
         watch(sentinel, i);

@@ -1,4 +1,5 @@
 """A hostile Redis, or a hostile user of it, can make pgusher fail, and nothing more."""
+import itertools
 import subprocess
 
 import pytest
@@ -79,6 +80,36 @@ def test_whatever_a_server_answers(box, hostile):
         for started in (*running, *(daemon.process for daemon in daemons)):
             started.kill()
             started.wait()
+
+
+def changing_its_mind():
+    """A sentinel that fails at first, then names another master with a newer epoch whenever it is asked."""
+    rounds = itertools.count()
+
+    def say(connection):
+        number = next(rounds)
+        connection.recv(65536)
+        if number:
+            connection.sendall(b"+PONG\r\n")
+            connection.recv(65536)
+            epoch, host = str(number).encode(), b"127.0.1.%d" % number
+            connection.sendall(b"*2\r\n$12\r\nconfig-epoch\r\n$%d\r\n%s\r\n*2\r\n$%d\r\n%s\r\n$1\r\n1\r\n"
+                               % (len(epoch), epoch, len(host), host))
+        connection.close()
+    return say
+
+
+def test_a_sentinel_that_names_one_master_after_the_other(box):
+    """While another is waited for, each is kept."""
+    silent, fickle = HostileRedis(lambda connection: connection.recv(65536) and connection.recv(65536)), HostileRedis(changing_its_mind())
+    try:
+        box.db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+        box.use({"t": projection("t", {"t": "id"})}, redis=f"redis+sentinel://127.0.0.1:{silent.port},127.0.0.1:{fickle.port}/m")
+        box.install()
+        box.pgusher("status").must((69, 78))
+    finally:
+        silent.close()
+        fickle.close()
 
 
 # ---- what others write under the names that are ours ----
