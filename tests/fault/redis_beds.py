@@ -68,6 +68,11 @@ class Servers:
             part.remove()
 
 
+def master_of(sentinel):
+    """As sentinel_master() says, which redis-py 7 cannot call."""
+    return sentinel.execute_command("SENTINEL MASTER", MASTER)
+
+
 class SentinelServers(Servers):
     def __init__(self, folder):
         ports = free_ports(6)
@@ -92,7 +97,7 @@ class SentinelServers(Servers):
     def settled(self):
         """Two replicas that follow, three sentinels that agree."""
         try:
-            told = [sentinel.sentinel_master(MASTER) for sentinel in self.asked]
+            told = [master_of(sentinel) for sentinel in self.asked]
             primary = self.primary()
             follow = [node.client.info("replication") for node in self.nodes if node is not primary]
         except redis.RedisError:
@@ -110,10 +115,10 @@ class SentinelServers(Servers):
 
     def config_epoch(self):
         """It is another after each failover."""
-        return max(sentinel.sentinel_master(MASTER)["config-epoch"] for sentinel in self.asked)
+        return max(master_of(sentinel)["config-epoch"] for sentinel in self.asked)
 
     def primary(self):
-        port = self.asked[0].sentinel_master(MASTER)["port"]
+        port = master_of(self.asked[0])["port"]
         return next(node for node in self.nodes if node.port == port)
 
 

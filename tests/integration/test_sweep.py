@@ -111,7 +111,7 @@ def test_killed_in_the_middle(at_work):
     """Three steps of one moment, with what was told already told again at the most."""
     soon(at_work, 1, 2500, 1.5)
     at_work.start().says("2 workers")
-    at_work.until(lambda: at_work.redis.client.llen("{search}"), 5, "the first are told", every=0.001)
+    at_work.until(lambda: at_work.redis.client.llen("{search}"), 30, "the first are told", every=0.001)
     at_work.daemons[0].kill()
     at_work.until(lambda: at_work.redis.client.llen("{search}") == 2500, 10, "all are told")
     assert Counter(at_work.drain()) == Counter(f"show:{number}" for number in range(1, 2501))
