@@ -83,22 +83,16 @@ static void put_keys(struct buf *sql, const char *which, const struct need *need
     buf_putc(sql, ']');
 }
 
-/* These keys into a variable, planned at this moment: from the row's text, because what a record has of
- * columns is not known to SQL. */
+/* These keys into a variable, without a plan that knows types. */
 static void put_keys_anew(struct buf *sql, const char *variable, const char *which, const struct need *need)
 {
-    struct buf keys = BUF_NONE;
-
-    buf_puts(&keys, "SELECT ");
-    put_keys(&keys, which, need);
-    buf_puts(&keys, " FROM (SELECT ($1::pg_catalog.text::");
-    buf_puts(sql, "            EXECUTE ");
-    pg_put_literal(sql, keys.data);
-    buf_printf(sql,
-               OP("||") "pg_catalog.format('%%I.%%I', TG_TABLE_SCHEMA, TG_TABLE_NAME)" OP(
-                   "||") "').*) %s'\n                INTO %s USING %s;\n",
-               which, variable, which);
-    buf_free(&keys);
+    buf_printf(sql, "            %s := pgusher.row_keys(TG_RELID, %s::pg_catalog.text, ARRAY[", variable,
+               which);
+    for (size_t i = 0; i < need->keys.count; i++) {
+        buf_puts(sql, i ? ", " : "");
+        pg_put_literal(sql, need->keys.list[i]);
+    }
+    buf_puts(sql, "]);\n");
 }
 
 /* A writer must not fail for a column that matters and was renamed since the install, or got another type

@@ -86,6 +86,32 @@ BEGIN
 END
 $function$;
 
+-- What a row shows in these columns, for triggers whose plans are of the types that columns had before. Only its text is used: to read it
+-- as a row would run the checks of its domains, which others may own, with a trigger's rights.
+CREATE OR REPLACE FUNCTION pgusher.row_keys(relation oid, shown text, names text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    keys text[];
+BEGIN
+    WITH field AS (
+        SELECT nr, match[1] AS quoted
+          FROM regexp_matches(substr(shown, 2, length(shown) - 2) || ',', '("(?:[^"]|"")*"|[^",]*),', 'g') WITH ORDINALITY AS f (match, nr)
+    ), columns AS (
+        SELECT attname, row_number() OVER (ORDER BY attnum) AS nr
+          FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+    )
+    SELECT array_agg(CASE WHEN quoted LIKE '"%' THEN regexp_replace(substr(quoted, 2, length(quoted) - 2), '(["\\])\1', '\1', 'g')
+                          ELSE nullif(quoted, '') END ORDER BY array_position(names, attname::text))
+      INTO keys FROM columns JOIN field USING (nr) WHERE attname = ANY (names);
+    IF cardinality(keys) IS DISTINCT FROM cardinality(names) THEN
+        RAISE undefined_column USING MESSAGE = format('pgusher: a column of %s in table %s was renamed or dropped', names, relation::regclass),
+                                     HINT = 'Run: pgusher install';
+    END IF;
+    RETURN keys;
+END
+$function$;
+
 -- For a fleet that cannot resume: opens the log again. A fleet that reads all documents after every transaction up to
 -- not_before has ended, and all changes from `done` on, misses nothing.
 CREATE OR REPLACE FUNCTION pgusher.restart_log(OUT done pg_snapshot, OUT not_before xid8)

@@ -122,3 +122,20 @@ def test_types_change_under_sessions_of_the_application(box):
     assert box.changes() == before + 8
     box.in_step()
     assert box.hash("item_card:5000000001:2026-01-02") is None and box.quarantined() == []
+
+
+KEYS = ["", " ", ",", '"', '""', "\\", '\\"', '",', "(a,b)", "a b", "é\n\t", "NULL", "{}", "'"]
+
+
+def test_keys_of_every_kind_are_logged_though_types_changed(box):
+    view = "CREATE VIEW item_card AS SELECT id, site, memo FROM item"
+    box.db.sql(f"CREATE TABLE item (gone int, memo int, id text, site text, PRIMARY KEY (site, id)); ALTER TABLE item DROP gone; {view}")
+    box.ready({"item": projection("item_card", {"item": ["site", "id"]}, id=["site", "id"])})
+    box.db.sql("INSERT INTO item VALUES (1, 'first', 'here')")
+    box.db.sql(f"BEGIN; DROP VIEW item_card; ALTER TABLE item ALTER memo TYPE bigint, ALTER site TYPE varchar(50); {view}; COMMIT")
+    for key in KEYS:
+        box.db.sql("INSERT INTO item VALUES (NULL, %s, %s)", key, key)
+    logged = "SELECT keys FROM pgusher.changelog ORDER BY seq DESC LIMIT %s"
+    assert sorted(keys for keys, in box.db.sql(logged, len(KEYS))) == sorted([key, key] for key in KEYS)
+    box.db.sql("UPDATE item SET id = id || '.'; DELETE FROM item WHERE site IN (',', '\"')")
+    box.in_step()

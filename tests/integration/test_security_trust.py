@@ -2,6 +2,7 @@
 hidden from a reader."""
 import re
 
+import psycopg2
 import pytest
 
 from harness import ticketing
@@ -79,6 +80,26 @@ def test_check_names_a_schema_that_everybody_may_fill(tickets):
     told = tickets.pgusher("check").must(0, words)
     tickets.db.sql(re.search("REVOKE .*;", told.text)[0])
     assert words not in tickets.pgusher("check").text
+
+
+def test_a_trigger_runs_nobodys_code(box, role):
+    """Not even where its plans are of other types and it looks at the row anew: the check of a domain would run with its owner's rights."""
+    box.db.sql(f"""CREATE TABLE caught (who text); GRANT INSERT ON caught TO PUBLIC; GRANT CREATE ON SCHEMA public TO {role};
+                   CREATE FUNCTION trap(value text) RETURNS boolean LANGUAGE plpgsql AS
+                   'BEGIN INSERT INTO caught VALUES (current_user); RETURN true; END';
+                   CREATE DOMAIN word AS text CHECK (trap(VALUE));
+                   CREATE TABLE item (id int PRIMARY KEY, name word, n int); GRANT ALL ON item TO {role}""")
+    box.ready({"item": projection("item", {"item": "id"})})
+    session = psycopg2.connect(box.db.conninfo(role))
+    session.autocommit = True
+    cursor = session.cursor()
+    cursor.execute("INSERT INTO item VALUES (1, 'a', 1)")
+    box.db.sql("ALTER TABLE item ALTER id TYPE bigint, ALTER n TYPE bigint")
+    box.db.sql("DELETE FROM caught")
+    cursor.execute("INSERT INTO item VALUES (5000000000, 'b', 1)")
+    session.close()
+    assert {who for who, in box.db.sql("SELECT who FROM caught")} == {role}
+    box.in_step()
 
 
 # ---- rows that are hidden ----
