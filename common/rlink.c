@@ -19,7 +19,11 @@
 #include "common/script.h"
 #include "common/sigpipe.h"
 
-enum { LOOK_AGAIN_MS = 1000 };
+enum {
+    LOOK_AGAIN_MS = 1000,
+    REPLY_TIMEOUTS = 10,                      /* of which one reply may take, while something comes */
+    MAX_TEXT_BYTES = (512 << 20) + (1 << 16), /* what Redis lets a text have, and what hiredis reads ahead */
+};
 
 struct rlink {
     struct redis_url url;
@@ -28,7 +32,7 @@ struct rlink {
     size_t first;            /* of a cluster's addresses to try, or of the sentinels to ask next */
     int64_t epoch;           /* of the failover by which the server became the primary */
     int64_t looked_at_ms;    /* when the sentinels were asked last whether it still is */
-    struct timeval timeout;
+    int timeout_ms;
     redisContext *context; /* NULL while closed */
 };
 
@@ -42,7 +46,7 @@ struct rlink *rlink_new(const struct redis_url *url, int timeout_ms)
         free(rlink);
         return NULL;
     }
-    rlink->timeout = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000L};
+    rlink->timeout_ms = timeout_ms;
     return rlink;
 }
 
@@ -145,14 +149,16 @@ static int begin_tls(struct rlink *rlink, struct err *err)
 
 static int connect_now(struct rlink *rlink, struct err *err)
 {
-    rlink->context = connect_to(&rlink->server, rlink->timeout);
+    struct timeval timeout = {rlink->timeout_ms / 1000, rlink->timeout_ms % 1000 * 1000L};
+
+    rlink->context = connect_to(&rlink->server, timeout);
     if (!rlink->context || rlink->context->err) {
         cannot_connect(rlink, rlink->context ? rlink->context->errstr : "out of memory", err);
         rlink_close(rlink);
         return -1;
     }
     fcntl(rlink->context->fd, F_SETFD, FD_CLOEXEC);
-    redisSetTimeout(rlink->context, rlink->timeout);
+    redisSetTimeout(rlink->context, timeout);
     if (!rlink->server.path)
         redisEnableKeepAlive(rlink->context);
     return rlink->server.tls ? begin_tls(rlink, err) : 0;
@@ -247,20 +253,30 @@ int rlink_open(struct rlink *rlink, struct err *err)
 
 /* ---- talking ---- */
 
+/* A signal makes the kernel's own timeout begin anew. */
+static bool is_late(const struct rlink *rlink, int64_t moved_ms)
+{
+    return clock_mono_ms() - moved_ms >= rlink->timeout_ms;
+}
+
 /* hiredis would write without MSG_NOSIGNAL and kill a program that does not ignore SIGPIPE. */
 static int send_all(struct rlink *rlink, const char *data, size_t len, struct err *err)
 {
+    int64_t moved_ms = clock_mono_ms();
+
     while (len) {
         ssize_t sent = send(rlink->context->fd, data, len, MSG_NOSIGNAL);
 
-        if (sent < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR && !is_late(rlink, moved_ms))
             continue;
         if (sent < 0) {
             err_set(err, ST_LOST, "the connection to Redis was lost: %s",
-                    errno == EAGAIN ? "it takes nothing within the timeout" : strerror(errno));
+                    errno == EAGAIN || errno == EINTR ? "it takes nothing within the timeout"
+                                                      : strerror(errno));
             rlink_close(rlink);
             return -1;
         }
+        moved_ms = clock_mono_ms();
         data += sent;
         len -= (size_t)sent;
     }
@@ -312,9 +328,39 @@ int rlink_send(struct rlink *rlink, const struct buf *command, struct err *err)
     return send_all(rlink, command->data, command->len, err);
 }
 
+/* More of the reply. Returns why it is not waited for; NULL: it is. */
+static const char *read_more(struct rlink *rlink, int64_t *moved_ms)
+{
+    size_t had = rlink->context->reader->len;
+
+    if (redisBufferRead(rlink->context) != REDIS_OK)
+        return errno == EAGAIN && rlink->context->err == REDIS_ERR_IO ? "no answer within the timeout"
+                                                                      : redis_tls_why(rlink->context);
+    if (rlink->context->reader->len > MAX_TEXT_BYTES)
+        return "a text of its is longer than any that Redis keeps";
+    if (rlink->context->reader->len > had)
+        *moved_ms = clock_mono_ms();
+    return is_late(rlink, *moved_ms) ? "no answer within the timeout" : NULL;
+}
+
+/* redisGetReply would wait for ever for a server that goes on sending. */
+static const char *read_reply(struct rlink *rlink, void **ret_reply)
+{
+    int64_t moved_ms = clock_mono_ms(), end_ms = moved_ms + (int64_t)REPLY_TIMEOUTS * rlink->timeout_ms;
+    const char *why = NULL;
+
+    while (!why && redisReaderGetReply(rlink->context->reader, ret_reply) == REDIS_OK) {
+        if (*ret_reply)
+            return NULL;
+        why = clock_mono_ms() < end_ms ? read_more(rlink, &moved_ms) : "its answer does not come to an end";
+    }
+    return why ? why : rlink->context->reader->errstr;
+}
+
 redisReply *rlink_receive(struct rlink *rlink, struct err *err)
 {
     void *reply = NULL;
+    const char *why;
 
     if (!rlink->context) {
         err_set(err, ST_LOST, "the connection to Redis was lost");
@@ -322,11 +368,10 @@ redisReply *rlink_receive(struct rlink *rlink, struct err *err)
     }
     if (rlink->server.tls)
         redis_tls_forget();
-    if (redisGetReply(rlink->context, &reply) == REDIS_OK)
+    why = read_reply(rlink, &reply);
+    if (!why)
         return reply;
-    err_set(err, ST_LOST, "the connection to Redis was lost: %s",
-            rlink->context->err == REDIS_ERR_IO && errno == EAGAIN ? "no answer within the timeout"
-                                                                   : redis_tls_why(rlink->context));
+    err_set(err, ST_LOST, "the connection to Redis was lost: %s", why);
     rlink_close(rlink);
     return NULL;
 }

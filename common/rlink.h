@@ -2,8 +2,9 @@
  * URL, to the primary that its sentinels name, which is looked for again at each connecting, or to a node of
  * its cluster.
  *
- * It connects when it is first needed and again after it failed; every exchange has a deadline, and a
- * connection whose answers are not complete is closed, never reused. MOVED is left to the caller, who may ask
+ * It connects when it is first needed and again after it failed. A server may be silent for the timeout, and
+ * take ten times as long for one reply, whatever signals come; a connection whose answers are not complete is
+ * closed, never reused. MOVED is left to the caller, who may ask
  * for the node it names. Errors: ST_AGAIN nothing was sent; ST_LOST it may have been done; ST_CONFIG
  * password, privileges, database.
  */

@@ -16,7 +16,8 @@
  *         pgusher_queue_batch_free(batch);
  *     }
  *
- * Every call blocks until its answers; each may take options.timeout_ms, and most calls need one. A
+ * Every call blocks until its answers; for each Redis may be silent for options.timeout_ms, and most calls
+ * need one. (Only a server that goes on sending without an end is waited for longer: ten times that.) A
  * connection that failed is closed and opened again by the next call, which must come from the same thread or
  * be serialised by the caller: a handle has one user at a time. Nothing is global; any number of handles may
  * be open. In Redis Cluster the queue's name must hold a hash tag
@@ -24,6 +25,12 @@
  *
  * Time: a consumer must call reserve or heartbeat more often than its lease lasts, or its items are given to
  * others. Its late acks are then refused ("stale"), which is harmless.
+ *
+ * A failover of Redis may lose acks that were answered. What was acked so is given again to a handle that
+ * holds nothing when it reserves. One that holds unsettled items all the time (two batches by turns) gets it
+ * only when it has closed, or its lease has run out: until then such an item counts as in flight, and a
+ * change of its document waits. Let such a handle settle all it holds now and then, at least after a call
+ * that failed.
  *
  * Errors: functions return -1 (or NULL), pgusher_queue_status says what may be done about it and
  * pgusher_queue_error why. The library writes nothing to stdout or stderr, installs no signal handler, and

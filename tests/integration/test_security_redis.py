@@ -23,7 +23,7 @@ REPLIES = {
     "the master": answering(b"*5\r\n$6\r\nmaster\r\n:1\r\n*0\r\n*0\r\n*0\r\n"), "a text without end": pouring(b"+", b"x" * 4096),
 }
 
-# A command that reads nothing else reads on as long as something comes.
+# A command that reads nothing else takes long to give up, and much memory; with less patience, see test_queue_library_hosts.py.
 ENDLESS = {"an array of everything", "a text without end"}
 # What each kind of connection is asked with; the others take turns.
 OF_EACH_KIND = {"a status", "more than was asked", "messages", "short messages", "the end of messages"}
