@@ -2,7 +2,8 @@
 -- reserve: gives a consumer the items at the front, under a token of their own, and renews its lease.
 --
 -- KEYS   the ten of the queue (parts/keys.lua), [11] Q:processing:<consumer>
--- ARGV   [1] consumer: a name that no other incarnation ever had  [2] lease, ms  [3] how many items, 0 to 1,000
+-- ARGV   [1] consumer: a name that no other incarnation ever had; it begins with no space and holds no NUL
+--        [2] lease, ms  [3] how many items, 0 to 1,000
 --        [4] the last token it was given, 0 at first: what a later one gave, in a reply that was lost, is given again
 --        [5] '', or a token of its own under which the items that follow, 1,000 at most, are acked before (lua/ack.lua)
 -- Reply  [1] token, '' without items     [2] how many items wait still, also in the lane for later
@@ -28,9 +29,10 @@ local held = KEYS[11]
 local MAINTENANCE_MS = 5000
 
 local failed = check_call('reserve', {'LLEN'}, 6)
-if not failed and (consumer == '' or not lease or lease < 1 or not wanted or wanted < 0 or wanted > MAX_ITEMS or
-    not last_known) then
-  failed = 'ERR reserve needs a consumer, a lease in ms, 0 to ' .. MAX_ITEMS .. ' items to give, and the last token'
+if not failed and (not consumer:match('^[^ %z]%Z*$') or not lease or lease < 1 or not wanted or wanted < 0 or
+    wanted > MAX_ITEMS or not last_known) then
+  failed = 'ERR reserve needs a consumer (whose name begins with no space and holds no NUL), a lease in ms, 0 to ' ..
+    MAX_ITEMS .. ' items to give, and the last token'
 end
 if failed then
   return redis.error_reply(failed)

@@ -19,6 +19,15 @@ static int check_items(struct pgusher_queue *queue, const struct pgusher_queue_i
     return 0;
 }
 
+static bool are_outcomes(const redisReply *reply)
+{
+    for (size_t i = 0; reply && i < reply->elements; i++)
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER || reply->element[i]->integer < 0 ||
+            reply->element[i]->integer > PGUSHER_QUEUE_REVIVED)
+            return false;
+    return true;
+}
+
 static int push(struct pgusher_queue *queue, enum queue_lane lane, const struct pgusher_queue_item *items,
                 size_t count, enum pgusher_queue_pushed *ret_outcomes)
 {
@@ -35,6 +44,7 @@ static int push(struct pgusher_queue *queue, enum queue_lane lane, const struct 
     for (size_t i = 0; i < count; i++)
         script_arg(call, items[i].data, items[i].len);
     reply = handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
+    reply = handle_expect(queue, reply, are_outcomes(reply));
     if (!reply)
         return -1;
     for (size_t i = 0; ret_outcomes && i < reply->elements; i++)

@@ -203,8 +203,7 @@ static int wait_and_reserve(struct pgusher_queue *queue, size_t max, int64_t wai
 int pgusher_queue_reserve(struct pgusher_queue *queue, size_t max, int64_t wait_ms,
                           struct pgusher_queue_batch **ret_batch)
 {
-    int64_t deadline_ms = clock_mono_ms() + wait_ms;
-    int64_t left_ms = wait_ms, recovered = 0;
+    int64_t began_ms = clock_mono_ms(), left_ms = wait_ms, recovered = 0;
     int count;
 
     if (begin_reserve(queue, max, ret_batch) != 0)
@@ -213,7 +212,7 @@ int pgusher_queue_reserve(struct pgusher_queue *queue, size_t max, int64_t wait_
     while (count == 0 && (recovered || left_ms > 0)) {
         count = recovered ? reserve_now(queue, max, ret_batch, &recovered)
                           : wait_and_reserve(queue, max, left_ms, ret_batch, &recovered);
-        left_ms = deadline_ms - clock_mono_ms();
+        left_ms = wait_ms - (clock_mono_ms() - began_ms);
     }
     return count;
 }

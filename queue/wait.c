@@ -59,7 +59,8 @@ static int send_move(struct pgusher_queue *queue, int64_t wait_ms, const struct 
 
     if (!list)
         return handle_out_of_memory(queue);
-    snprintf(seconds, sizeof(seconds), "%.3f", (double)wait_ms / 1000);
+    /* not as a fraction: the host's locale may write a comma */
+    snprintf(seconds, sizeof(seconds), "%lld.%03d", (long long)(wait_ms / 1000), (int)(wait_ms % 1000));
     resp_put_command(
         &command, 6,
         (const char *const[]){"BLMOVE", queue->keys.name[KEY_WAITING], list, "RIGHT", "LEFT", seconds});

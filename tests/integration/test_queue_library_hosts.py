@@ -1,14 +1,20 @@
 """The library in hosts that have signals, a locale and habits of their own, and at servers that never come to an end."""
+import locale
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
 
 from harness import queue_library as lib
 from harness.hostile_redis import HostileRedis, answering, pouring
-from harness.queue import QUEUE
+from harness.queue import QUEUE, Native
+from harness.waiting import stays, until
+
+LOCALE = "xx_XX.UTF-8"
 
 
 @pytest.fixture
@@ -68,7 +74,98 @@ def test_signals_while_redis_is_silent(library, server):
     in_a_process(gives_up_among_signals, library, server(lambda connection: connection.recv(65536) and connection.recv(1)))
 
 
+# ---- odd outcomes ----
+
+def pushing_oddly(connection):
+    """A queue that is in order, but for what it says of a pushed item."""
+    while (asked := connection.recv(65536)):
+        if b"INFO" in asked:
+            connection.sendall(b"$0\r\n\r\n")
+        elif asked.endswith(b"\r\n$1\r\na\r\n"):
+            connection.sendall(b"*1\r\n:99\r\n")
+        else:
+            connection.sendall(b"*14\r\n" + b":0\r\n" * 10 + b"*0\r\n*0\r\n" + b":0\r\n" * 2)
+
+
+def test_an_outcome_that_is_none(library, server):
+    handle = lib.Handle(library, server(pushing_oddly), connect=False)
+    assert handle.push("a") == -1 and handle.status() == lib.REFUSED, handle.error()
+    handle.close()
+
+
+# ---- names ----
+
+@pytest.mark.parametrize("name", [" host", "\0host", "ho\0st", ""])
+def test_a_name_that_could_not_be_told_from_another(queue, name):
+    """Nothing is given to such a consumer: nobody would know what it holds."""
+    queue.push("a")
+    with pytest.raises(Exception, match="reserve needs a consumer"):
+        Native(queue.client, name).reserve()
+    assert queue.client.lrange(QUEUE, 0, -1) == [b"a"] and not queue.client.exists(f"{QUEUE}:inflight")
+
+
+def test_a_name_that_begins_with_a_space(queue, opened):
+    handle = opened(consumer=" host")
+    queue.push("a")
+    assert handle.reserve() == -1 and handle.status() == lib.REFUSED
+    assert queue.client.lrange(QUEUE, 0, -1) == [b"a"]
+
+
+def test_a_name_with_spaces_and_line_breaks(queue, opened):
+    handle = opened(consumer="a host\nof ours " + "x" * 100, lease_ms=300)
+    queue.push("a")
+    batch = handle.reserve()
+    batch.free()
+    other = opened(lease_ms=300)
+    batch = until(lambda: other.reserve(wait_ms=100), 20)
+    assert batch.items == [b"a"] and other.ack(batch) == (1, 1, 0, 0)
+    batch.free()
+
+
 # ---- the host ----
+
+def test_a_wait_for_ever(queue, opened):
+    """It lasts until something comes, not as long as one blocking move."""
+    handle = opened(lease_ms=400)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(handle.reserve(wait_ms=2**63 - 1)))
+    thread.start()
+    stays(lambda: not got, 1.5)
+    queue.push("a")
+    thread.join(60)
+    assert got and got[0].items == [b"a"]
+    got[0].free()
+
+
+@pytest.fixture
+def decimal_comma(workspace):
+    """A folder with a locale that writes 1,5."""
+    if not shutil.which("localedef") or not os.path.exists("/usr/share/i18n/locales/de_DE"):
+        pytest.skip("no sources of locales here (package locales)")
+    folder = os.path.join(workspace, "locales")
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["localedef", "-c", "-i", "de_DE", "-f", "UTF-8", os.path.join(folder, LOCALE)], capture_output=True, check=False)
+    return folder
+
+
+def waits(library, url, folder):
+    os.environ["LOCPATH"] = folder
+    locale.setlocale(locale.LC_ALL, LOCALE)
+    assert locale.localeconv()["decimal_point"] == ","
+    handle = lib.Handle(library, url)
+    assert handle.reserve() is None and handle.wait_begin(1500) >= 0
+    producer = lib.Handle(library, url)
+    producer.push("a")
+    came = handle.wait_end()
+    producer.close()
+    handle.close()
+    return came == 1
+
+
+def test_a_host_whose_numbers_have_a_comma(queue, library, decimal_comma):
+    """Redis is told of times with a point."""
+    in_a_process(waits, library, queue.redis.url, decimal_comma)
+
 
 def test_an_ack_that_a_failover_forgot(queue, opened):
     """What was acked comes back to a handle once it holds nothing; as long as it holds another batch, it does not."""
