@@ -149,22 +149,26 @@ void jconf_known(const struct jnode *object, const char *const *known)
     }
 }
 
+static char *copy_string(const struct jnode *node)
+{
+    if (!has_type(node, json_is_string(node->value), "a string"))
+        return NULL;
+    if (json_string_length(node->value) == 0) {
+        jconf_problem(node, "must not be empty");
+        return NULL;
+    }
+    return mem_strdup(json_string_value(node->value));
+}
+
 char *jconf_string(const struct jnode *object, const char *name, bool required)
 {
     struct jnode node = jconf_member(object, name);
 
-    if (!node.value) {
-        if (required)
-            jconf_problem(&node, "is missing");
-        return NULL;
-    }
-    if (!has_type(&node, json_is_string(node.value), "a string"))
-        return NULL;
-    if (json_string_length(node.value) == 0) {
-        jconf_problem(&node, "must not be empty");
-        return NULL;
-    }
-    return mem_strdup(json_string_value(node.value));
+    if (node.value)
+        return copy_string(&node);
+    if (required)
+        jconf_problem(&node, "is missing");
+    return NULL;
 }
 
 int64_t jconf_integer(const struct jnode *object, const char *name, int64_t min, int64_t max,
@@ -209,17 +213,6 @@ int64_t jconf_duration_ms(const struct jnode *object, const char *name, int64_t 
     return ms;
 }
 
-static char *string_item(const struct jnode *node)
-{
-    if (!has_type(node, json_is_string(node->value), "a string"))
-        return NULL;
-    if (json_string_length(node->value) == 0) {
-        jconf_problem(node, "must not be empty");
-        return NULL;
-    }
-    return mem_strdup(json_string_value(node->value));
-}
-
 size_t jconf_strings(const struct jnode *node, char ***ret_list)
 {
     size_t count = 0, items;
@@ -234,7 +227,7 @@ size_t jconf_strings(const struct jnode *node, char ***ret_list)
     *ret_list = mem_zalloc(sizeof(char *) * (items + 1));
     for (size_t i = 0; i < items; i++) {
         struct jnode item = json_is_array(node->value) ? jconf_item(node, i) : *node;
-        char *text = string_item(&item);
+        char *text = copy_string(&item);
 
         if (text)
             (*ret_list)[count++] = text;

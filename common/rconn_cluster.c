@@ -119,7 +119,7 @@ static void heard(struct seed *seed, bool useful)
 
 static void fail(struct seed *seed, const struct err *why)
 {
-    round_failed(&seed->cluster->round, why);
+    err_copy_graver(&seed->cluster->round.why_not, why);
     heard(seed, false);
 }
 

@@ -26,13 +26,6 @@ void round_heard(struct round *round, bool useful)
         timer_start(round->enough, ENOUGH_MS);
 }
 
-void round_failed(struct round *round, const struct err *why)
-{
-    if (why->status == ST_CONFIG && round->why_not.status != ST_CONFIG)
-        err_clear(&round->why_not);
-    err_copy(&round->why_not, why);
-}
-
 void round_release(struct round *round)
 {
     timer_free(round->enough);

@@ -13,7 +13,7 @@ struct round {
     size_t silent; /* neither answered nor failed */
     bool over;
     struct timer *enough;
-    struct err why_not; /* what to tell when nothing useful was heard */
+    struct err why_not; /* what to tell when nothing useful was heard, by err_copy_graver */
     loop_fn *fn;
     void *arg;
 };
@@ -22,8 +22,6 @@ struct round {
 void round_init(struct round *round, struct loop *loop, size_t asked, loop_fn *fn, void *arg);
 /* Once for each that was asked. */
 void round_heard(struct round *round, bool useful);
-/* The first reason stays, but what an operator must mend is told rather than that somebody is down. */
-void round_failed(struct round *round, const struct err *why);
 void round_release(struct round *round);
 
 #endif

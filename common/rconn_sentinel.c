@@ -163,7 +163,7 @@ static void heard(struct watcher *watcher, bool useful)
 
 static void fail(struct watcher *watcher, const struct err *why)
 {
-    round_failed(&watcher->sentinel->round, why);
+    err_copy_graver(&watcher->sentinel->round.why_not, why);
     heard(watcher, false);
 }
 

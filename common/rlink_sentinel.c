@@ -17,14 +17,6 @@ struct named {
     int64_t epoch;
 };
 
-/* The first reason stays, but what an operator must mend is told rather than that somebody is down. */
-static void note(struct err *err, const struct err *why)
-{
-    if (why->status == ST_CONFIG && err->status != ST_CONFIG)
-        err_clear(err);
-    err_copy(err, why);
-}
-
 static bool take_answers(const redisReply *all, const redisReply *address, const char *master,
                          struct named *ret_named, struct err *why)
 {
@@ -81,7 +73,7 @@ static bool ask(const struct redis_url *url, size_t i, struct named *ret_named, 
     answered = sentinel && ask_sentinel(sentinel, url->master, ret_named, &why);
     shown = redis_url_show(&address);
     err_context(&why, "Sentinel at %s", shown ? shown : "its address");
-    note(err, &why);
+    err_copy_graver(err, &why);
     free(shown);
     rlink_free(sentinel);
     redis_url_free(&address);

@@ -41,6 +41,13 @@ void err_copy(struct err *err, const struct err *from)
         *err = *from;
 }
 
+void err_copy_graver(struct err *err, const struct err *from)
+{
+    if (from->status == ST_CONFIG && err->status != ST_CONFIG)
+        err_clear(err);
+    err_copy(err, from);
+}
+
 void err_context(struct err *err, const char *format, ...)
 {
     char context[sizeof(err->text)];

@@ -34,6 +34,9 @@ void err_set(struct err *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void err_set_memory(struct err *err); /* it was out: ST_AGAIN */
 void err_copy(struct err *err, const struct err *from);
+/* The same for one of several who were asked: the first reason stays, but what an operator must mend is told
+ * rather than that somebody is down. */
+void err_copy_graver(struct err *err, const struct err *from);
 /* Puts "context: " before the text of an error; nothing when there is none. */
 void err_context(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

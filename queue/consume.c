@@ -1,9 +1,7 @@
 #include "queue/consume.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -81,18 +79,6 @@ static void on_signal(void *arg, int signo)
 
 /* ---- starting ---- */
 
-/* Else a pipe or a connection could become the stdout of a command. */
-static void open_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 static int open_nodes(struct crew *crew, struct err *err)
 {
     struct redis_url url;
@@ -153,8 +139,6 @@ int consume_run(const struct consume_options *options)
     struct crew crew = {.consume = {.options = options}};
     struct err err = ERR_NONE;
 
-    log_init("pgusher-queue");
-    open_standard_descriptors();
     signal(SIGCHLD, SIG_DFL); /* ignored, it would keep us from learning how a command ended */
     crew.consume.loop = loop_new();
     crew.grace = timer_new(crew.consume.loop, on_grace_over, &crew);

@@ -28,7 +28,8 @@ struct consume_options {
     bool once;           /* ends when the queue has nothing more to give */
 };
 
-/* Runs until SIGTERM or SIGINT, or as `once` says. Returns the exit code. */
+/* Runs until SIGTERM or SIGINT, or as `once` says. Returns the exit code. The program has begun (program.h).
+ */
 int consume_run(const struct consume_options *options);
 
 #endif

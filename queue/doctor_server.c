@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/redis_slot.h"
 #include "queue/doctor.h"
 
 enum { OLDEST_VERSION = 7, MAX_SKEW_MS = 1000 };
@@ -173,15 +174,6 @@ int doctor_role(struct doctor *doctor)
     return result;
 }
 
-/* As Redis Cluster takes it: what stands between the first { and the next }, unless nothing does. */
-static bool has_hash_tag(const char *name)
-{
-    const char *open = strchr(name, '{');
-    const char *close = open ? strchr(open, '}') : NULL;
-
-    return close && close > open + 1;
-}
-
 int doctor_cluster(struct doctor *doctor)
 {
     const char *name = pgusher_queue_name(doctor->queue);
@@ -192,7 +184,7 @@ int doctor_cluster(struct doctor *doctor)
     free(enabled);
     if (failed)
         return -1;
-    if (has_hash_tag(name))
+    if (redis_slot_tagged(name, strlen(name)))
         return doctor_say(doctor, DOCTOR_OK, NULL, false, "the name holds a hash tag%s",
                           cluster ? ", as Redis Cluster needs it" : ": it is fit for Redis Cluster, too");
     if (!cluster)
@@ -206,17 +198,17 @@ int doctor_cluster(struct doctor *doctor)
 
 int doctor_clock(struct doctor *doctor)
 {
-    int64_t before_ms = clock_wall_ms(), here_ms, there_ms;
+    int64_t before_ms = clock_wall_ms(), there_ms, ahead_ms;
     redisReply *time = DOCTOR_ASK(doctor, "TIME");
 
     if (!time)
         return -1;
-    here_ms = (before_ms + clock_wall_ms()) / 2;
     there_ms = atoll(time->element[0]->str) * 1000 + atoll(time->element[1]->str) / 1000;
+    ahead_ms = clock_offset_ms(there_ms, before_ms, clock_wall_ms());
     freeReplyObject(time);
-    if (llabs(there_ms - here_ms) <= MAX_SKEW_MS)
+    if (llabs(ahead_ms) <= MAX_SKEW_MS)
         return doctor_say(doctor, DOCTOR_OK, NULL, false, "the clocks agree");
     return doctor_say(doctor, DOCTOR_WARNING, "run NTP on both hosts", false,
                       "the clock of Redis is %.1f s %s this host's; leases and delays go by that of Redis",
-                      (double)llabs(there_ms - here_ms) / 1000, there_ms > here_ms ? "ahead of" : "behind");
+                      (double)llabs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
 }

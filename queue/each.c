@@ -101,11 +101,9 @@ static int fetch_page(struct pgusher_queue *queue, enum pgusher_queue_place plac
 /* "failures crashes when reason", as lua/parts/failures.lua writes it. */
 static void read_failures(const redisReply *note, struct pgusher_queue_entry *entry)
 {
-    int parsed = 0;
-
     if (note->type == REDIS_REPLY_STRING &&
-        sscanf(note->str, "%d %d %*d %n", &entry->failures, &entry->crashes, &parsed) >= 2)
-        entry->reason = note->str + parsed;
+        sscanf(note->str, "%d %d ", &entry->failures, &entry->crashes) == 2)
+        entry->reason = stats_reason(note->str);
 }
 
 static int read_dates(struct pgusher_queue *queue, struct dates *dates)

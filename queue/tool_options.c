@@ -18,7 +18,6 @@ enum {
     MAX_WATCH_MS = 86400000,
     MAX_PARALLEL = 256,
     MAX_LINGER_MS = 3600000,
-    MIN_LEASE_MS = 100
 };
 
 enum kind { FLAG, TEXT, NUMBER, DURATION, SECONDS };
@@ -52,7 +51,7 @@ static const struct row {
     [OPTION_LINGER] = {"--linger", NUMBER, FIELD(linger_ms), 0, MAX_LINGER_MS},
     [OPTION_DOCS] = {"--docs", FLAG, 0, 0, 0},
     [OPTION_PARALLEL] = {"--parallel", NUMBER, FIELD(parallel), 1, MAX_PARALLEL},
-    [OPTION_LEASE] = {"--lease", DURATION, FIELD(lease_ms), MIN_LEASE_MS, 0},
+    [OPTION_LEASE] = {"--lease", DURATION, FIELD(lease_ms), PGUSHER_QUEUE_MIN_LEASE_MS, 0},
     [OPTION_TIMEOUT] = {"--timeout", DURATION, FIELD(timeout_ms), 1, 0},
     [OPTION_GRACE] = {"--grace", DURATION, FIELD(grace_ms), 0, 0},
     [OPTION_ONCE] = {"--once", FLAG, 0, 0, 0},
