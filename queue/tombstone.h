@@ -1,8 +1,8 @@
 /* The key of a document's tombstone (lua/put.lua, lua/remove.lua): what tells that it was removed, and at
  * which version.
  *
- * It lives in the slot of its document. Braces round the key do that, unless the key has a hash tag of its
- * own, which then rules the slot by itself. */
+ * It lives in the slot of its document: a hash tag of the key's own rules that by itself; otherwise braces
+ * round the key do, unless it holds one that would close them early: then the slot has a tag of its own. */
 #ifndef PGUSHER_TOMBSTONE_H
 #define PGUSHER_TOMBSTONE_H
 

@@ -47,6 +47,19 @@ def test_documents_in_every_slot(tickets, three):
     assert all(f" at {address}, master" in status for address in three.addresses), status
 
 
+def test_ids_with_braces(tickets, three):
+    """Whether they are hash tags or not, a document and its tombstone are in one slot."""
+    tickets.redis = three
+    tickets.db.sql("CREATE TABLE word (id text PRIMARY KEY); INSERT INTO word SELECT unnest(%s::text[])", ["a{b", "a}b", "{}", "}{", "{a}b", "a{b}c}", "{"])
+    tickets.ready({"word": projection("word", {"word": "id"}, key="word:{id}")})
+    tickets.in_step()
+    tickets.db.sql("UPDATE word SET id = id || '.'")
+    tickets.in_step()
+    tickets.db.sql("DELETE FROM word")
+    tickets.in_step()
+    assert tickets.quarantined() == []
+
+
 def test_all_keys_are_looked_at(tickets, three):
     """After a TRUNCATE, on every primary."""
     tickets.redis = three
