@@ -9,7 +9,7 @@ find "$build" -name '*.gcda' -delete
 tests/run.sh "$@"
 status=$?
 mkdir -p "$build/coverage"
-gcovr -r . --object-directory "$build" --filter 'common/' --filter 'cdc/' --filter 'queue/' --exclude-throw-branches \
+gcovr -r . --object-directory "$build" --filter 'common/' --filter 'cdc/' --filter 'queue/' --exclude-throw-branches --gcov-ignore-parse-errors \
     --json "$build/coverage/coverage.json" --html-details "$build/coverage/index.html" 2>"$build/coverage/gcovr.log" || { cat "$build/coverage/gcovr.log"; exit 1; }
 tests/coverage/report.py "$build/coverage/coverage.json" "$build/coverage/uncovered.txt"
 echo "in full: $build/coverage/index.html"
