@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-enum { ASK_EVERY_MS = 500, ASK_SOON_MS = 50 };
+enum { ASK_EVERY_MS = 500, ASK_SOON_MS = 50, ASK_ALONE_MS = 30000 };
 enum { SHARE_WORKERS, SHARE_OWNED, SHARE_QUOTA, SHARE_INSTALLED_AT };
 
 struct fleet {
@@ -32,7 +32,7 @@ static bool is_settled(const struct fleet *fleet)
     return (int)fleet->owned.count == fleet->quota;
 }
 
-/* A gap is looked at again soon: its owner may be about to end. */
+/* A gap is looked at again soon: its owner may be about to end. Who is alone may have missed another one. */
 static void ask_later(struct fleet *fleet)
 {
     if (fleet->ask_again)
@@ -41,6 +41,8 @@ static void ask_later(struct fleet *fleet)
         timer_start(fleet->timer, ASK_SOON_MS);
     else if (fleet->workers > 1 || !is_settled(fleet))
         timer_start(fleet->timer, ASK_EVERY_MS);
+    else
+        timer_start(fleet->timer, fleet->session->deaf ? ASK_EVERY_MS : ASK_ALONE_MS);
 }
 
 static void take_share(struct fleet *fleet, const struct pg_rows *rows)

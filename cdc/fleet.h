@@ -4,7 +4,7 @@
  *
  * The share is asked for without waiting, twice a second while there are others or something is missing: that
  * is also the sign of life by which they tell that this worker is not stopped. A worker that is
- * alone and has everything asks nothing until another one announces itself.
+ * alone and has everything asks when another one announces itself, and every 30 s, for it may not have heard.
  */
 #ifndef PGUSHER_FLEET_H
 #define PGUSHER_FLEET_H

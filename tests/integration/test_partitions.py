@@ -8,6 +8,7 @@ import pytest
 from harness import ticketing
 from harness.fleet import Watch, owners, shares
 from harness.programs import SLOWER
+from harness.relay import Relay
 from harness.traffic import Traffic
 from harness.waiting import stays, until
 
@@ -46,6 +47,22 @@ def test_shares_are_fair_whoever_comes_and_goes(tickets):
     until_shares(tickets, 16)
     tickets.db.sql("UPDATE event SET name = 'after'")
     tickets.in_step()
+
+
+def test_a_lone_worker_that_did_not_hear_of_another(tickets):
+    """Its sweep asks something every second, so that it does not look as if it hung, whose session the other would end."""
+    relay = Relay(f"{tickets.db.cluster.folder}/.s.PGSQL.5432")
+    try:
+        postgres = f"{relay.conninfo} dbname={tickets.db.name} user=postgres"
+        tickets.ready(ticketing.projections(), sweep="1 s", postgres=postgres)
+        tickets.until_asleep()
+        relay.deafen()
+        tickets.use(ticketing.projections(), sweep="1 s")
+        tickets.start()
+        until_shares(tickets, 8, 8, seconds=60)
+    finally:
+        tickets.stop()
+        relay.stop()
 
 
 def test_more_workers_than_partitions(tickets):
