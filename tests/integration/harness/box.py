@@ -120,7 +120,7 @@ class Box:
             return condition()
         until(met, seconds * SLOWER, what, every)
 
-    def until_asleep(self, seconds=10):
+    def until_asleep(self, seconds=25):
         self.until(self.asleep, seconds, "the worker holds the gate", every=0.002)
 
     def caught_up(self, fleet=None):
@@ -128,7 +128,7 @@ class Box:
         return (self.db.value(CAUGHT_UP, fleet, fleet)
                 and not self.db.value("SELECT count(*) FROM pgusher.backfill WHERE fleet = %s AND reason = 'a table was truncated'", fleet))
 
-    def until_caught_up(self, seconds=20):
+    def until_caught_up(self, seconds=25):
         self.until(self.caught_up, seconds, lambda: f"the cursor passed every change: {self.cursor()}")
 
     def cursor(self):
@@ -137,7 +137,7 @@ class Box:
     def differences(self):
         return compare.differences(self.db, self.redis.client, self.config)
 
-    def in_step(self, seconds=20):
+    def in_step(self, seconds=25):
         """The cursor passed every change, and from that moment nothing differs: it moves only after
         every reply, so there is nothing to wait for in between."""
         self.until_caught_up(seconds)
@@ -157,10 +157,10 @@ class Box:
         found = self.hash(key) or {}
         return all(found.get(name) == value for name, value in fields.items()) and bool(found)
 
-    def until_has(self, key, seconds=5, **fields):
+    def until_has(self, key, seconds=15, **fields):
         self.until(lambda: self.has(key, **fields), seconds, lambda: f"{key} has {fields}: {self.hash(key)}")
 
-    def until_gone(self, key, seconds=5):
+    def until_gone(self, key, seconds=15):
         self.until(lambda: not self.redis.client.exists(key), seconds, f"{key} is gone")
 
     def queued(self, queue="{search}"):

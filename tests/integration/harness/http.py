@@ -45,10 +45,10 @@ class Http:
         assert code in (200, 503) and text.count("\n") == 1, (code, text)
         return code == 200, text.strip()
 
-    def until_ready(self, seconds=10):
+    def until_ready(self, seconds=20):
         until(lambda: self.ready()[0], seconds, lambda: f"ready: {self.ready()}")
 
-    def until_not_ready(self, *words, seconds=10):
+    def until_not_ready(self, *words, seconds=20):
         def so():
             ready, text = self.ready()
             return not ready and all(word in text for word in words)

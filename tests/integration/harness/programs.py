@@ -105,7 +105,7 @@ class Daemon:
     def died(self):
         return not self.alive() and not self.ended
 
-    def says(self, *words, seconds=10):
+    def says(self, *words, seconds=20):
         """Waits until one line of the log holds all the words."""
         until(lambda: self.said(*words), seconds * SLOWER, lambda: f"log line with {words} in:\n{self.log}")
 

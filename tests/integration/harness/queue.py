@@ -253,25 +253,25 @@ class QueueBox:
 
     # the state of things
 
-    def until(self, condition, seconds=10, what=None, every=0.01):
+    def until(self, condition, seconds=20, what=None, every=0.01):
         """As until(), but does not wait for a consumer that died."""
         def met():
             assert not any(consumer.died() for consumer in self.consumers), "a consumer ended by itself"
             return condition()
         return until(met, seconds * SLOWER, what, every)
 
-    def until_counted(self, seconds=10, **counters):
+    def until_counted(self, seconds=20, **counters):
         """Waits for these values of Q:meta, without asking the programs."""
         def counted():
             found = self.client.hgetall(f"{QUEUE}:meta")
             return all(int(found.get(name.encode(), 0)) == value for name, value in counters.items())
         self.until(counted, seconds, lambda: f"{counters} in {self.client.hgetall(f'{QUEUE}:meta')}")
 
-    def until_idle(self, consumers=1, seconds=10):
+    def until_idle(self, consumers=1, seconds=20):
         """Waits until so many wait in a blocking move."""
         self.until(lambda: self.client.info("clients")["blocked_clients"] >= consumers, seconds, "idle consumers")
 
-    def until_registered(self, consumers=1, seconds=10):
+    def until_registered(self, consumers=1, seconds=20):
         self.until(lambda: self.client.zcard(f"{QUEUE}:consumers") >= consumers, seconds, "registered consumers")
 
     def empty(self):
