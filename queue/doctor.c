@@ -31,14 +31,30 @@ static const struct {
 
 static const char *const level_names[] = {"ok", "warning", "problem"};
 
+/* What is looked into without a further look; elsewhere another type reads as nothing. */
+static bool is_well_formed(const char *const *words, const redisReply *reply)
+{
+    if (!reply || strcmp(words[0], "SCAN") == 0)
+        return reply && is_page_of_keys(reply);
+    if (strcmp(words[0], "TIME") == 0)
+        return is_array_of_strings(reply, false) && reply->elements == 2;
+    if (strcmp(words[0], "HMGET") == 0)
+        return is_array_of_strings(reply, true) && reply->elements == 2;
+    if (strcmp(words[0], "ZRANGEBYSCORE") == 0 || strcmp(words[1] ? words[1] : "", "GET") == 0)
+        return is_array_of_strings(reply, false);
+    return true;
+}
+
 redisReply *doctor_ask(struct doctor *doctor, const char *const *words)
 {
+    redisReply *reply;
     int count = 0;
 
     while (words[count])
         count++;
     handle_begin(doctor->queue);
-    return handle_command(doctor->queue, count, words);
+    reply = handle_command(doctor->queue, count, words);
+    return handle_expect(doctor->queue, reply, is_well_formed(words, reply));
 }
 
 static void print_json(struct doctor *doctor, enum doctor_level level, const char *mend, bool fixed,

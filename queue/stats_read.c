@@ -155,6 +155,12 @@ bool is_array_of_strings(const struct redisReply *reply, bool with_nil)
     return true;
 }
 
+bool is_page_of_keys(const struct redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+           reply->element[0]->type == REDIS_REPLY_STRING && is_array_of_strings(reply->element[1], false);
+}
+
 const char *stats_reason(const char *record)
 {
     for (int words = 3; words > 0 && record; words--) {

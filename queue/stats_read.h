@@ -18,6 +18,8 @@ int stats_read(const struct redisReply *reply, struct pgusher_queue_stats *ret_s
 
 /* An array whose elements are all strings (or, if allowed, nothing). */
 bool is_array_of_strings(const struct redisReply *reply, bool with_nil);
+/* What SCAN replies: a cursor, and names. */
+bool is_page_of_keys(const struct redisReply *reply);
 /* The reason in "failures crashes when reason", the record of an item that failed; "": none. */
 const char *stats_reason(const char *record);
 

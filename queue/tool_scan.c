@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/rlink.h"
 #include "common/script.h"
+#include "queue/stats_read.h"
 
 enum { TIMEOUT_MS = 5000 };
 
@@ -83,7 +84,7 @@ static int add_page(struct rlink *rlink, const redisReply *keys, struct scan_nam
     for (size_t i = 0; result == 0 && i < keys->elements; i++) {
         const redisReply *key = keys->element[i];
 
-        if (has_any(replies[i]) && strlen(key->str) == (size_t)key->len)
+        if (has_any(replies[i]) && strlen(key->str) == key->len && key->len > strlen(SUFFIX))
             add_name(names, key->str, (size_t)key->len - strlen(SUFFIX));
         freeReplyObject(replies[i]);
     }
@@ -103,7 +104,7 @@ static int scan_node(struct rlink *rlink, struct scan_names *names, struct err *
         free(cursor);
         if (!page)
             return -1;
-        if (page->type != REDIS_REPLY_ARRAY || page->elements != 2 || !page->element[0]->str) {
+        if (!is_page_of_keys(page)) {
             freeReplyObject(page);
             err_set(err, ST_REFUSED, "an odd reply to SCAN: is this a Redis?");
             return -1;
@@ -118,14 +119,24 @@ static int scan_node(struct rlink *rlink, struct scan_names *names, struct err *
 
 /* ---- all nodes ---- */
 
+static bool is_node(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2 &&
+           reply->element[1]->type == REDIS_REPLY_INTEGER;
+}
+
 /* Each primary stands at the head of one or more ranges of slots: [from, to, [host, port, …], replicas …]. */
 static void add_primaries(const redisReply *slots, struct scan_names *nodes)
 {
     for (size_t i = 0; i < slots->elements && slots->element[i]->elements > 2; i++) {
         const redisReply *primary = slots->element[i]->element[2];
-        const char *host = primary->element[0]->str;
-        char *address = mem_printf("%s:%lld", host ? host : "", primary->element[1]->integer);
+        const char *host;
+        char *address;
 
+        if (!is_node(primary))
+            continue;
+        host = primary->element[0]->str;
+        address = mem_printf("%s:%lld", host ? host : "", primary->element[1]->integer);
         add_name(nodes, address, strlen(address));
         free(address);
     }

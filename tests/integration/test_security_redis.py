@@ -6,7 +6,7 @@ import pytest
 
 from harness import processes, programs, ticketing
 from harness.box import projection
-from harness.hostile_redis import HostileRedis, answering, pouring
+from harness.hostile_redis import HostileRedis, answering, answering_by_chance, pouring
 from harness.programs import Daemon, sanitizer_report
 from harness.waiting import until
 
@@ -80,6 +80,24 @@ def test_whatever_a_server_answers(box, hostile):
         for started in (*running, *(daemon.process for daemon in daemons)):
             started.kill()
             started.wait()
+
+
+VERBS = [("doctor", "q"), ("doctor", "q", "--fix"), ("list",), ("list", "--scan"), ("stats", "q"), ("peek", "q"), ("dead", "q"), ("push", "q", "item")]
+
+
+def test_answers_of_any_shape():
+    """To each command another."""
+    servers = [HostileRedis(answering_by_chance(seed)) for seed in range(12)]
+    try:
+        running = [subprocess.Popen([programs.path("pgusher-queue"), "--redis", f"redis://127.0.0.1:{server.port}", *verb],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=processes.clean_environment())
+                   for server in servers for verb in VERBS]
+        for process in running:
+            code, said = ended(process)
+            assert 0 <= code < 126 and not sanitizer_report(said.decode(errors="replace")), (process.args, code, said[-500:])
+    finally:
+        for server in servers:
+            server.close()
 
 
 def changing_its_mind():
