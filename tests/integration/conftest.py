@@ -9,14 +9,13 @@ sys.dont_write_bytecode = True
 
 import pytest  # noqa: E402
 
-from harness import queue_library, redis_cluster, ticketing  # noqa: E402
+from harness import queue_library, redis_cluster, redis_sentinel, ticketing  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.changelog import Log, Reader  # noqa: E402
 from harness.inject import Inject  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
 from harness.programs import SANITIZED  # noqa: E402
 from harness.queue import Native, QueueBox  # noqa: E402
-from harness.redis_sentinel import RedisSentinel  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.traffic import EVENTS  # noqa: E402
 
@@ -86,12 +85,8 @@ def redis_server(workspace):
 @pytest.fixture
 def watched(workspace):
     """Three servers and three sentinels."""
-    watched = RedisSentinel(os.path.join(workspace, "watched"))
-    try:
-        watched.start()
+    with redis_sentinel.running(os.path.join(workspace, "watched")) as watched:
         yield watched
-    finally:
-        watched.remove()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import redis
 
 from harness import ticketing
 from harness.documented import acl_rules
-from harness.redis_sentinel import NAME, RedisSentinel, is_replica
+from harness.redis_sentinel import NAME, is_replica, running
 from harness.traffic import Traffic
 from harness.waiting import stays, until
 
@@ -15,12 +15,8 @@ from harness.waiting import stays, until
 @pytest.fixture
 def locked(workspace):
     """The same with passwords, one for the data and one for the sentinels."""
-    locked = RedisSentinel(os.path.join(workspace, "locked"), "d@ta", "sent&nel")
-    try:
-        locked.start()
+    with running(os.path.join(workspace, "locked"), "d@ta", "sent&nel") as locked:
         yield locked
-    finally:
-        locked.remove()
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ import shutil
 import pytest
 
 from harness import certificates as tls
-from harness import ticketing
+from harness import redis_cluster, redis_sentinel, ticketing
 from harness.http import Http
 from harness.ports import free_ports
 from harness.programs import run_program
-from harness.redis_cluster import running
-from harness.redis_sentinel import RedisSentinel
 from harness.redis_server import RedisServer
 from harness.waiting import until
 
@@ -197,17 +195,13 @@ def test_one_connection_that_is_refused_leaves_the_other_alone(tickets, serve):
 
 @pytest.fixture
 def watched(workspace, certificates):
-    watched = RedisSentinel(os.path.join(workspace, "tls-watched"), tls=certificates)
-    try:
-        watched.start()
+    with redis_sentinel.running(os.path.join(workspace, "tls-watched"), tls=certificates) as watched:
         yield watched
-    finally:
-        watched.remove()
 
 
 @pytest.fixture
 def encrypted(workspace, certificates):
-    with running(os.path.join(workspace, "tls-rc"), replicas=1, tls=certificates) as cluster:
+    with redis_cluster.running(os.path.join(workspace, "tls-rc"), replicas=1, tls=certificates) as cluster:
         yield cluster
 
 

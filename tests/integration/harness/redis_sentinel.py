@@ -1,4 +1,5 @@
 """Redis Sentinel on 127.0.0.1: three servers, of which one is the primary, and three sentinels that watch them."""
+import contextlib
 import os
 import shutil
 import signal
@@ -138,3 +139,13 @@ class RedisSentinel:
         for server in (*self.sentinels, *self.servers):
             if os.path.isdir(server.folder):
                 server.remove()
+
+
+@contextlib.contextmanager
+def running(folder, *passwords, **options):
+    watched = RedisSentinel(folder, *passwords, **options)
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.remove()
