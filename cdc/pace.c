@@ -37,12 +37,9 @@ static void learn(double *known_ms, int64_t ms)
 
 void pace_took(struct pace *pace, int limit, int64_t count, int64_t ms)
 {
-    if (limit == PACE_LARGE)
-        pace->since_large = 0;
-    else if (limit == PACE_SMALL)
-        pace->since_large++;
-    if (limit == PACE_SMALL && count >= PACE_SMALL / 2)
-        learn(&pace->small_ms, ms);
-    else if (limit == PACE_LARGE && count >= PACE_LARGE / 2)
-        learn(&pace->large_ms, ms);
+    if (limit != PACE_SMALL && limit != PACE_LARGE)
+        return;
+    pace->since_large = limit == PACE_SMALL ? pace->since_large + 1 : 0;
+    if (count >= limit / 2)
+        learn(limit == PACE_SMALL ? &pace->small_ms : &pace->large_ms, ms);
 }
