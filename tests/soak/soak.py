@@ -21,7 +21,8 @@ from stage import Soak
 from watch import clock
 
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)
+AGAIN_SECONDS = 5
 
 
 class Totals:
@@ -116,9 +117,15 @@ def report(soak, totals, seed, failure):
     return 1 if failure else 0
 
 
+def interrupt(*_):
+    """Again after a while, until it is heard: what is raised while a child is forked Python ignores."""
+    signal.alarm(AGAIN_SECONDS)
+    raise KeyboardInterrupt
+
+
 def main(seconds="60", seed=None):
     for sign in SIGNALS:
-        signal.signal(sign, signal.default_int_handler)
+        signal.signal(sign, interrupt)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     sys.exit(run(float(seconds), int(seed or random.SystemRandom().randint(1, 999_999))))
 

@@ -14,15 +14,25 @@ from harness.programs import BUILD, SLOWER
 from harness.waiting import until
 
 
+IN_A_FORK = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import soak
+forked = []
+os.register_at_fork(after_in_parent=lambda: (forked.append(1), len(forked) == 9 and os.kill(os.getpid(), signal.SIGTERM)))
+soak.main("60", "2")
+"""
+
+
 class Run:
     """soak.py in a folder of its own for all that it leaves."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, program=(os.path.join(paths.HERE, "soak.py"),)):
         self.folder = tempfile.mkdtemp(prefix="pgk-")
         os.chmod(self.folder, 0o755)
         self.output = tempfile.TemporaryFile()
         self.process = spawn(["/usr/bin/env", f"PGUSHER_BUILD={BUILD}", f"TMPDIR={self.folder}", "EVENTS=300", "RATE=150", sys.executable,
-                              "-B", os.path.join(paths.HERE, "soak.py"), *arguments], self.output, on_death=signal.SIGTERM)
+                              "-B", *program, *arguments], self.output, on_death=signal.SIGTERM)
 
     def text(self):
         self.output.seek(0)
@@ -35,6 +45,12 @@ class Run:
             found += [pid] if pid != str(os.getpid()) and self.has_open_files(pid) else []
         return found
 
+    def is_ended(self):
+        """By a signal; nothing is left of it."""
+        until(lambda: self.process.poll() is not None, 120 * SLOWER, self.text)
+        assert self.process.returncode == 130, self.text()
+        until(lambda: not self.left(), 30, lambda: f"nothing is left: {self.left()}")
+
     def has_open_files(self, pid):
         try:
             return any(os.readlink(f"/proc/{pid}/fd/{one}").startswith(self.folder) for one in os.listdir(f"/proc/{pid}/fd"))
@@ -46,8 +62,8 @@ class Run:
 def soak():
     runs = []
 
-    def start(*arguments):
-        runs.append(Run(*arguments))
+    def start(*arguments, **how):
+        runs.append(Run(*arguments, **how))
         return runs[-1]
     yield start
     for run in runs:
@@ -68,5 +84,8 @@ def test_ended_in_the_middle(soak):
     run = soak("60", "2")
     until(lambda: len(run.left()) > 15 or run.process.poll() is not None, 120 * SLOWER, "servers and programs run")
     run.process.send_signal(signal.SIGTERM)
-    assert run.process.wait(120 * SLOWER) == 130, run.text()
-    until(lambda: not run.left(), 30, lambda: f"nothing is left: {run.left()}")
+    run.is_ended()
+
+
+def test_ended_while_it_forks(soak):
+    soak(program=("-c", IN_A_FORK, paths.HERE)).is_ended()
