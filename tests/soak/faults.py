@@ -143,8 +143,9 @@ def configuration_reloaded(soak):
 
 @fault("workers", 1)
 def bad_configuration_refused(soak):
+    worker = soak.listens(soak.crew.places[0])  # it has read the good one
     soak.crew.write(0, '{"fleet": ')
-    soak.listens(soak.crew.places[0]).reload()
+    worker.reload()
     yield
     soak.crew.write(0, soak.config_text(0))
     soak.listens(soak.crew.places[0]).reload()

@@ -11,6 +11,8 @@ from collections import deque
 
 from tools.server import scan
 
+from history import epoch
+
 PATTERNS = ("event:*", "ticket:*", "happening:*")
 TRAIL = 6
 OURS = ("_v", "_d")
@@ -45,6 +47,11 @@ def is_forgotten(key, kept, losses):
     if "redis" in losses and (key.startswith("happening:") or "postgres" in losses):
         return True
     return "postgres" in losses and kept.get("starts_at", "9") < time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+
+
+def may_be_unknown(losses):
+    """Whether PostgreSQL lost transactions, and a failover of Redis what the fleet could have seen them by."""
+    return {"postgres", "failover"} <= losses
 
 
 class Ledger:
@@ -87,11 +94,16 @@ class Ledger:
         return told.get("version") and told["version"] < self.by_token.get(told["key"], (0,))[0]
 
     def outdated(self, client, losses):
-        """Documents of whose last change no consumer was told. losses: which server lost what it had, "redis" and "postgres"."""
-        now = contents(client)
-        return self._compare("version", self.index, now, losses) + self._compare("token", self.by_token, now, losses)
+        """Documents of whose last change no consumer was told. losses: "redis" and "postgres" lost what they had, or
+        a "failover" of Redis the last of it."""
+        now, newest = contents(client), int(client.hget("pgusher:fleet:default", "epoch") or 0)
+        return [line for kind, index in (("version", self.index), ("token", self.by_token))
+                for line in self._compare(kind, index, now, losses, newest)]
 
-    def _compare(self, kind, index, now, losses):
+    def _compare(self, kind, index, now, losses, newest):
+        for key, (version, token, fields) in index.items():
+            if fields != now.get(key) and may_be_unknown(losses) and epoch(version) < newest:
+                index[key] = (version, token, now.get(key))
         for key in [key for key, (*_, fields) in index.items() if fields and key not in now and is_forgotten(key, fields, losses)]:
             del index[key]
         kept = {key: fields for key, (*_, fields) in index.items() if fields}

@@ -104,6 +104,14 @@ class Soak(Scene):
         self.tools.append(kind(name, *arguments))
         return self.tools[-1]
 
+    def failed_over(self):
+        """Whether another Redis was made the primary in this round."""
+        return self.bed.redis.config_epoch() != self.config_epoch
+
+    def forgotten(self):
+        """Who forgot what in this round: "redis" and "postgres" what they had, a "failover" of Redis the last of it."""
+        return self.losses | ({"failover"} if self.failed_over() else set())
+
     def begin(self, drawn):
         """Traffic, and what records; each round has its own."""
         self.tools, self.losses = [], set()
