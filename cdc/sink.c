@@ -257,6 +257,10 @@ static void take_outcome(struct sink *sink, const struct parcel *parcel, const s
         tally->absent++;
         changed = parcel->projection->config->expire_at && !sink->queueing.backlog;
         break;
+    case 5: /* whoever removed it may have died since; this row may be the last that leads here */
+        tally->absent++;
+        changed = true;
+        break;
     case -1:
         tally->stale++;
         break;

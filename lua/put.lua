@@ -8,18 +8,18 @@
 --          packed      its fields with _v (version: snapshot ordinal under its epoch, an integer below 2^53) and _d
 --                      (digest of all else and of expire_at), as cdc/packed.h has it: what RESTORE takes
 -- Reply  per document an integer or an error:
---          1 put, 0 unchanged (only its version moved on), 2 removed, 3 to be removed but was not there, 4 the same
---          without a tombstone: if it was there, it went by itself, when its date passed,
---          -1 stale (a newer version is there: nothing written), or the error that stands in the way of this
---          document only
+--          1 put, 0 unchanged (only its version moved on), 2 removed, 3, 4 and 5 to be removed but was not there, as
+--          lua/remove.lua tells them, -1 stale (a newer version is there: nothing written), or the error that stands
+--          in the way of this document only
 -- Cost   O(bytes) a document; one command for each that is new, two for others. Refused as a whole (OOM) while Redis is
 --        above maxmemory.
 -- Never  lets an older version replace a newer one or its tombstone; never touches a key that is not a hash;
 --        never fails one document because of another.
 
-local tombstone_ttl = ARGV[1]
+local tombstone_ttl = tonumber(ARGV[1])
 --@include parts/time.lua
 --@include parts/buried.lua
+--@include parts/bury.lua
 
 local DIGEST_FIRST, DIGEST_LAST, VERSION_HEAD = 18, 33, 39 -- in `packed`, from 1; the head is 128 + digits
 
@@ -36,9 +36,7 @@ end
 local function remove(i, packed)
   any_gone = true
   buried(KEYS[count + i])
-  local existed = call('DEL', KEYS[i])
-  local told = call('SET', KEYS[count + i], version_of(packed), 'PX', tombstone_ttl, 'GET')
-  return existed == 1 and 2 or told and 3 or 4
+  return bury(KEYS[i], KEYS[count + i], version_of(packed), tombstone_ttl)
 end
 
 -- The tombstone goes last: it guards the key until there is a version.

@@ -8,7 +8,7 @@ from harness.packed import packed
 from harness.queue import script
 
 TOMBSTONE_MS = 60_000
-PUT, UNCHANGED, REMOVED, ABSENT, ABSENT_UNTOLD, STALE = 1, 0, 2, 3, 4, -1
+PUT, UNCHANGED, REMOVED, ABSENT, ABSENT_UNTOLD, ABSENT_LATELY, STALE = 1, 0, 2, 3, 4, 5, -1
 PAST, NEVER = 1, 0
 
 
@@ -71,7 +71,7 @@ def test_the_end_of_a_document_moves_and_goes(client):
 
 def test_a_tombstone_stands_against_what_is_older(client):
     put(client, "d:1", 5, {"a": "x"})
-    assert remove(client, "d:1", 8) == REMOVED and remove(client, "d:1", 8) == ABSENT
+    assert remove(client, "d:1", 8) == REMOVED and remove(client, "d:1", 8) == ABSENT_LATELY
     assert put(client, "d:1", 7, {"a": "late"}) == STALE and not client.exists("d:1")
     assert put(client, "d:1", 8, {"a": "y"}) == PUT
     assert fields_of(client, "d:1") == {"a": "y"} and not client.exists(tombstone("d:1"))
@@ -81,9 +81,22 @@ def test_a_tombstone_stands_against_what_is_older(client):
 def test_a_put_of_the_past_removes(client):
     put(client, "d:1", 5, {"a": "x"})
     assert put(client, "d:1", 6, {"a": "x"}, PAST) == REMOVED and client.get(tombstone("d:1")) == b"6"
-    assert put(client, "d:1", 6, {"a": "x"}, PAST) == ABSENT
+    assert put(client, "d:1", 6, {"a": "x"}, PAST) == ABSENT_LATELY
     assert put(client, "d:2", 6, {"a": "x"}, PAST) == ABSENT_UNTOLD
+    assert put(client, "d:2", 6, {"a": "x"}, PAST) == ABSENT
     assert put(client, "d:2", 5, {"a": "x"}) == STALE
+
+
+def test_what_was_removed_lately_is_told_again_for_half_a_tombstone(client):
+    """However often somebody looks, and be his view older: then nothing is written."""
+    put(client, "d:1", 5, {"a": "x"})
+    assert remove(client, "d:1", 8) == REMOVED
+    assert remove(client, "d:1", 7) == remove(client, "d:1", 9) == ABSENT_LATELY and client.get(tombstone("d:1")) == b"9"
+    client.pexpire(tombstone("d:1"), TOMBSTONE_MS // 2)
+    assert remove(client, "d:1", 8) == STALE and remove(client, "d:1", 10) == ABSENT
+    assert 0 < client.pttl(tombstone("d:1")) <= TOMBSTONE_MS // 2
+    assert remove(client, "d:2", 10) == ABSENT_UNTOLD and remove(client, "d:2", 10) == ABSENT
+    assert 0 < client.pttl(tombstone("d:2")) <= TOMBSTONE_MS // 2
 
 
 def test_documents_of_all_kinds_in_one_call(client):

@@ -1,4 +1,5 @@
 """What the last owner may have left behind, and who comes after it."""
+from harness import ticketing
 from harness.programs import run_program
 
 
@@ -68,4 +69,16 @@ def test_a_document_whose_link_was_cut_is_queued_as_well(tickets):
     session.commit()
     session.close()
     tickets.until_caught_up()
+    assert {"ticket:1", "ticket:2", "ticket:3"} <= set(tickets.queued())
+
+
+def test_what_others_removed_is_queued_by_who_finds_it_gone(tickets):
+    """Whoever removed the tickets of a past event may have died before he queued them: the queue is as it would be then. Their own
+    deletion, which another worker reads, may be the last change that leads to them."""
+    tickets.ready(ticketing.projections())
+    tickets.db.sql("UPDATE event SET starts_at = now() - interval '20 days' WHERE id = 1")
+    tickets.in_step()
+    tickets.drain()
+    tickets.db.sql("DELETE FROM ticket WHERE event_id = 1")
+    tickets.in_step()
     assert {"ticket:1", "ticket:2", "ticket:3"} <= set(tickets.queued())
