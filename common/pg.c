@@ -133,6 +133,7 @@ static void on_dialed(void *arg, PGconn *conn, const struct err *err)
     }
     io_set(pg->io, PQsocket(pg->conn), true, false);
     pg->handlers.up(pg->arg);
+    pg_requests_send(pg); /* it may have come while we were connecting; `up` may have dropped or freed us */
 }
 
 void pg_open(struct pg *pg, const struct pg_target *target)

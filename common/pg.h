@@ -68,7 +68,8 @@ bool pg_is_up(const struct pg *pg);
 /* Closes because of `why`: pending requests get ST_LOST, then `down` is called, all from the loop. */
 void pg_drop(struct pg *pg, enum status status, const char *why);
 
-/* done gets all rows; err is NULL on success, rows NULL on error. */
+/* done gets all rows; err is NULL on success, rows NULL on error. Given while connecting it is sent once up,
+ * before what `up` itself sends; while closed it is told ST_LOST. */
 void pg_send(struct pg *pg, const struct pg_query *query, pg_done_fn *done, void *arg);
 /* As pg_send, but rows arrive in pieces while the server produces them; done then gets rows NULL. Memory
  * stays bounded by the largest row. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pg_error.h"
@@ -36,6 +37,7 @@ struct pg_dial {
     struct pg_hosts hosts;
     struct lane *lanes;
     struct timer *step;
+    int64_t began_ms;
     bool unusable; /* libpq cannot make sense of the conninfo */
     pg_dial_fn *fn;
     void *arg;
@@ -134,11 +136,17 @@ static void step(struct pg_dial *dial)
         timer_start(dial->step, ASK_AGAIN_MS);
 }
 
+/* Not for ever: those that fail slowly, each in its own time, would always find another one busy. */
+static bool may_ask_again(const struct pg_dial *dial)
+{
+    return clock_mono_ms() - dial->began_ms < dial->hosts.deadline_ms;
+}
+
 static void on_step(void *arg)
 {
     struct pg_dial *dial = arg;
 
-    if (!first_in(dial, WAITING))
+    if (!first_in(dial, WAITING) && may_ask_again(dial))
         for (struct lane *lane = dial->lanes; lane; lane = lane->next)
             if (lane->state == FAILED)
                 lane->state = WAITING;
@@ -282,6 +290,7 @@ struct pg_dial *pg_dial_new(struct loop *loop, const struct pg_target *target, p
     dial->fn = fn;
     dial->arg = arg;
     dial->step = timer_new(loop, on_step, dial);
+    dial->began_ms = clock_mono_ms();
     pg_hosts_init(&dial->hosts, target);
     for (size_t i = 0; i < dial->hosts.count; i++) {
         *tail = lane_new(dial, &dial->hosts.list[i], dial->hosts.list[i].address);

@@ -5,7 +5,10 @@
  * failed, or is a moment late, and the first that is up ends the others. One that refused is asked again
  * while another is still awaited: it may be starting. (Idea: RFC 8305, "Happy Eyeballs Version 2".) With
  * several hosts a standby is not taken unless the conninfo asks for one by target_session_attrs. Not looked
- * at: which of them was the last one. */
+ * at: which of them was the last one.
+ *
+ * One address may take the conninfo's connect_timeout. For so long after the beginning those that refused are
+ * asked again, so that the whole ends within twice that, and a quarter of a second for each address. */
 #ifndef PGUSHER_PG_DIAL_H
 #define PGUSHER_PG_DIAL_H
 

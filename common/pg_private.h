@@ -70,6 +70,7 @@ void pg_break_silence(struct pg *pg);
 /* The line of requests. */
 void pg_requests_fail(struct pg *pg, const struct err *why);
 void pg_requests_forget_prepared(struct pg *pg);
+void pg_requests_send(struct pg *pg); /* the first in the line, if it can be and was not */
 void pg_requests_flush(struct pg *pg);
 void pg_requests_pump(struct pg *pg);
 

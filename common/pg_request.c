@@ -112,7 +112,7 @@ void pg_requests_flush(struct pg *pg)
         io_set(pg->io, PQsocket(pg->conn), !pg->paused, left > 0);
 }
 
-static void send_head(struct pg *pg)
+void pg_requests_send(struct pg *pg)
 {
     struct request *request = pg->head;
 
@@ -148,8 +148,10 @@ static struct request *request_new(const struct pg_query *query, pg_done_fn *don
 static void fail_unopened(void *arg)
 {
     struct pg *pg = arg;
-    struct err why = {ST_LOST, "PostgreSQL: not connected"};
+    bool went_down = pg->why_down.status != ST_OK;
+    struct err why = ERR_NONE;
 
+    err_set(&why, ST_LOST, "%s", went_down ? pg->why_down.text : "PostgreSQL: not connected");
     if (pg->state == CLOSED && !pg->going_down)
         pg_requests_fail(pg, &why);
 }
@@ -164,7 +166,7 @@ void pg_stream(struct pg *pg, const struct pg_query *query, pg_rows_fn *rows, pg
     if (pg->state == CLOSED && !pg->going_down)
         loop_defer(pg->loop, fail_unopened, pg);
     else if (pg->head == request)
-        send_head(pg);
+        pg_requests_send(pg);
 }
 
 void pg_send(struct pg *pg, const struct pg_query *query, pg_done_fn *done, void *arg)
@@ -254,11 +256,11 @@ static void request_ended(struct pg *pg)
         remember_prepared(pg, request->name);
         PQclear(request->last);
         request->last = NULL;
-        send_head(pg);
+        pg_requests_send(pg);
         return;
     }
     finish_head(pg);
-    send_head(pg);
+    pg_requests_send(pg);
 }
 
 void pg_requests_pump(struct pg *pg)

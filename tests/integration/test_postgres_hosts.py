@@ -1,5 +1,6 @@
 """Several PostgreSQL hosts: which one is taken, and what a host that is no use does to the others."""
 import os
+import select
 import signal
 import socket
 import threading
@@ -44,6 +45,14 @@ def hung_up():
             yield listener.getsockname()[1]
 
 
+@pytest.fixture
+def by_turns():
+    """Two ports; a connection ends when the next one comes, so that one is always awaited."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        with ByTurns(one, other):
+            yield one.getsockname()[1], other.getsockname()[1]
+
+
 class Hanging:
     def __init__(self, listener):
         self.listener, self.over = listener, False
@@ -62,6 +71,21 @@ class Hanging:
     def __exit__(self, *_):
         self.over = True
         self.thread.join()
+
+
+class ByTurns(Hanging):
+    def __init__(self, *listeners):
+        super().__init__(listeners)
+
+    def run(self):
+        held = None
+        while not self.over:
+            for listener in select.select(self.listener, [], [], 0.01)[0]:
+                held, before = listener.accept()[0], held
+                if before:
+                    before.close()
+        if held:
+            held.close()
 
 
 def behind(tickets, port, more=""):
@@ -97,6 +121,15 @@ def test_a_mute_host_alone_is_given_up(tickets, mute):
     began = time.monotonic()
     tickets.pgusher("check").must(69, "127.0.0.1", "no answer in time")
     assert 1.5 < time.monotonic() - began < 4 * SLOWER
+
+
+def test_hosts_that_fail_by_turns_are_given_up(tickets, by_turns):
+    one, other = by_turns
+    tickets.use(tickets.projections, postgres=f"host=127.0.0.1,127.0.0.1 port={one},{other} dbname=x user=postgres sslmode=disable "
+                                              "gssencmode=disable connect_timeout=1")
+    began = time.monotonic()
+    tickets.pgusher("check").must(69, "closed the connection")
+    assert 2 < time.monotonic() - began < 7 * SLOWER
 
 
 @pytest.mark.parametrize("conninfo, words", [
