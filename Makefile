@@ -38,11 +38,12 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) libmicrohttpd)
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lev -lm
 HTTP_LIBS = $(shell pkg-config --libs libmicrohttpd)
 SYSTEMD_LIBS = $(if $(SYSTEMD),$(shell pkg-config --libs libsystemd))
-QUEUE_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES) jansson) -lev -lm
+LIBRARY_LIBS = $(shell pkg-config --libs $(QUEUE_PACKAGES))
+QUEUE_LIBS = $(LIBRARY_LIBS) $(shell pkg-config --libs jansson) -lev -lm
 
 # The queue library: hiredis and nothing else. The queue's tool adds the event loop and jansson, the daemons all the rest.
 QUEUE_LIBRARY := $(addprefix common/,backoff.c buf.c clock.c mem.c redis_error.c redis_nodes.c redis_slot.c redis_tls.c redis_url.c redis_url_parse.c \
-                    rlink.c rlink_sentinel.c script.c sigpipe.c status.c utf8.c) \
+                    rlink.c rlink_sentinel.c rlink_talk.c script.c sigpipe.c status.c utf8.c) \
                  $(addprefix queue/,each.c handle.c introduce.c keys.c push.c queue_batch.c repair.c reserve.c settings.c settle.c stats.c stats_read.c wait.c)
 QUEUE_MAIN := queue/pgusher_queue.c
 QUEUE_TOOL := $(wildcard queue/tool_*.c queue/verb_*.c queue/doctor*.c queue/consume*.c) queue/queue_config.c queue/tombstone.c \
@@ -83,7 +84,7 @@ FUZZ_OBJECTS = $(UNIT_OBJECTS) $(call objects,common/http.c cdc/worker_action.c 
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage check-distros tsan valgrind
+.PHONY: all unit deps demo check check-systemd check-packages bench fault whole models asan install deb dist uninstall clean lint format help fuzz fuzz-targets soak inject coverage check-distros library-libs tsan valgrind
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -99,7 +100,7 @@ $(B)/pgusher-queue: $(call objects,$(QUEUE_MAIN)) $(QUEUE_TOOL_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(QUEUE_LIBS)
 
 $(B)/$(LIBRARY).so.$(VERSION): $(QUEUE_LIBRARY_OBJECTS)
-	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 $(HARDENED_LINK) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(shell pkg-config --libs $(QUEUE_PACKAGES))
+	$(CC) -shared -Wl,-soname,$(LIBRARY).so.0 $(HARDENED_LINK) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBRARY_LIBS)
 
 $(B)/$(LIBRARY).so.0 $(B)/$(LIBRARY).so: $(B)/$(LIBRARY).so.$(VERSION)
 	ln -sf $(<F) $@
@@ -192,6 +193,9 @@ inject: deps all ## allocations, reads and writes of every program and of the li
 check-distros: ## make check in roots of other releases, with clang, with Valkey; prints a matrix (ROWS='debian-13 debian-sid'; WRITE=FILE; root; hours)
 	@tests/deps.sh system
 	@PGUSHER_BUILD=$(abspath $(B)) /usr/bin/python3 tests/system/distros.py $(if $(WRITE),--write $(WRITE)) $(ROWS)
+
+library-libs:
+	@echo $(LIBRARY_LIBS)
 
 models: deps all unit ## the proofs of the gate and of the queue in full: all histories, all mutants (five minutes)
 	@PGUSHER_BUILD=$(abspath $(B)) tests/model/run.sh

@@ -86,6 +86,8 @@ void rconn_open(struct rconn *rconn, const struct redis_url *url)
 
 void rconn_came_up(struct rconn *rconn, const char *identity)
 {
+    if (rconn->state != OPENING)
+        return;
     if (rconn->kind->primaries)
         rconn->primaries = rconn->kind->primaries(rconn->self);
     free(rconn->identity);
@@ -189,7 +191,9 @@ int rconn_primary_route(const struct rconn *rconn, size_t i)
 
 size_t rconn_primary_of(const struct rconn *rconn, int route)
 {
-    return rconn->kind->primary_of ? rconn->kind->primary_of(rconn->self, route) : 0;
+    if (!rconn->kind->primary_of || rconn->state != UP || route == RCONN_ANY)
+        return 0;
+    return rconn->kind->primary_of(rconn->self, route);
 }
 
 const char *rconn_route_tag(const struct rconn *rconn, int route)
@@ -204,7 +208,7 @@ void rconn_send_raw(struct rconn *rconn, int route, const char *command, size_t 
     if (rconn->state == UP)
         rconn->kind->send(rconn->self, route, command, len, fn, arg);
     else
-        rconn_refuse(rconn->loop, fn, arg);
+        rconn_refuse(rconn->loop, &rconn->why_down, fn, arg);
 }
 
 void rconn_send(struct rconn *rconn, int route, int argc, const char *const *argv, const size_t *lens,

@@ -56,7 +56,7 @@ int rconn_route(const struct rconn *rconn, const char *key, size_t len);
  * programs; it is another one when the slot of it was moved. After it went down, RCONN_ANY. */
 size_t rconn_primaries(const struct rconn *rconn);
 int rconn_primary_route(const struct rconn *rconn, size_t i);
-/* Which of them a route leads to now: a slot may move. */
+/* Which of them a route leads to now: a slot may move. The first for RCONN_ANY, and unless it is up. */
 size_t rconn_primary_of(const struct rconn *rconn, int route);
 /* Text that between braces in a key's name gives the key this route; NULL when keys need none. */
 const char *rconn_route_tag(const struct rconn *rconn, int route);

@@ -27,7 +27,8 @@ struct rconn_kind {
 
 extern const struct rconn_kind rconn_single, rconn_sentinel, rconn_cluster;
 
-/* identity: the caller's. */
+/* identity: the caller's. Does nothing when it was dropped meanwhile: the last greeting may come with what
+ * made the owner drop it. */
 void rconn_came_up(struct rconn *rconn, const char *identity);
 /* Does nothing when it is down or on the way. */
 void rconn_went_down(struct rconn *rconn, enum status status, const char *why);

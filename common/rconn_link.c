@@ -365,13 +365,13 @@ void rconn_link_send(struct rconn_link *link, const char *command, size_t len, r
     struct pending *pending;
 
     if (link->state != UP && link->state != GREETING) {
-        rconn_refuse(link->loop, fn, arg);
+        rconn_refuse(link->loop, &link->why_down, fn, arg);
         return;
     }
     pending = mem_alloc(sizeof(*pending));
     *pending = (struct pending){link, fn, arg};
     if (!redis_guard_submit(link->context, on_reply, pending, command, len)) {
-        rconn_refuse(link->loop, fn, arg);
+        rconn_refuse(link->loop, &link->why_down, fn, arg);
         free(pending);
     } else if (link->outstanding++ == 0 && link->state == UP) {
         watch_progress(link);

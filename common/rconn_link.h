@@ -37,8 +37,8 @@ void rconn_link_open(struct rconn_link *link, const struct redis_url *url);
 bool rconn_link_is_up(const struct rconn_link *link);
 
 void rconn_link_send(struct rconn_link *link, const char *command, size_t len, rconn_fn *fn, void *arg);
-/* Tells fn from the loop that there is no connection. */
-void rconn_refuse(struct loop *loop, rconn_fn *fn, void *arg);
+/* Tells fn from the loop that there is no connection, and why it went down if there was one. */
+void rconn_refuse(struct loop *loop, const struct err *why_down, rconn_fn *fn, void *arg);
 /* A command of NUL-terminated words. */
 void rconn_link_command(struct rconn_link *link, int argc, const char *const *argv, rconn_fn *fn, void *arg);
 /* An error without the word that says that it came from Redis. */

@@ -6,21 +6,23 @@
 struct refused {
     rconn_fn *fn;
     void *arg;
+    struct err err;
 };
 
 static void tell(void *arg)
 {
     struct refused *refused = arg;
-    struct err err = {ST_LOST, "Redis: not connected"};
 
-    refused->fn(refused->arg, NULL, &err);
+    refused->fn(refused->arg, NULL, &refused->err);
     free(refused);
 }
 
-void rconn_refuse(struct loop *loop, rconn_fn *fn, void *arg)
+void rconn_refuse(struct loop *loop, const struct err *why_down, rconn_fn *fn, void *arg)
 {
     struct refused *refused = mem_alloc(sizeof(*refused));
+    bool went_down = why_down->status != ST_OK;
 
-    *refused = (struct refused){fn, arg};
+    *refused = (struct refused){fn, arg, ERR_NONE};
+    err_set(&refused->err, ST_LOST, "%s", went_down ? why_down->text : "Redis: not connected");
     loop_defer(loop, tell, refused);
 }

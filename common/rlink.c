@@ -1,6 +1,5 @@
 #include "common/rlink.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,32 +8,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/mem.h"
-#include "common/redis_error.h"
 #include "common/redis_nodes.h"
 #include "common/redis_tls.h"
 #include "common/rlink_private.h"
-#include "common/script.h"
-#include "common/sigpipe.h"
 
-enum {
-    LOOK_AGAIN_MS = 1000,
-    REPLY_TIMEOUTS = 10,                      /* of which one reply may take, while something comes */
-    MAX_TEXT_BYTES = (512 << 20) + (1 << 16), /* what Redis lets a text have, and what hiredis reads ahead */
-};
-
-struct rlink {
-    struct redis_url url;
-    struct redis_url server; /* the one in use, or to be used next; empty: to be looked for */
-    bool sent_there;         /* by MOVED, or to be with another rlink */
-    size_t first;            /* of a cluster's addresses to try, or of the sentinels to ask next */
-    int64_t epoch;           /* of the failover by which the server became the primary */
-    int64_t looked_at_ms;    /* when the sentinels were asked last whether it still is */
-    int timeout_ms;
-    redisContext *context; /* NULL while closed */
-};
+enum { LOOK_AGAIN_MS = 1000 };
 
 struct rlink *rlink_new(const struct redis_url *url, int timeout_ms)
 {
@@ -84,18 +64,29 @@ void rlink_limit_delay(const struct rlink *rlink, int64_t ms)
     setsockopt(rlink->context->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 }
 
-void rlink_redirect(struct rlink *rlink, const char *address)
+bool rlink_redirect(struct rlink *rlink, const char *address)
 {
     const struct redis_url *in_use = rlink->server.naddresses ? &rlink->server : &rlink->url;
+    bool redirected;
     char *host;
     int port;
 
-    rlink_close(rlink);
     if (!redis_read_address(address, in_use->naddresses ? in_use->addresses[0].host : "", &host, &port))
-        return;
-    if (redis_url_to_server(&rlink->server, &rlink->url, host, port))
-        rlink->sent_there = true;
+        return false;
+    redirected = redis_url_to_server(&rlink->server, &rlink->url, host, port);
     free(host);
+    if (!redirected)
+        return false;
+    rlink_close(rlink);
+    rlink->sent_there = true;
+    return true;
+}
+
+bool rlink_follow(struct rlink *rlink, const char *error)
+{
+    struct redis_redirect redirect;
+
+    return redis_read_redirect(error, &redirect) && !redirect.ask && rlink_redirect(rlink, redirect.address);
 }
 
 void rlink_stay_with(struct rlink *rlink, const struct rlink *other)
@@ -201,8 +192,6 @@ int rlink_open_server(struct rlink *rlink, const struct redis_url *server, struc
         return -1;
     if (greet(rlink, err) == 0)
         return 0;
-    if (err->status == ST_LOST)
-        err->status = ST_AGAIN; /* nothing of the caller's was sent */
     rlink_close(rlink);
     return -1;
 }
@@ -242,63 +231,17 @@ static int open_somewhere(struct rlink *rlink, struct err *err)
 
 int rlink_open(struct rlink *rlink, struct err *err)
 {
+    struct err why = ERR_NONE;
+
     if (rlink->context)
         return 0;
     rlink->looked_at_ms = clock_mono_ms();
-    if (open_somewhere(rlink, err) == 0)
+    if (open_somewhere(rlink, &why) == 0)
         return 0;
     rlink->sent_there = false;
-    return -1;
-}
-
-/* ---- talking ---- */
-
-/* A signal makes the kernel's own timeout begin anew. */
-static bool is_late(const struct rlink *rlink, int64_t moved_ms)
-{
-    return clock_mono_ms() - moved_ms >= rlink->timeout_ms;
-}
-
-/* hiredis would write without MSG_NOSIGNAL and kill a program that does not ignore SIGPIPE. */
-static int send_all(struct rlink *rlink, const char *data, size_t len, struct err *err)
-{
-    int64_t moved_ms = clock_mono_ms();
-
-    while (len) {
-        ssize_t sent = send(rlink->context->fd, data, len, MSG_NOSIGNAL);
-
-        if (sent < 0 && errno == EINTR && !is_late(rlink, moved_ms))
-            continue;
-        if (sent < 0) {
-            err_set(err, ST_LOST, "the connection to Redis was lost: %s",
-                    errno == EAGAIN || errno == EINTR ? "it takes nothing within the timeout"
-                                                      : strerror(errno));
-            rlink_close(rlink);
-            return -1;
-        }
-        moved_ms = clock_mono_ms();
-        data += sent;
-        len -= (size_t)sent;
-    }
-    return 0;
-}
-
-/* With TLS it is hiredis that writes. What it says of a connection that is gone must not kill us. */
-static int send_encrypted(struct rlink *rlink, const char *data, size_t len, struct err *err)
-{
-    struct sigpipe_guard guard;
-    int done = 0;
-
-    sigpipe_begin(&guard);
-    redis_tls_forget();
-    if (redisAppendFormattedCommand(rlink->context, data, len) == REDIS_OK)
-        while (!done && redisBufferWrite(rlink->context, &done) == REDIS_OK)
-            ;
-    sigpipe_end(&guard);
-    if (done)
-        return 0;
-    err_set(err, ST_LOST, "the connection to Redis was lost: %s", redis_tls_why(rlink->context));
-    rlink_close(rlink);
+    if (why.status == ST_LOST)
+        why.status = ST_AGAIN; /* whichever question was not answered: nothing of the caller's was sent */
+    err_copy(err, &why);
     return -1;
 }
 
@@ -313,100 +256,4 @@ void rlink_leave_former_primary(struct rlink *rlink)
     rlink->looked_at_ms = now_ms;
     if (rlink_was_replaced(&rlink->url, rlink->first++ % rlink->url.naddresses, &rlink->server, rlink->epoch))
         rlink_close(rlink);
-}
-
-int rlink_send(struct rlink *rlink, const struct buf *command, struct err *err)
-{
-    if (command->failed) {
-        err_set_memory(err);
-        return -1;
-    }
-    if (rlink_open(rlink, err) != 0)
-        return -1;
-    if (rlink->server.tls)
-        return send_encrypted(rlink, command->data, command->len, err);
-    return send_all(rlink, command->data, command->len, err);
-}
-
-/* More of the reply. Returns why it is not waited for; NULL: it is. */
-static const char *read_more(struct rlink *rlink, int64_t *moved_ms)
-{
-    size_t had = rlink->context->reader->len;
-
-    if (redisBufferRead(rlink->context) != REDIS_OK)
-        return errno == EAGAIN && rlink->context->err == REDIS_ERR_IO ? "no answer within the timeout"
-                                                                      : redis_tls_why(rlink->context);
-    if (rlink->context->reader->len > MAX_TEXT_BYTES)
-        return "a text of its is longer than any that Redis keeps";
-    if (rlink->context->reader->len > had)
-        *moved_ms = clock_mono_ms();
-    return is_late(rlink, *moved_ms) ? "no answer within the timeout" : NULL;
-}
-
-/* redisGetReply would wait for ever for a server that goes on sending. */
-static const char *read_reply(struct rlink *rlink, void **ret_reply)
-{
-    int64_t moved_ms = clock_mono_ms(), end_ms = moved_ms + (int64_t)REPLY_TIMEOUTS * rlink->timeout_ms;
-    const char *why = NULL;
-
-    while (!why && redisReaderGetReply(rlink->context->reader, ret_reply) == REDIS_OK) {
-        if (*ret_reply)
-            return NULL;
-        why = clock_mono_ms() < end_ms ? read_more(rlink, &moved_ms) : "its answer does not come to an end";
-    }
-    return why ? why : rlink->context->reader->errstr;
-}
-
-redisReply *rlink_receive(struct rlink *rlink, struct err *err)
-{
-    void *reply = NULL;
-    const char *why;
-
-    if (!rlink->context) {
-        err_set(err, ST_LOST, "the connection to Redis was lost");
-        return NULL;
-    }
-    if (rlink->server.tls)
-        redis_tls_forget();
-    why = read_reply(rlink, &reply);
-    if (!why)
-        return reply;
-    err_set(err, ST_LOST, "the connection to Redis was lost: %s", why);
-    rlink_close(rlink);
-    return NULL;
-}
-
-int rlink_exchange(struct rlink *rlink, const struct buf *commands, size_t count, redisReply **ret_replies,
-                   struct err *err)
-{
-    if (rlink_send(rlink, commands, err) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        ret_replies[i] = rlink_receive(rlink, err);
-        if (ret_replies[i])
-            continue;
-        while (i--)
-            freeReplyObject(ret_replies[i]);
-        return -1;
-    }
-    return 0;
-}
-
-redisReply *rlink_run(struct rlink *rlink, int argc, const char *const *argv, struct err *err)
-{
-    struct buf command = BUF_NONE;
-    redisReply *reply = NULL;
-    int failed;
-
-    resp_put_command(&command, argc, argv);
-    failed = rlink_exchange(rlink, &command, 1, &reply, err);
-    buf_free(&command);
-    if (failed)
-        return NULL;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        err_set(err, redis_error_classify(reply->str), "Redis: %s", reply->str);
-        freeReplyObject(reply);
-        return NULL;
-    }
-    return reply;
 }

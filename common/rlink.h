@@ -4,9 +4,8 @@
  *
  * It connects when it is first needed and again after it failed. A server may be silent for the timeout, and
  * take ten times as long for one reply, whatever signals come; a connection whose answers are not complete is
- * closed, never reused. MOVED is left to the caller, who may ask
- * for the node it names. Errors: ST_AGAIN nothing was sent; ST_LOST it may have been done; ST_CONFIG
- * password, privileges, database.
+ * closed, never reused. MOVED is left to the caller, who may ask for the node it names. Errors: ST_AGAIN
+ * nothing was sent; ST_LOST it may have been done; ST_CONFIG password, privileges, database.
  */
 #ifndef PGUSHER_RLINK_H
 #define PGUSHER_RLINK_H
@@ -34,8 +33,10 @@ int rlink_fd(const struct rlink *rlink); /* -1 while closed */
  * open. */
 void rlink_limit_delay(const struct rlink *rlink, int64_t ms);
 /* From now on talks to this address, with the same credentials: "host:port" as MOVED names it. An empty host
- * is the one in use. */
-void rlink_redirect(struct rlink *rlink, const char *address);
+ * is the one in use. False, and nothing changes: it cannot be read, or memory is out. */
+bool rlink_redirect(struct rlink *rlink, const char *address);
+/* The same if this is the error MOVED. */
+bool rlink_follow(struct rlink *rlink, const char *error);
 
 /* Unless it is open, it will be opened where the other one, of the same URL, is open; for there may just be
  * two who say they are the primary. */

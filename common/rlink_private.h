@@ -1,8 +1,20 @@
-/* Between the parts of an rlink: rlink.c talks, rlink_sentinel.c finds the primary. */
+/* Between the parts of an rlink: rlink.c opens it, rlink_sentinel.c finds the primary, rlink_talk.c talks. */
 #ifndef PGUSHER_RLINK_PRIVATE_H
 #define PGUSHER_RLINK_PRIVATE_H
 
+#include "common/redis_url.h"
 #include "common/rlink.h"
+
+struct rlink {
+    struct redis_url url;
+    struct redis_url server; /* the one in use, or to be used next; empty: to be looked for */
+    bool sent_there;         /* by MOVED, or to be with another rlink */
+    size_t first;            /* of a cluster's addresses to try, or of the sentinels to ask next */
+    int64_t epoch;           /* of the failover by which the server became the primary */
+    int64_t looked_at_ms;    /* when the sentinels were asked last whether it still is */
+    int timeout_ms;
+    redisContext *context; /* NULL while closed */
+};
 
 /* Connects to `server` alone, and greets it. 0, or -1 with err set, and then it is closed. */
 int rlink_open_server(struct rlink *rlink, const struct redis_url *server, struct err *err);

@@ -51,9 +51,7 @@ static bool ask_sentinel(struct rlink *sentinel, const char *master, struct name
         freeReplyObject(replies[1]);
     }
     buf_free(&commands);
-    if (why->status == ST_LOST)
-        why->status = ST_AGAIN; /* nothing of the caller's was sent */
-    else if (why->status == ST_REFUSED)
+    if (why->status == ST_REFUSED)
         why->status = ST_CONFIG;
     return answered;
 }

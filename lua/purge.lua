@@ -4,7 +4,8 @@
 -- KEYS   the ten of the queue (parts/keys.lua), [11] Q-processing, [12] Q:seen, then for 'all'
 --        Q:processing:<consumer> of every registered consumer
 -- ARGV   [1] 'dead' or 'all'
--- Reply  how many items were thrown away
+-- Reply  how many items were thrown away; or, for 'all', TRYAGAIN, and nothing is done: a consumer has come whose list
+--        is not named, so ask for the registry again
 -- Cost   dead: O(dead letters, 1,000 a call; call again until 0). all: O(consumers). Works above maxmemory.
 --
 -- The counters, the settings, and the registry stay. What consumers are handling is handled to the end; their acks will
@@ -29,7 +30,23 @@ local function purge_dead()
   return #items
 end
 
+local function has_all_lists()
+  local named = {}
+  for i = 13, #KEYS do
+    named[KEYS[i]] = true
+  end
+  for _, consumer in ipairs(redis.call('ZRANGE', key.consumers, 0, -1)) do
+    if not named[key.waiting .. ':processing:' .. consumer] then
+      return false
+    end
+  end
+  return true
+end
+
 local function purge_all()
+  if not has_all_lists() then
+    return redis.error_reply('TRYAGAIN the list of a consumer was not named')
+  end
   local count = size[key.waiting] + size[key.later] + size[key.delayed] + size[key.dead] + size[KEYS[11]]
   for i = 13, #KEYS do
     count = count + size[KEYS[i]]

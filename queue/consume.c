@@ -87,7 +87,7 @@ static int open_nodes(struct crew *crew, struct err *err)
         return 0;
     if (tool_target_url(crew->consume.options->target, &url, err) != 0)
         return -1;
-    crew->consume.nodes = nodes_new(&url);
+    crew->consume.nodes = nodes_new(&url, CALL_TIMEOUT_MS);
     return 0;
 }
 

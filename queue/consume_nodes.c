@@ -3,47 +3,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/backoff.h"
+#include "common/clock.h"
 #include "common/mem.h"
+#include "common/redis_nodes.h"
 #include "common/script.h"
 
-enum { MAX_REDIRECTS = 5, TIMEOUT_MS = 5000 };
+enum { MAX_REDIRECTS = 5, REST_BASE_MS = 500, REST_CAP_MS = 5000 };
 
 struct node {
     struct node *next;
     char *address; /* as MOVED names it; NULL: the URL's */
     struct rlink *link;
+    struct backoff backoff;
+    int64_t rests_until_ms; /* it failed */
 };
 
 struct nodes {
     struct redis_url url;
+    int timeout_ms;
     struct node *home; /* the first of the list */
 };
 
 /* ---- nodes ---- */
 
-static struct node *node_new(const struct redis_url *url, const char *address)
+static void node_free(struct node *node)
+{
+    rlink_free(node->link);
+    free(node->address);
+    free(node);
+}
+
+/* NULL: that is no address. */
+static struct node *node_new(const struct nodes *nodes, const char *address)
 {
     struct node *node = mem_zalloc(sizeof(*node));
 
-    node->link = rlink_new(url, TIMEOUT_MS);
+    node->link = rlink_new(&nodes->url, nodes->timeout_ms);
     node->address = mem_strdup(address);
-    if (address)
-        rlink_redirect(node->link, address);
-    return node;
+    backoff_init(&node->backoff, REST_BASE_MS, REST_CAP_MS);
+    if (!address || rlink_redirect(node->link, address))
+        return node;
+    node_free(node);
+    return NULL;
 }
 
-static void list_free(struct node *node)
+static bool is_resting(const struct node *node)
 {
-    while (node) {
-        struct node *next = node->next;
-
-        rlink_free(node->link);
-        free(node->address);
-        free(node);
-        node = next;
-    }
+    return clock_mono_ms() < node->rests_until_ms;
 }
 
+/* Each failure may have taken the whole timeout, and whoever asks next would wait as long. */
+static void let_rest(struct node *node)
+{
+    node->rests_until_ms = clock_mono_ms() + backoff_next(&node->backoff);
+    if (node->address)
+        rlink_redirect(node->link, node->address); /* where it could not be opened, it would look elsewhere */
+}
+
+/* NULL: that is no address. */
 static struct node *node_at(struct nodes *nodes, const char *address)
 {
     struct node *node = nodes->home;
@@ -52,25 +70,46 @@ static struct node *node_at(struct nodes *nodes, const char *address)
     while (node->next && strcmp(node->next->address, address) != 0)
         node = node->next;
     if (!node->next)
-        node->next = node_new(&nodes->url, address);
+        node->next = node_new(nodes, address);
     return node->next;
 }
 
-struct nodes *nodes_new(struct redis_url *url)
+struct nodes *nodes_new(struct redis_url *url, int timeout_ms)
 {
     struct nodes *nodes = mem_zalloc(sizeof(*nodes));
 
     nodes->url = *url;
     *url = (struct redis_url){0};
-    nodes->home = node_new(&nodes->url, NULL);
+    nodes->timeout_ms = timeout_ms;
+    nodes->home = node_new(nodes, NULL);
     return nodes;
+}
+
+/* After an error they may not be what they were; but who rests is not to be asked for that. */
+static void forget_others(struct nodes *nodes)
+{
+    struct node **at = &nodes->home->next;
+
+    while (*at) {
+        struct node *node = *at;
+
+        if (is_resting(node)) {
+            at = &node->next;
+            continue;
+        }
+        *at = node->next;
+        node_free(node);
+    }
 }
 
 void nodes_free(struct nodes *nodes)
 {
     if (!nodes)
         return;
-    list_free(nodes->home);
+    for (struct node *node = nodes->home, *next; node; node = next) {
+        next = node->next;
+        node_free(node);
+    }
     redis_url_free(&nodes->url);
     free(nodes);
 }
@@ -81,13 +120,6 @@ void nodes_stay_with(struct nodes *nodes, const struct rlink *queue)
         return;
     rlink_close(nodes->home->link);
     rlink_stay_with(nodes->home->link, queue);
-}
-
-/* After an error the others may not be what they were. */
-static void forget_others(struct nodes *nodes)
-{
-    list_free(nodes->home->next);
-    nodes->home->next = NULL;
 }
 
 /* ---- asking ---- */
@@ -121,7 +153,25 @@ static void take_replies(struct question *questions, size_t count, const struct 
     }
 }
 
-static int ask_node(struct node *node, struct question *questions, size_t count, struct err *err)
+static int exchange(struct nodes *nodes, struct node *node, const struct buf *commands, size_t count,
+                    redisReply **ret_replies, struct err *err)
+{
+    if (is_resting(node)) {
+        err_set(err, ST_AGAIN, "Redis%s%s failed a moment ago", node->address ? " at " : "",
+                node->address ? node->address : "");
+        return -1;
+    }
+    if (rlink_exchange(node->link, commands, count, ret_replies, err) != 0) {
+        let_rest(node);
+        forget_others(nodes);
+        return -1;
+    }
+    backoff_reset(&node->backoff);
+    return 0;
+}
+
+static int ask_node(struct nodes *nodes, struct node *node, struct question *questions, size_t count,
+                    struct err *err)
 {
     redisReply *replies[2 * NODES_PIPELINE];
     struct buf commands = BUF_NONE;
@@ -132,23 +182,27 @@ static int ask_node(struct node *node, struct question *questions, size_t count,
         if (is_for(&questions[i], node))
             put_question(&commands, &questions[i], &ncommands);
     if (ncommands)
-        failed = rlink_exchange(node->link, &commands, ncommands, replies, err);
+        failed = exchange(nodes, node, &commands, ncommands, replies, err);
     if (ncommands && !failed)
         take_replies(questions, count, node, replies);
     buf_free(&commands);
     return failed;
 }
 
-/* "MOVED 3999 127.0.0.1:6381", or ASK likewise: the question is open again. */
+/* MOVED, or ASK likewise: the question is open again. */
 static void follow(struct nodes *nodes, struct question *question)
 {
     const redisReply *reply = question->reply;
+    struct redis_redirect redirect;
+    struct node *node;
 
-    if (reply->type != REDIS_REPLY_ERROR ||
-        (strncmp(reply->str, "MOVED ", 6) != 0 && strncmp(reply->str, "ASK ", 4) != 0))
+    if (reply->type != REDIS_REPLY_ERROR || !redis_read_redirect(reply->str, &redirect))
         return;
-    question->asking = reply->str[0] == 'A';
-    question->node = node_at(nodes, strrchr(reply->str, ' ') + 1);
+    node = node_at(nodes, redirect.address);
+    if (!node)
+        return;
+    question->asking = redirect.ask;
+    question->node = node;
     freeReplyObject(question->reply);
     question->reply = NULL;
 }
@@ -164,7 +218,7 @@ static bool all_answered(const struct question *questions, size_t count)
 static int ask_them(struct nodes *nodes, struct question *questions, size_t count, struct err *err)
 {
     for (struct node *node = nodes->home; node; node = node->next)
-        if (ask_node(node, questions, count, err) != 0)
+        if (ask_node(nodes, node, questions, count, err) != 0)
             return -1;
     for (size_t i = 0; i < count; i++)
         follow(nodes, &questions[i]);
@@ -176,12 +230,13 @@ int nodes_ask(struct nodes *nodes, struct question *questions, size_t count, str
     for (size_t i = 0; i < count; i++)
         questions[i].node = nodes->home;
     for (int round = 0; !all_answered(questions, count); round++) {
-        if (round > MAX_REDIRECTS)
+        if (round > MAX_REDIRECTS) {
             err_set(err, ST_AGAIN, "the nodes of the Redis Cluster do not agree where a key is");
-        if (round > MAX_REDIRECTS || ask_them(nodes, questions, count, err) != 0) {
             forget_others(nodes);
             return -1;
         }
+        if (ask_them(nodes, questions, count, err) != 0)
+            return -1;
     }
     return 0;
 }

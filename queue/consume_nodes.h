@@ -1,7 +1,8 @@
 /* Commands about one key each, in pipelines: in a Redis Cluster each key may be on another node, so MOVED and
  * ASK are followed per key.
  *
- * Every call blocks until its answers.
+ * Every call blocks until its answers. A node that failed is not asked again for a while, so that one which
+ * hangs costs its timeout once, however many want something of it; what is at the others can be had.
  */
 #ifndef PGUSHER_CONSUME_NODES_H
 #define PGUSHER_CONSUME_NODES_H
@@ -29,8 +30,9 @@ struct question {
     bool asking;
 };
 
-struct nodes *nodes_new(struct redis_url *url); /* takes its content over; does not connect */
-void nodes_free(struct nodes *nodes);           /* NULL-safe */
+/* Takes the URL's content over; does not connect. */
+struct nodes *nodes_new(struct redis_url *url, int timeout_ms);
+void nodes_free(struct nodes *nodes); /* NULL-safe */
 
 /* Behind sentinels, asks where this connection is from now on: a primary that was replaced may go on for
  * seconds, and whose queue is read on one must not be told what the documents are on the other. */

@@ -9,7 +9,6 @@
 #include "queue/handle.h"
 
 enum {
-    CALL_TIMEOUT_MS = 2000, /* one slot's call keeps all others waiting */
     NAP_MS = 500,
     REDIS_BACKOFF_BASE_MS = 100,
     REDIS_BACKOFF_CAP_MS = 5000,
@@ -102,6 +101,18 @@ static void note_offline(struct slot *slot, const struct err *err)
     if (!slot->offline && slot->consume->offline++ == 0)
         log_warn("%s; trying again until it works", err->text);
     slot->offline = true;
+    slot->consume->wait_refused = false;
+}
+
+/* The library goes on, as there are other ways to an item; but each takes its time. */
+static void note_refused_wait(struct slot *slot)
+{
+    const struct err *refused = &slot->queue->wait_refused;
+
+    if (refused->status == ST_OK || slot->consume->wait_refused)
+        return;
+    log_warn("%s; looking for items now and then instead of waiting for them", refused->text);
+    slot->consume->wait_refused = true;
 }
 
 /* A call failed: what it was for is tried again later, unless no later will do. */
@@ -269,6 +280,7 @@ static void on_wait(void *arg)
     }
     if (came)
         slot_rest_before_next(slot, LINGERING, slot->consume->options->linger_ms);
+    note_refused_wait(slot);
     slot_advance(slot);
 }
 

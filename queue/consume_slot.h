@@ -12,6 +12,8 @@
 #include "queue/consume.h"
 #include "queue/consume_nodes.h"
 
+enum { CALL_TIMEOUT_MS = 2000 }; /* one slot's call keeps all others waiting, and their heartbeats */
+
 /* What the slots of a process share. */
 struct consume {
     const struct consume_options *options;
@@ -21,6 +23,7 @@ struct consume {
     bool halted;         /* nor waited for */
     bool reached;        /* Redis has answered once: from now on it is waited for whatever it says */
     bool succeeded;      /* so has the command: it is there */
+    bool wait_refused;   /* Redis lets no slot wait: said once, until it has been away */
     size_t offline;      /* slots that cannot reach Redis */
     bool hangs;          /* while stopping: Redis takes the commands and does not answer */
     size_t ended;        /* slots */

@@ -64,6 +64,7 @@ static struct pgusher_queue *handle_new(const struct pgusher_queue_options *opti
     }
     queue->url = *url;
     queue->due_ms = -1;
+    queue->reserved_at_ms = INT64_MIN / 2; /* never */
     snprintf(queue->last_token, sizeof(queue->last_token), "0");
     return queue;
 }
@@ -225,16 +226,17 @@ static redisReply *exchange(struct pgusher_queue *queue, const struct buf *comma
     return reply;
 }
 
-/* "MOVED 3999 127.0.0.1:6381": both connections go there. */
+static bool was_moved(struct pgusher_queue *queue, const redisReply *reply)
+{
+    return reply && reply->type == REDIS_REPLY_ERROR && rlink_follow(queue->link, reply->str) &&
+           rlink_follow(queue->waiter, reply->str);
+}
+
 static redisReply *exchange_where_it_is(struct pgusher_queue *queue, const struct buf *command)
 {
     redisReply *reply = exchange(queue, command);
 
-    for (int i = 0; i < MAX_REDIRECTS && reply && is_error(reply, "MOVED "); i++) {
-        const char *address = strrchr(reply->str, ' ') + 1;
-
-        rlink_redirect(queue->link, address);
-        rlink_redirect(queue->waiter, address);
+    for (int i = 0; i < MAX_REDIRECTS && was_moved(queue, reply); i++) {
         freeReplyObject(reply);
         reply = exchange(queue, command);
     }

@@ -10,6 +10,8 @@
 #include "queue/settings.h"
 #include "queue/stats_read.h"
 
+enum { RUN_ID_SIZE = 64 };
+
 struct pgusher_queue {
     struct redis_url url;
     struct queue_keys keys;
@@ -21,17 +23,20 @@ struct pgusher_queue {
 
     struct rlink *link;
     bool introduced; /* on this connection: the settings are in the queue's meta, run_id is known */
-    char run_id[64];
-    bool registered; /* reserve has made it known: leave when closing */
+    char run_id[RUN_ID_SIZE];
+    bool registered; /* reserve has made it known, or may have: leave when closing */
 
-    struct rlink *waiter;  /* BLMOVE has a connection of its own */
-    int64_t waiter_id;     /* as CLIENT UNBLOCK wants it */
-    bool waiting;          /* BLMOVE is under way */
-    int64_t wait_until_ms; /* when it ends, at the latest */
-    bool wait_lost;        /* its answer has not come: until then it may bring something */
-    int64_t reserved_at_ms;
-    int64_t recover_after_ms; /* a dead consumer could not be recovered */
-    int64_t no_wait_until_ms; /* Redis refuses blocking moves (maxmemory) */
+    struct rlink *waiter;            /* BLMOVE has a connection of its own */
+    int64_t waiter_id;               /* as CLIENT UNBLOCK wants it; 0 unknown */
+    char waiter_run_id[RUN_ID_SIZE]; /* of the server that gave the id */
+    bool waiting;                    /* BLMOVE is under way */
+    int64_t wait_until_ms;           /* when it ends, at the latest */
+    bool wait_lost;                  /* its answer has not come: until then it may bring something */
+    int64_t asked_at_ms;             /* when the last reserve was sent */
+    int64_t reserved_at_ms;          /* the same of the last that was answered */
+    int64_t recover_after_ms;        /* a dead consumer could not be recovered */
+    int64_t no_wait_until_ms;        /* Redis refuses blocking moves (maxmemory, privileges) */
+    struct err wait_refused;         /* why it refused the last, if an operator must act */
 
     char last_token[24]; /* of the last reservation whose reply came */
     size_t unsettled;    /* items of the batches that reservations gave */
@@ -63,6 +68,8 @@ int handle_out_of_memory(struct pgusher_queue *queue); /* -1 */
 int handle_refuse(struct pgusher_queue *queue, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sees to it, once per connection, that the settings of the options stand in the queue's meta. */
 int handle_introduce(struct pgusher_queue *queue);
+/* Reads the run id in a reply to INFO, which it takes over; "" where INFO is forbidden. */
+int handle_read_run_id(struct pgusher_queue *queue, redisReply *reply, char ret_run_id[RUN_ID_SIZE]);
 
 /* A wait that is followed by another command, whose reply is behind that of the wait; NULL: by none. Returns
  * as pgusher_queue_wait_begin does. */

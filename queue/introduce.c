@@ -24,12 +24,11 @@ static int save_settings(struct pgusher_queue *queue)
 }
 
 /* Without the privilege for INFO there is no grace after a restart; all else works. */
-static int learn_run_id(struct pgusher_queue *queue)
+int handle_read_run_id(struct pgusher_queue *queue, redisReply *reply, char ret_run_id[RUN_ID_SIZE])
 {
-    redisReply *reply = handle_command(queue, 2, (const char *const[]){"INFO", "server"});
     const char *found;
 
-    queue->run_id[0] = '\0';
+    ret_run_id[0] = '\0';
     reply = handle_expect(queue, reply, reply && reply->type == REDIS_REPLY_STRING);
     if (!reply && strncmp(queue->err.text, "Redis: NOPERM", 13) == 0)
         err_clear(&queue->err);
@@ -37,8 +36,21 @@ static int learn_run_id(struct pgusher_queue *queue)
         return queue->err.status == ST_OK ? 0 : -1;
     found = strstr(reply->str, "run_id:");
     if (found)
-        sscanf(found + strlen("run_id:"), "%63[0-9a-f]", queue->run_id);
+        sscanf(found + strlen("run_id:"), "%63[0-9a-f]", ret_run_id);
     freeReplyObject(reply);
+    return 0;
+}
+
+/* Where it is unknown, this may be another server than before, to which the waiter's id means somebody else.
+ */
+static int learn_run_id(struct pgusher_queue *queue)
+{
+    redisReply *reply = handle_command(queue, 2, (const char *const[]){"INFO", "server"});
+
+    if (handle_read_run_id(queue, reply, queue->run_id) != 0)
+        return -1;
+    if (!queue->run_id[0])
+        queue->waiter_id = 0;
     return 0;
 }
 

@@ -195,8 +195,9 @@ PGUSHER_QUEUE_API int pgusher_queue_heartbeat(struct pgusher_queue *queue);
  * most wait_ms (and a quarter of the lease) on a connection of its own and returns its file descriptor; when
  * that is readable, wait_end returns 1 (something came: reserve adopts it), or 0 (time is up). wait_cancel
  * ends it early. Call reserve with wait_ms 0 before each wait_begin. It returns -2, and the caller waits by
- * itself, while the queue is paused, while Redis is full, when wait_ms is 0, and when the last reserve is so
- * long ago that the lease would not outlive the wait. */
+ * itself, while the queue is paused, while Redis refuses such moves (it is full, or forbids BLMOVE), when
+ * wait_ms is 0, when the last reserve is so long ago that the lease would not outlive the wait, and as long
+ * as a wait whose answer was lost may go on in a Redis that forbids CLIENT. */
 PGUSHER_QUEUE_API int pgusher_queue_wait_begin(struct pgusher_queue *queue, int64_t wait_ms);
 PGUSHER_QUEUE_API int pgusher_queue_wait_end(struct pgusher_queue *queue);
 /* In how many ms wait_end should be called if nothing is readable before: it then ends the wait in time. */

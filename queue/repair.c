@@ -6,7 +6,7 @@
 #include "lua/scripts.h"
 #include "queue/handle.h"
 
-enum { RECOVER_CALL = 250, PLAIN_WINDOW = 1000, REMOVE_TRIES = 5 };
+enum { RECOVER_CALL = 250, PLAIN_WINDOW = 1000, LIST_TRIES = 5 };
 
 redisReply *handle_consumers(struct pgusher_queue *queue)
 {
@@ -170,7 +170,7 @@ static int64_t replay_some(struct pgusher_queue *queue, const struct pgusher_que
     return reply ? count_done(reply, ret_done) : -1;
 }
 
-/* All consumers' lists, because any may hold a copy; asked again when another consumer has come meanwhile. */
+/* All consumers' lists, because any may hold a copy. */
 static struct script_call *call_with_all_lists(struct pgusher_queue *queue, const struct script *script,
                                                redisReply **ret_consumers)
 {
@@ -209,15 +209,24 @@ static redisReply *remove_once(struct pgusher_queue *queue, const struct pgusher
     return handle_call_for(queue, call, REDIS_REPLY_ARRAY, count);
 }
 
+/* Whether another consumer has come since they were asked for, and it may be tried once more. */
+static bool lists_were_missing(struct pgusher_queue *queue, int *tries)
+{
+    if (strncmp(queue->err.text, "Redis: TRYAGAIN", 15) != 0 || ++*tries > LIST_TRIES)
+        return false;
+    handle_begin(queue);
+    return true;
+}
+
 static int64_t remove_some(struct pgusher_queue *queue, const struct pgusher_queue_item *items, size_t count,
                            bool *ret_done)
 {
-    redisReply *reply = remove_once(queue, items, count);
+    redisReply *reply;
+    int tries = 0;
 
-    for (int i = 0; i < REMOVE_TRIES && !reply && strncmp(queue->err.text, "Redis: TRYAGAIN", 15) == 0; i++) {
-        handle_begin(queue);
+    do {
         reply = remove_once(queue, items, count);
-    }
+    } while (!reply && lists_were_missing(queue, &tries));
     return reply ? count_done(reply, ret_done) : -1;
 }
 
@@ -306,8 +315,14 @@ int64_t pgusher_queue_purge_dead(struct pgusher_queue *queue)
 
 int64_t pgusher_queue_purge_all(struct pgusher_queue *queue)
 {
+    int64_t count;
+    int tries = 0;
+
     handle_begin(queue);
-    return purge(queue, "all");
+    do {
+        count = purge(queue, "all");
+    } while (count < 0 && lists_were_missing(queue, &tries));
+    return count;
 }
 
 int pgusher_queue_pause(struct pgusher_queue *queue, bool paused)

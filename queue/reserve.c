@@ -24,7 +24,7 @@ static struct script_call *reserve_call(struct pgusher_queue *queue, size_t max,
     struct script_call *call = queue_call_new(&queue->keys, &script_reserve);
     const char *known = known_token(queue, done);
 
-    queue->reserved_at_ms = clock_mono_ms(); /* the lease is no younger than that */
+    queue->asked_at_ms = clock_mono_ms();
     queue_call_processing_key(call, &queue->keys, queue->consumer);
     script_arg(call, queue->consumer, strlen(queue->consumer));
     script_arg_int(call, queue->lease_ms);
@@ -108,6 +108,7 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
         return handle_refuse(queue, "Redis gave no reservation: is another program called reserve?");
     }
     queue->registered = true;
+    queue->reserved_at_ms = queue->asked_at_ms; /* the lease is no younger than that */
     queue->left = (size_t)reply->element[RESERVED_LEFT]->integer;
     queue->due_ms = reply->element[RESERVED_DUE]->integer;
     queue->paused = reply->element[RESERVED_PAUSED]->integer != 0;
@@ -119,10 +120,20 @@ static int take_reservation(struct pgusher_queue *queue, redisReply *reply,
     return 0;
 }
 
+/* Whose answer is lost may hold items all the same, and has something to leave. */
+static redisReply *ask(struct pgusher_queue *queue, size_t max, const struct pgusher_queue_batch *done)
+{
+    redisReply *reply = handle_call(queue, reserve_call(queue, max, done));
+
+    if (!reply && queue->err.status == ST_LOST)
+        queue->registered = true;
+    return reply;
+}
+
 static int reserve_now(struct pgusher_queue *queue, size_t max, struct pgusher_queue_batch **ret_batch,
                        int64_t *ret_recovered)
 {
-    redisReply *reply = handle_call(queue, reserve_call(queue, max, NULL));
+    redisReply *reply = ask(queue, max, NULL);
 
     return reply ? take_reservation(queue, reply, ret_batch, ret_recovered) : -1;
 }
@@ -148,7 +159,7 @@ int pgusher_queue_ack_reserve(struct pgusher_queue *queue, struct pgusher_queue_
 
     if (begin_reserve(queue, max, ret_batch) != 0)
         return -1;
-    reply = handle_call(queue, reserve_call(queue, max, done));
+    reply = ask(queue, max, done);
     if (!reply)
         return -1;
     if (is_reservation(reply))

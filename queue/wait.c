@@ -28,6 +28,13 @@ static int learn_waiter_id(struct pgusher_queue *queue)
     return queue->err.status == ST_OK ? 0 : -1;
 }
 
+static int learn_waiter_run_id(struct pgusher_queue *queue)
+{
+    redisReply *reply = rlink_run(queue->waiter, 2, (const char *const[]){"INFO", "server"}, &queue->err);
+
+    return handle_read_run_id(queue, reply, queue->waiter_run_id);
+}
+
 /* At the server where the queue is; while that is not known, where it is. */
 static bool is_waiter_open(const struct pgusher_queue *queue)
 {
@@ -42,7 +49,8 @@ static int open_waiter(struct pgusher_queue *queue)
         return 0;
     rlink_close(queue->waiter);
     rlink_stay_with(queue->waiter, queue->link);
-    if (rlink_open(queue->waiter, &queue->err) != 0 || learn_waiter_id(queue) != 0) {
+    if (rlink_open(queue->waiter, &queue->err) != 0 || learn_waiter_id(queue) != 0 ||
+        learn_waiter_run_id(queue) != 0) {
         rlink_close(queue->waiter);
         return -1;
     }
@@ -77,13 +85,19 @@ static int64_t at_most(int64_t a, int64_t b)
     return b < a ? b : a;
 }
 
+/* A wait that was given up. */
+static bool may_go_on(const struct pgusher_queue *queue)
+{
+    return queue->wait_lost && clock_mono_ms() < queue->wait_until_ms;
+}
+
 /* The lease may have grown old since reserve (a stopped process, a slow caller): then reserve must come
  * first. */
 static int64_t allowed_wait(const struct pgusher_queue *queue, int64_t wait_ms)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (queue->paused || now_ms < queue->no_wait_until_ms ||
+    if (queue->paused || now_ms < queue->no_wait_until_ms || may_go_on(queue) ||
         now_ms - queue->reserved_at_ms > queue->lease_ms / 2)
         return 0;
     wait_ms = at_most(wait_ms, queue->lease_ms / 4);
@@ -101,8 +115,10 @@ int handle_wait_begin(struct pgusher_queue *queue, int64_t wait_ms, const struct
         return -1;
     queue->wait_until_ms = clock_mono_ms() + wait_ms;
     queue->wait_lost = true;
-    if (send_move(queue, wait_ms, then) != 0)
+    if (send_move(queue, wait_ms, then) != 0) {
+        queue->wait_lost = queue->err.status != ST_AGAIN;
         return -1;
+    }
     queue->waiting = true;
     return rlink_fd(queue->waiter);
 }
@@ -121,21 +137,17 @@ int64_t pgusher_queue_wait_ms(const struct pgusher_queue *queue)
 }
 
 /* At maxmemory Redis refuses blocking moves, though it lets the reserve script drain; where they are
- * forbidden there is no way but to look again and again. */
-static int refused(struct pgusher_queue *queue, const char *text)
+ * forbidden there is no way but to look again and again. Of all else (UNBLOCKED, READONLY) reserve will find
+ * out more. */
+static void take_refusal(struct pgusher_queue *queue, const char *text)
 {
-    if (strncmp(text, "MOVED ", 6) == 0) {
-        rlink_redirect(queue->waiter, strrchr(text, ' ') + 1);
-        return 0;
-    }
+    if (rlink_follow(queue->waiter, text))
+        return;
     queue->no_wait_until_ms = clock_mono_ms() + REFUSED_PAUSE_MS;
-    if (strncmp(text, "OOM", 3) == 0)
-        return 0;
-    rlink_close(queue->waiter);
-    if (redis_error_classify(text) != ST_CONFIG)
-        return 0; /* UNBLOCKED, READONLY: reserve will find out more */
-    err_set(&queue->err, ST_CONFIG, "Redis: %s", text);
-    return -1;
+    if (redis_error_classify(text) == ST_CONFIG)
+        err_set(&queue->wait_refused, ST_CONFIG, "Redis: %s", text);
+    if (strncmp(text, "OOM", 3) != 0 && strncmp(text, "NOPERM", 6) != 0)
+        rlink_close(queue->waiter);
 }
 
 static bool has_ended(const struct pgusher_queue *queue, int64_t ms)
@@ -154,9 +166,18 @@ static bool has_ended(const struct pgusher_queue *queue, int64_t ms)
     return true;
 }
 
+/* Ids begin anew with each server: to one that was restarted, or took over, the waiter's is a stranger's. */
+static bool is_with_waiter(struct pgusher_queue *queue)
+{
+    return handle_introduce(queue) == 0 && queue->waiter_id &&
+           strcmp(queue->run_id, queue->waiter_run_id) == 0;
+}
+
+/* Over the connection that has just been found to be right: no other is opened for it. */
 static void tell_client(struct pgusher_queue *queue, int argc, const char *const *argv)
 {
-    freeReplyObject(handle_command(queue, argc, argv));
+    if (is_with_waiter(queue))
+        freeReplyObject(rlink_run(queue->link, argc, argv, &queue->err));
 }
 
 /* It may not even have begun: the two connections know nothing of each other. One that does not end within a
@@ -177,8 +198,9 @@ static bool unblock(struct pgusher_queue *queue)
     return queue->err.status == ST_CONFIG && has_ended(queue, FORBIDDEN_MS);
 }
 
-/* Redis may receive the move later still, and then move something to us, or run the reserve that follows it.
- */
+/* Redis may receive the move later still, and then move something to us, or run the reserve that follows it;
+ * but where another server is there by now, the move has died with the former. Where CLIENT is forbidden it
+ * has ended when its time is over. */
 void handle_forget_wait(struct pgusher_queue *queue)
 {
     char id[24];
@@ -186,7 +208,10 @@ void handle_forget_wait(struct pgusher_queue *queue)
     snprintf(id, sizeof(id), "%lld", (long long)queue->waiter_id);
     rlink_close(queue->waiter);
     tell_client(queue, 4, (const char *const[]){"CLIENT", "KILL", "ID", id});
-    queue->wait_lost = queue->err.status == ST_AGAIN || queue->err.status == ST_LOST;
+    if (queue->err.status == ST_OK && queue->waiter_id)
+        queue->wait_lost = false;
+    else if (queue->err.status != ST_AGAIN && queue->err.status != ST_LOST)
+        queue->wait_lost = may_go_on(queue);
     handle_begin(queue);
 }
 
@@ -202,13 +227,16 @@ static int abandon(struct pgusher_queue *queue)
 static int receive_move(struct pgusher_queue *queue)
 {
     redisReply *reply = rlink_receive(queue->waiter, &queue->err);
-    int came;
+    bool came;
 
     queue->waiting = false;
     if (!reply)
         return -1;
     queue->wait_lost = false;
-    came = reply->type == REDIS_REPLY_ERROR ? refused(queue, reply->str) : reply->type == REDIS_REPLY_STRING;
+    err_clear(&queue->wait_refused);
+    if (reply->type == REDIS_REPLY_ERROR)
+        take_refusal(queue, reply->str);
+    came = reply->type == REDIS_REPLY_STRING;
     freeReplyObject(reply);
     return came;
 }

@@ -1,6 +1,7 @@
 """A queue in a Redis Cluster of three primaries: by way of any node, with documents in other slots than the queue."""
 import json
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,7 @@ from harness.processes import run
 from harness.programs import path
 from harness.queue import PARTS, QUEUE, QueueBox, keys_of, run_queue
 from harness.redis_cluster import move_slot, running
+from harness.waiting import stays, until
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +186,7 @@ def test_a_node_with_documents_is_down(three, queue, node):
     """Its documents are not taken for deleted ones, nor charged: they wait until it is back."""
     down = (three.slot_owner(QUEUE) + 1) % 3
     key = next(f"event:{number}" for number in range(1000) if three.slot_owner(f"event:{number}") == down)
+    three.nodes[down].client.config_set("appendfsync", "always")  # it is killed, and must still have it
     three.client.hset(key, mapping={"_v": 7, "n": "back"})
     consumer = queue.consume(f"cat >>{queue.file('docs')}", "--docs")
     queue.until_idle()
@@ -197,3 +200,36 @@ def test_a_node_with_documents_is_down(three, queue, node):
     queue.until_counted(acked=1)
     consumer.stop()
     assert queue.counters("failed", "died") == [0, 0]
+
+
+@pytest.fixture
+def stopped(three):
+    """A node without the queue, stopped; the others go on without it."""
+    number = (three.slot_owner(QUEUE) + 1) % 3
+    for node in three.nodes:
+        node.client.config_set("cluster-require-full-coverage", "no")
+    three.nodes[number].process.send_signal(signal.SIGSTOP)
+    yield number
+    three.nodes[number].process.send_signal(signal.SIGCONT)
+    until(three.is_well, 20, "the cluster is up")
+    for node in three.nodes:
+        node.client.config_set("cluster-require-full-coverage", "yes")
+
+
+@pytest.mark.parametrize("node", [0], indirect=True, ids=["owner"])
+def test_a_node_with_documents_hangs(three, queue, stopped):
+    """Who waits for its documents keeps nobody from the others, and loses no lease by it."""
+    keys = [f"event:{number}" for number in range(100)]
+    there = [key for key in keys if three.slot_owner(key) == stopped][:8]
+    elsewhere = next(key for key in keys if three.slot_owner(key) != stopped)
+    consumer = queue.consume(f"cat >>{queue.file('docs')}", "--docs", "--parallel", "9", "--batch", "1", "--lease", "6 s")
+    queue.until_idle(9)
+    queue.push(*there)
+    consumer.says("level=warn")
+    queue.push(elsewhere)
+    queue.until(lambda: elsewhere in queue.read("docs"), 15)
+    stays(lambda: queue.data("recover", QUEUE) == {"recovered": 0}, 8)
+    three.nodes[stopped].process.send_signal(signal.SIGCONT)
+    queue.until_counted(acked=9, seconds=30)
+    consumer.stop()
+    assert queue.counters("failed", "died", "recovered") == [0, 0, 0]

@@ -8,7 +8,7 @@ import pytest
 
 from harness import queue_library as lib
 from harness.programs import SLOWER, path
-from harness.queue import QUEUE, script
+from harness.queue import QUEUE, Native, script
 from harness.queue_relay import Relay
 from harness.redis_server import RedisServer
 from harness.waiting import until
@@ -169,7 +169,7 @@ def test_it_prints_nothing(queue, capfd, library):
     assert capfd.readouterr() == ("", "")
 
 
-# answers that are lost
+# answers that are lost, or late
 
 @pytest.fixture
 def relayed(queue, library):
@@ -181,6 +181,16 @@ def relayed(queue, library):
         handle.push("a", "b")
         yield relay, handle
         handle.close()
+
+
+@pytest.mark.parametrize("throw_away", [lambda handle: handle.purge_all(), lambda handle: handle.remove("a", "b")[0]], ids=["purge", "rm"])
+def test_a_consumer_comes_while_all_is_thrown_away(queue, relayed, throw_away):
+    """It came after the registry was read: what it holds goes with the rest, and is not found in its list and handled again."""
+    relay, handle = relayed
+    native = Native(queue.client)
+    relay.before(b"EVALSHA", lambda: native.reserve() == ["a"] or pytest.fail("the other was first"))
+    assert throw_away(handle) == 2
+    assert native.ack("a")[0] == 0 and native.reserve() == [] and queue.empty()
 
 
 def lost(relay, handle, call):

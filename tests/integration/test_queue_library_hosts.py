@@ -93,6 +93,40 @@ def test_an_outcome_that_is_none(library, server):
     handle.close()
 
 
+@pytest.mark.parametrize("said", ["MOVED 1 nowhere", "MOVED 1 127.0.0.1:", "MOVED 16384 127.0.0.1:1", "MOVED "])
+def test_moved_to_where_nobody_can_go(library, server, said):
+    """It is said at once, and not asked again and again."""
+    connections = []
+
+    def say(connection):
+        connections.append(connection)
+        answering(f"-{said}\r\n".encode())(connection)
+    handle = lib.Handle(library, server(say), connect=False)
+    assert handle.push("a") == -1 and handle.status() == lib.LOST and said.strip() in handle.error().decode(), handle.error()
+    assert len(connections) == 1
+    handle.close()
+
+
+def naming(url):
+    """A sentinel that knows of this primary."""
+    port = url.rpartition(":")[2].encode()
+    return answering(b"*2\r\n$12\r\nconfig-epoch\r\n$1\r\n1\r\n*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%s\r\n" % (len(port), port))
+
+
+def closing(connection):
+    connection.recv(65536)
+    connection.close()
+
+
+@pytest.mark.parametrize("names", [True, False], ids=["its primary closes", "it closes itself"])
+def test_a_sentinel_that_leads_nowhere(library, server, names):
+    """Nothing of the caller's was sent: there is nothing that may have happened."""
+    named = naming(server(closing)) if names else closing
+    handle = lib.Handle(library, server(named).replace("redis:", "redis+sentinel:") + "/m", connect=False)
+    assert handle.push("a") == -1 and handle.status() == lib.AGAIN, handle.error()
+    handle.close()
+
+
 # ---- names ----
 
 @pytest.mark.parametrize("name", [" host", "\0host", "ho\0st", ""])

@@ -159,7 +159,7 @@ def test_the_leader_of_a_run_is_killed(queue):
     gate = queue.file("gate")
     consumer = queue.consume(queue.handler(f'echo $$ >>{queue.file("pids")}; until [ -e {gate} ]; do sleep 0.02; done'))
     queue.push("a")
-    queue.until(lambda: queue.runs())
+    queue.until(lambda: queue.runs() and queue.read("pids"))
     with open(f"/proc/{consumer.process.pid}/task/{consumer.process.pid}/children") as file:
         os.kill(int(file.read()), signal.SIGKILL)
     queue.until_counted(failed=1)

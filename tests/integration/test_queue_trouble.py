@@ -244,16 +244,40 @@ def forbid(queue, rule):
 
 
 def test_waits_are_forbidden(queue, redis_server):
-    """Says so, and looks now and then instead."""
+    """Says so once, and looks now and then instead."""
     forbid(queue, "-blmove")
-    consumer = queue.consume(queue.handler(), "--lease", "2 s")
-    consumer.says("noperm", "blmove", seconds=3)
+    consumer = queue.consume(queue.handler(), "--parallel", "2", "--lease", "2 s")
+    consumer.says("noperm", "blmove", "instead", seconds=3)
     does_not_spin(queue)
-    assert consumer.cpu_seconds() < 0.3 * SLOWER and len(consumer.log.splitlines()) < 12, consumer.log
+    stays(lambda: consumer.said("level=warn") == 1 and not consumer.said("works again"), 4, lambda: consumer.log)
+    assert consumer.cpu_seconds() < 0.3 * SLOWER, consumer.log
     queue.push("a")
-    queue.until_counted(acked=1, seconds=6)
+    queue.until_counted(acked=1, seconds=3)
     consumer.stop(3)
     queue.settled(acked=1)
+
+
+def test_waits_are_forbidden_to_the_library(queue, redis_server, opened):
+    """It looks again and again, for as long as it was told to wait."""
+    forbid(queue, "-blmove")
+    handle = opened()
+    began = time.monotonic()
+    assert handle.reserve(wait_ms=1200) is None, handle.error()
+    assert 1.1 < time.monotonic() - began < 2 * SLOWER
+    pusher = threading.Timer(0.3, lambda: queue.push("a"))
+    pusher.start()
+    batch = handle.reserve(wait_ms=5000)
+    pusher.join()
+    assert batch.items == [b"a"] and handle.ack(batch) == (1, 1, 0, 0)
+    batch.free()
+    stays(lambda: handle.reserve() is None, 0.6)
+    assert handle.wait_begin(1000) >= 0 and handle.wait_end() == 0
+    assert handle.reserve() is None and handle.wait_begin(1000) == -2
+    forbid(queue, "+blmove")
+    stays(lambda: handle.reserve() is None, 0.6)
+    descriptor = handle.wait_begin(1000)
+    queue.push("b")
+    assert readable(descriptor, 1 * SLOWER) and handle.wait_end() == 1
 
 
 def test_client_is_forbidden_to_consume(queue, redis_server):

@@ -93,6 +93,23 @@ static void of_a_reserve(struct world *world)
     MUST(world, waiting(world) == 0 && place(world, 1)->listed == 0);
 }
 
+/* The consumer has something to leave, though it never heard of it. */
+static void of_the_first_reserve(struct world *world)
+{
+    struct pgusher_queue_batch *batch;
+    struct handle *c = new_consumer(world), *other = new_consumer(world);
+    struct holding *holding;
+
+    push_range(world, 0, 1);
+    MUST(world, pgusher_queue_recover(c->queue) == 0); /* so the next answer is that of the reservation */
+    MUST_BE_LOST(world, c->queue, pgusher_queue_reserve(c->queue, 2, 0, &batch));
+    MUST(world, place(world, 0)->held && place(world, 1)->held);
+    native_close(world, c);
+    MUST(world, waiting(world) == 2 && place(world, 0)->position == 0 && !place(world, 0)->held);
+    holding = take(world, other, 2, 2);
+    MUST(world, holding->docs[0] == 0 && pgusher_queue_batch_attempt(holding->batch, 0) == 1);
+}
+
 static void of_a_reserve_that_gave_more(struct world *world)
 {
     struct pgusher_queue_batch *batch;
@@ -251,6 +268,7 @@ const struct fixed fixed_answers[] = {
     {"the answer of a nack is lost: counted once", of_a_nack, NATIVE},
     {"the answer of a release is lost", of_a_release, NATIVE},
     {"the answer of a reserve is lost: given again", of_a_reserve, NATIVE},
+    {"the answer of the first reserve is lost, then its consumer leaves", of_the_first_reserve, NATIVE},
     {"the answer of a larger reserve is lost", of_a_reserve_that_gave_more, NATIVE},
     {"the answer of a reserve is lost, then a pause", of_a_reserve_while_paused, NATIVE},
     {"the answer of a reserve is lost, then the lease runs out", of_a_reserve_then_recovered, NATIVE},

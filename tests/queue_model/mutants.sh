@@ -32,7 +32,7 @@ build() {
     # shellcheck disable=SC2086,SC2046
     $CC -I. -fPIC $MODEL_SANITIZE -c -o "$work/lua.o" "$work/lua.c" &&
         $CC -pie $MODEL_SANITIZE -o "$work/model" $MODEL_OBJECTS "$work/lua.o" $LIBRARY_OBJECTS \
-            $(pkg-config --libs hiredis) -lm
+            $LIBRARY_LIBS -lm
 }
 
 # Fixed histories first, then random ones, until something is noticed.

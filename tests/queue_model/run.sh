@@ -48,10 +48,11 @@ build_model() {
     # shellcheck disable=SC2086 # lists of words
     library "$MODEL_BUILD/libpgusher-queue.a" $MODEL_OBJECTS
     LIBRARY_OBJECTS=$(library_objects)
-    export MODEL_OBJECTS LIBRARY_OBJECTS
+    LIBRARY_LIBS=$(library library-libs)
+    export MODEL_OBJECTS LIBRARY_OBJECTS LIBRARY_LIBS
     # shellcheck disable=SC2086,SC2046
     $CC -pie $MODEL_SANITIZE -o "$MODEL_BUILD/model" $MODEL_OBJECTS "$MODEL_BUILD/libpgusher-queue.a" \
-        $(pkg-config --libs hiredis) -lm
+        $LIBRARY_LIBS -lm
 }
 
 start_redis() {

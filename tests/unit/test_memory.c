@@ -77,7 +77,7 @@ END_TEST
 
 #ifdef __SANITIZE_ADDRESS__
 /* Or AddressSanitizer would end the program before we can. */
-const char *__asan_default_options(void);
+const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";

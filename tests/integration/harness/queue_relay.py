@@ -7,7 +7,8 @@ import threading
 
 
 class Relay:
-    """Listens at .url. lose(n) loses the next n answers, each with its connection; lossy(p) loses one in 1/p."""
+    """Listens at .url. lose(n) loses the next n answers, each with its connection; lossy(p) loses one in 1/p. before(word, act): act() is
+    called once, before the next question that holds the word goes on."""
 
     def __init__(self, folder, server):
         self.path = os.path.join(folder, "relay.sock")
@@ -16,6 +17,7 @@ class Relay:
         self._server = server.socket
         self._to_lose = 0
         self._chance = 0.0
+        self._word, self._act = None, None
         self._dice = random.Random(1)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
@@ -43,6 +45,9 @@ class Relay:
     def lossy(self, chance):
         self._chance = chance
 
+    def before(self, word, act):
+        self._word, self._act = word, act
+
     def _run(self):
         while True:
             ready = select.select([self._listener, self._end, *self._pairs], [], [])[0]
@@ -69,6 +74,9 @@ class Relay:
             data = end.recv(1 << 16)
             if not data or (end in self._answers and self._loses()):
                 raise OSError
+            if self._word and end not in self._answers and self._word in data:
+                self._word = None
+                self._act()
             self._pairs[end].sendall(data)
         except OSError:
             self._close(end)

@@ -6,7 +6,8 @@
 It passes bytes until told otherwise; every call takes effect at once, for open connections too:
 stall() keeps all open and passes nothing, new connections included, until resume(); strand() does so for good to what is
 open now, and serves new connections; cut() ends all by RST; cut_after(n) ends one connection n bytes on in the server's answers, in
-the middle of whatever is there; refuse() has nobody listening until accept(); deafen() drops PostgreSQL's
+the middle of whatever is there; lose_question(n) ends by RST the connection on which the n-th question from now is asked, which
+the server never hears; refuse() has nobody listening until accept(); deafen() drops PostgreSQL's
 NotificationResponse messages; delay(seconds) holds every byte back for so long.
 A unix socket knows no RST: there, a cut is an end of file. Bytes that wait for a slow reader are held back in bounded buffers.
 """
@@ -114,6 +115,7 @@ class Relay:
         self._pairs = []
         self._listener = None
         self._stalled, self._delay, self._cut_after = False, 0, None
+        self.questions, self._lose = 0, None
         self._deafened = None  # None: not a PostgreSQL connection, as far as known
         self._lock = threading.RLock()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK)[::-1]
@@ -165,6 +167,10 @@ class Relay:
 
     def cut_after(self, count):
         self._set(_cut_after=count)
+
+    def lose_question(self, number=None):
+        """None: only counts them anew."""
+        self._set(questions=0, _lose=number)
 
     def deafen(self, on=True):
         """For PostgreSQL only. Call it before the first connection (with False, if it is to hear at first)."""
@@ -312,6 +318,8 @@ class Relay:
         except BlockingIOError:
             return
         flow.ended = not data
+        if flow is pair.asks and data and self._is_to_be_lost():
+            return self._end(pair, reset=True)
         if self._deafened is not None:
             pair.deaf.asked(data) if flow is pair.asks else None
             data = pair.deaf.heard(data) if flow is pair.answers else data
@@ -320,6 +328,11 @@ class Relay:
             self._cut_after -= len(data)
         if data:
             flow.add(data, self._delay)
+
+    def _is_to_be_lost(self):
+        self.questions += 1
+        self.cuts += self.questions == self._lose
+        return self.questions == self._lose
 
     def _cut_reached(self, pair):
         if self._cut_after != 0 or pair.answers.waiting:
