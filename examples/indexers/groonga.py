@@ -92,14 +92,12 @@ class Table:
     def prepare(self, fields):
         """Creates what is missing, together with whoever else is just doing so; returns the columns' names. An index
         without its source is being created: a record loaded before it is ready might never be found by it."""
-        deadline, refusals = time.monotonic() + CREATION_S, None
+        deadline, refusals = time.monotonic() + CREATION_S, []
         while missing := self.missing(fields):
-            if refusals is None:
-                refusals = [self.create(*part) for part in missing]
-            elif time.monotonic() > deadline:
-                raise TargetDown(f"table {self.name} cannot be prepared: {'; '.join(filter(None, refusals))}")
-            else:
-                time.sleep(0.02)
+            if time.monotonic() > deadline:
+                raise TargetDown(f"table {self.name} cannot be prepared: {'; '.join(refusals)}")
+            refusals = [refusal for part in missing if (refusal := self.create(*part))]
+            time.sleep(0.02)
         columns = self.groonga.columns(self.name).items()
         return [name for name, column in columns if "COLUMN_SCALAR" in column["flags"] and name != "_key"]
 

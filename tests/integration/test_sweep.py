@@ -79,6 +79,7 @@ def test_every_type_of_date_and_the_grace(box):
     box.db.sql(f"INSERT INTO t1 VALUES (1, ({yesterday}) AT TIME ZONE 'UTC'), (2, NULL), (3, 'infinity');"
                f"INSERT INTO t2 VALUES (1, {yesterday}); INSERT INTO t3 VALUES (1, {yesterday})")
     box.until(lambda: box.redis.client.exists("t1:1", "t1:2", "t1:3", "t2:1", "t3:1") == 5, 2, "the documents are there")
+    box.until_caught_up()
     box.drain()
     until_told(box, "t1:1", "t2:1", "t3:1")
     assert box.redis.client.exists("t1:2", "t1:3") == 2
