@@ -20,6 +20,7 @@ struct look {
     struct pg *pg;
     struct rconn *rconn;
     bool pg_closed; /* as Redis: to be opened */
+    bool pinned;    /* the session has the settings that the questions rely on */
     bool redis_closed;
     /* the look at hand, or the last one */
     int64_t at_ms;
@@ -97,17 +98,19 @@ static void on_pinned(void *arg, const struct pg_rows *rows, const struct err *e
     struct look *look = arg;
 
     (void)rows;
+    look->pinned = !err;
     if (err)
         fail_pg(look, err);
+    else
+        ask_standing(look);
 }
 
-static void on_pg_up(void *arg)
+static void pin(void *arg)
 {
     struct look *look = arg;
-    struct pg_query pin = {.sql = sql_session, .script = true};
+    struct pg_query query = {.sql = sql_session, .script = true};
 
-    pg_send(look->pg, &pin, on_pinned, look);
-    ask_standing(look);
+    pg_send(look->pg, &query, on_pinned, look);
 }
 
 static void on_pg_down(void *arg, const struct err *why)
@@ -115,10 +118,11 @@ static void on_pg_down(void *arg, const struct err *why)
     struct look *look = arg;
 
     look->pg_closed = true;
+    look->pinned = false;
     fail_pg(look, why);
 }
 
-static const struct pg_handlers pg_handlers = {on_pg_up, on_pg_down, NULL};
+static const struct pg_handlers pg_handlers = {pin, on_pg_down, NULL};
 
 static void begin_pg(struct look *look)
 {
@@ -128,8 +132,10 @@ static void begin_pg(struct look *look)
         look->pg = pg_new(look->loop, &pg_handlers, look);
     if (look->pg_closed)
         pg_open(look->pg, &target);
-    else if (pg_is_up(look->pg))
+    else if (pg_is_up(look->pg) && look->pinned)
         ask_standing(look);
+    else if (pg_is_up(look->pg))
+        pin(look);
     look->pg_closed = false;
 }
 
