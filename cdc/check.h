@@ -57,10 +57,11 @@ struct statement {
 void plans_check(struct plans *plans, const struct statement *statement, struct err *err);
 
 /* Runs one statement of the configuration, with the search_path of the role. A refusal by PostgreSQL is the
- * statement's fault and left in *ret_why; a connection that is lost is in err, too. */
+ * statement's fault and left in *ret_why; ST_LOST there is what is not, and is in err, too. */
 int check_try(struct session *session, const struct pg_query *query, struct pg_rows **ret_rows,
               struct err *ret_why, struct err *err);
-void check_quietly(struct session *session, const char *sql);
+/* Does nothing after an error. */
+void check_set(struct session *session, const char *sql, struct err *err);
 
 /* The oids of all sources, or all watched tables, as an array literal; the caller frees. */
 char *check_watched_oids(const struct config *config, const struct catalog *catalog);

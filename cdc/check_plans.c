@@ -10,27 +10,34 @@
 
 enum { LARGE_TABLE_ROWS = 10000 };
 
+/* The server is full, say. A timeout (57014) is the statement's fault. */
+static bool is_temporary(const struct err *why)
+{
+    return why->status == ST_LOST || (why->status == ST_AGAIN && !strstr(why->text, "SQLSTATE 57014"));
+}
+
 int check_try(struct session *session, const struct pg_query *query, struct pg_rows **ret_rows,
               struct err *ret_why, struct err *err)
 {
-    int result;
+    int result = -1;
 
-    check_quietly(session, "RESET search_path");
-    result = pg_run(session->pg, query, ret_rows, ret_why);
-    check_quietly(session, "SET search_path = pg_catalog, pg_temp");
-    if (result == 0)
-        return 0;
-    if (ret_why->status == ST_LOST)
+    check_set(session, "RESET search_path", err);
+    if (err->status == ST_OK)
+        result = pg_run(session->pg, query, ret_rows, ret_why);
+    if (is_temporary(ret_why))
         err_copy(err, ret_why);
-    return -1;
+    check_set(session, "SET search_path = pg_catalog, pg_temp", err);
+    if (err->status != ST_OK)
+        ret_why->status = ST_LOST;
+    return result;
 }
 
-void check_quietly(struct session *session, const char *sql)
+void check_set(struct session *session, const char *sql, struct err *err)
 {
-    struct err ignored = ERR_NONE;
     struct pg_query query = {.sql = sql};
 
-    pg_run(session->pg, &query, NULL, &ignored);
+    if (err->status == ST_OK)
+        pg_run(session->pg, &query, NULL, err);
 }
 
 /* ---- which column an index would be on ---- */
@@ -194,7 +201,7 @@ void plans_check(struct plans *plans, const struct statement *statement, struct 
     if (check_try(session, &prepare, NULL, &why, err) == 0) {
         if (check_try(session, &execute, &rows, &why, err) == 0)
             look_at_plan(plans, statement, pg_rows_get(rows, 0, 0, NULL), err);
-        check_quietly(session, "DEALLOCATE pgusher_check");
+        check_set(session, "DEALLOCATE pgusher_check", err);
     }
     if (why.status != ST_OK && why.status != ST_LOST)
         problems_add(plans->problems, PROBLEM_ERROR, statement->place, "%s", why.text);

@@ -7,6 +7,7 @@
 #include "cdc/check.h"
 #include "common/mem.h"
 
+#define NO_SUCH_OPERATOR "42883"
 #define UNIQUE_TIMEOUT "10s"
 
 /* ---- the id ---- */
@@ -42,7 +43,7 @@ static void check_unique(struct session *session, const struct plan_projection *
     struct err why = ERR_NONE;
     struct pg_rows *rows = NULL;
 
-    check_quietly(session, "SET statement_timeout = '" UNIQUE_TIMEOUT "'");
+    check_set(session, "SET statement_timeout = '" UNIQUE_TIMEOUT "'", err);
     if (check_try(session, &query, &rows, &why, err) == 0) {
         if (pg_rows_count(rows)) {
             const char *example = pg_rows_get(rows, 0, 0, NULL);
@@ -60,7 +61,7 @@ static void check_unique(struct session *session, const struct plan_projection *
     } else if (why.status != ST_LOST && why.status != ST_CONFIG) { /* that is found once more, and told */
         problems_add(problems, PROBLEM_WARNING, place, "could not be checked to be unique: %s", why.text);
     }
-    check_quietly(session, "SET statement_timeout = 0");
+    check_set(session, "SET statement_timeout = 0", err);
     pg_rows_free(rows);
     free(sql);
     free(place);
@@ -77,12 +78,14 @@ static bool check_id_type(struct session *session, const struct plan_projection 
     struct err why = ERR_NONE;
     bool fits = check_try(session, &query, NULL, &why, err) == 0;
 
-    if (!fits && why.status != ST_LOST)
+    if (!fits && strstr(why.text, "SQLSTATE " NO_SUCH_OPERATOR))
         problems_add(
             problems, PROBLEM_ERROR, place,
             "column \"%s\" is of type %s, and such values cannot be found by = ANY and put in order; let a "
             "view show it as text: CAST(… AS text)",
             column->name, column->type);
+    else if (!fits && why.status != ST_LOST)
+        problems_add(problems, PROBLEM_ERROR, place, "%s", why.text);
     free(place);
     free(sql);
     return fits;
@@ -182,7 +185,7 @@ void check_projection_sql(struct session *session, const struct plan_projection 
 
     if (!check_id_types(session, plan, source, problems, err))
         return;
-    check_quietly(session, "SET plan_cache_mode = force_generic_plan");
+    check_set(session, "SET plan_cache_mode = force_generic_plan", err);
     check_unique(session, plan, source, problems, err);
     check_statement(
         &plans, plan, "source",
