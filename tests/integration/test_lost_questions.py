@@ -1,16 +1,20 @@
-"""A server is lost at each question that a program asks, one after the other: it says so and ends, or goes on without; asked once more it
-does all. LOST=whole loses every question, else one in several, others each day."""
+"""A server is lost at each question that a program asks, or refuses it with an error that it may give at any time, one after the other: the
+program says so and ends, or goes on without; asked once more it does all. LOST=whole does so to every question, else to one in several,
+others each day."""
 import datetime
+import json
 import os
 
 import pytest
 
-from harness import ticketing
+from harness import refusals, ticketing
 from harness.programs import run_program
 from harness.relay import Relay
+from harness.waiting import stays
 
 EVERY = 1 if os.environ.get("LOST") == "whole" else 3
-NOT_SO, NO_SERVICE = 1, 69  # the first while changes wait that no worker has applied
+NOT_SO, NO_SERVICE, MISTAKEN = 1, 69, 78  # the first while changes wait that no worker has applied
+REFUSE = {"PostgreSQL": refusals.postgres("53100"), "Redis": refusals.redis("ERR")}
 RUNS = {
     "install": ["install"], "check": ["check"], "backfill": ["backfill"], "dry": ["backfill", "--dry-run"], "verify": ["verify", "--repair"],
     "status": ["status"], "explain": ["explain", "ticket", "1"], "list": ["quarantine", "list"], "retry": ["quarantine", "retry", "--all"],
@@ -43,19 +47,64 @@ def count_questions(box, road, words):
     return road.questions, usual.code
 
 
+def numbers(count):
+    return range(1 + datetime.date.today().toordinal() % EVERY, count + 1, EVERY)
+
+
 @pytest.mark.parametrize("server", ["PostgreSQL", "Redis"])
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
-def test_each(tickets, roads, server, words):
+def test_each_is_lost(tickets, roads, server, words):
     tickets.install()
     tickets.once()
     count, usual = count_questions(tickets, roads[server], words)
-    for number in range(1 + datetime.date.today().toordinal() % EVERY, count + 1, EVERY):
-        tickets.db.sql("UPDATE event SET name = name || '.'; DELETE FROM ticket WHERE id = %s", number)
+    for number in numbers(count):
+        change(tickets, number)
         roads[server].lose_question(number)
         result = run(tickets, words)
         assert result.code in (usual, NOT_SO, NO_SERVICE), result
         assert result.code != NO_SERVICE or server in result.text and "not connected" not in result.text, result
-    roads[server].lose_question()
+    is_right_after_all(tickets, roads[server], words, usual)
+
+
+@pytest.mark.parametrize("server", ["PostgreSQL", "Redis"])
+@pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
+def test_each_is_refused(tickets, roads, server, words):
+    tickets.install()
     tickets.once()
-    assert run(tickets, words).code == usual
-    tickets.in_step()
+    count, usual = count_questions(tickets, roads[server], words)
+    for number in numbers(count):
+        change(tickets, number)
+        roads[server].replace_question(number, REFUSE[server])
+        result = run(tickets, words)
+        assert result.code in (usual, NOT_SO, NO_SERVICE, MISTAKEN), result
+        assert result.code in (usual, NOT_SO) or refusals.REFUSED in result.text, result
+    is_right_after_all(tickets, roads[server], words, usual)
+
+
+def change(box, number):
+    box.db.sql("UPDATE event SET name = name || '.'; DELETE FROM ticket WHERE id = %s", number)
+
+
+def is_right_after_all(box, road, words, usual):
+    road.lose_question()
+    box.once()
+    assert run(box, words).code == usual
+    box.in_step()
+
+
+def test_a_worker_is_refused_some(tickets, roads):
+    """Now and then, whatever it asks, once it is at work: what is refused before may be a mistake of the configuration."""
+    tickets.config.update(canary="1 s", verify={"every": "1 s", "sample": 10}, sweep="1 s")
+    tickets.write(json.dumps(tickets.config))
+    tickets.install()
+    worker = tickets.start()
+    worker.says("connected to PostgreSQL and Redis")
+    for number in range(1, 20):
+        for server, road in roads.items():
+            road.replace_some(1 / 12, REFUSE[server])
+        change(tickets, number)
+        stays(worker.alive, 0.3)
+    for road in roads.values():
+        road.replace_some(0, None)
+    worker.says(refusals.REFUSED)
+    tickets.in_step(seconds=60)

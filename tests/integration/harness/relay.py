@@ -7,11 +7,13 @@ It passes bytes until told otherwise; every call takes effect at once, for open 
 stall() keeps all open and passes nothing, new connections included, until resume(); strand() does so for good to what is
 open now, and serves new connections; cut() ends all by RST; cut_after(n) ends one connection n bytes on in the server's answers, in
 the middle of whatever is there; lose_question(n) ends by RST the connection on which the n-th question from now is asked, which
-the server never hears; refuse() has nobody listening until accept(); deafen() drops PostgreSQL's
+the server never hears; replace_question(n, other) has the server hear other(question) in its place, and replace_some(p, other)
+that of one question in 1/p; refuse() has nobody listening until accept(); deafen() drops PostgreSQL's
 NotificationResponse messages; delay(seconds) holds every byte back for so long.
 A unix socket knows no RST: there, a cut is an end of file. Bytes that wait for a slow reader are held back in bounded buffers.
 """
 import os
+import random
 import select
 import socket
 import struct
@@ -115,7 +117,8 @@ class Relay:
         self._pairs = []
         self._listener = None
         self._stalled, self._delay, self._cut_after = False, 0, None
-        self.questions, self._lose = 0, None
+        self.questions, self._lose, self._chance, self._other = 0, None, 0, None
+        self._dice = random.Random(1)
         self._deafened = None  # None: not a PostgreSQL connection, as far as known
         self._lock = threading.RLock()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK)[::-1]
@@ -170,7 +173,14 @@ class Relay:
 
     def lose_question(self, number=None):
         """None: only counts them anew."""
-        self._set(questions=0, _lose=number)
+        self._set(questions=0, _lose=number, _chance=0, _other=None)
+
+    def replace_question(self, number, other):
+        self._set(questions=0, _lose=number, _chance=0, _other=other)
+
+    def replace_some(self, chance, other):
+        """0: no more."""
+        self._set(questions=0, _lose=None, _chance=chance, _other=other)
 
     def deafen(self, on=True):
         """For PostgreSQL only. Call it before the first connection (with False, if it is to hear at first)."""
@@ -318,8 +328,10 @@ class Relay:
         except BlockingIOError:
             return
         flow.ended = not data
-        if flow is pair.asks and data and self._is_to_be_lost():
-            return self._end(pair, reset=True)
+        if flow is pair.asks and data and self._is_chosen():
+            if not self._other:
+                return self._end(pair, reset=True)
+            data = self._other(data)
         if self._deafened is not None:
             pair.deaf.asked(data) if flow is pair.asks else None
             data = pair.deaf.heard(data) if flow is pair.answers else data
@@ -329,10 +341,11 @@ class Relay:
         if data:
             flow.add(data, self._delay)
 
-    def _is_to_be_lost(self):
+    def _is_chosen(self):
         self.questions += 1
-        self.cuts += self.questions == self._lose
-        return self.questions == self._lose
+        chosen = self.questions == self._lose or self._dice.random() < self._chance
+        self.cuts += chosen and not self._other
+        return chosen
 
     def _cut_reached(self, pair):
         if self._cut_after != 0 or pair.answers.waiting:
