@@ -1,0 +1,74 @@
+"""Whatever a worker asks may be refused, or cost its connection, now and then, while all happens that it has to deal with; when that is over
+all is in step, and it has never ended. LOST=whole goes on for longer."""
+import json
+import os
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness import refusals, ticketing
+from harness.waiting import stays
+
+from test_lost_questions import REFUSE, roads  # noqa: F401 a fixture
+from test_quarantine import BROKEN
+
+ROUNDS = 3 if os.environ.get("LOST") == "whole" else 1
+
+
+def address(worker):
+    """Of its page; None before it has said it."""
+    return next((line.split("listening on ")[1].split(" ")[0].rstrip("\"") for line in worker.log.splitlines() if "listening on" in line), None)
+
+
+def look(worker, *paths):
+    for path in paths:
+        try:
+            urllib.request.urlopen(f"http://{address(worker)}{path}", timeout=10).read()
+        except urllib.error.HTTPError as answer:
+            assert answer.code in (500, 502, 503), (path, answer.code, answer.read())
+
+
+def happen(box, worker):
+    """One thing after the other."""
+    whole = box.db.value("SELECT pg_get_viewdef('event_card'::regclass)")
+    for number in range(ROUNDS):
+        yield box.db.sql("UPDATE event SET name = name || '.'; DELETE FROM ticket WHERE id = %s", 1 + number)
+        yield box.db.sql("ALTER VIEW ticket_card RENAME id TO number; UPDATE ticket SET price = price + 1")
+        yield box.db.sql("ALTER VIEW ticket_card RENAME number TO id")
+        yield box.db.sql(f"{BROKEN}; UPDATE event SET name = name || '!'")
+        yield look(worker, "/", "/metrics", "/readyz", "/livez")
+        yield box.pgusher("quarantine", "retry").must((0, 1))
+        yield box.db.sql(f"CREATE OR REPLACE VIEW event_card AS {whole}")
+        yield box.pgusher("backfill").must((0, 1))
+        yield worker.reload()
+        yield box.db.sql("BEGIN; CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE ticket; TRUNCATE ticket; INSERT INTO ticket TABLE kept; COMMIT")
+        yield box.redis.client.flushall()
+        yield box.db.sql("UPDATE event SET starts_at = CASE id WHEN %s THEN now() - interval '1 year' ELSE starts_at END", 4 + number)
+
+
+@pytest.mark.parametrize("one_in", [4, 12, 40])
+@pytest.mark.parametrize("how", ["refused", "lost"])
+def test_all_is_right_after_all(tickets, roads, how, one_in):  # noqa: F811
+    direct = tickets.path
+    tickets.config.update(canary="1 s", verify={"every": "1 s", "sample": 10}, sweep="1 s", http="127.0.0.1:0")
+    tickets.path = tickets.path.replace(".json", "-worker.json")
+    tickets.write(json.dumps(tickets.config))
+    tickets.install()
+    worker = tickets.start()
+    tickets.path = direct
+    tickets.use(ticketing.projections())
+    worker.says("connected to PostgreSQL and Redis")
+    tickets.until(lambda: address(worker), 10, "its page has an address")
+    for _ in happen(tickets, worker):
+        for server, road in roads.items():
+            road.replace_some(1 / one_in, REFUSE[server] if how == "refused" else None)
+        stays(worker.alive, 0.2)
+    for road in roads.values():
+        road.replace_some(0, None)
+    worker.says(refusals.REFUSED if how == "refused" else "lost")
+    tickets.until(lambda: not tickets.db.value("SELECT count(*) FROM pgusher.projection WHERE broken_at IS NOT NULL"), 60,
+                  "no projection is broken")
+    tickets.until(lambda: not tickets.quarantined() and not tickets.differences(), 60, lambda: (tickets.quarantined(), tickets.differences()))
+    tickets.in_step()
+    assert worker.alive()
