@@ -31,11 +31,24 @@ static const struct {
 
 static const char *const level_names[] = {"ok", "warning", "problem"};
 
-/* What is looked into without a further look; elsewhere another type reads as nothing. */
+/* Of these commands; elsewhere another type reads as nothing. */
+static const struct {
+    const char *command;
+    int type;
+} scalars[] = {
+    {"INFO", REDIS_REPLY_STRING},
+    {"TYPE", REDIS_REPLY_STATUS},
+    {"LLEN", REDIS_REPLY_INTEGER},
+};
+
+/* What is looked into without a further look. */
 static bool is_well_formed(const char *const *words, const redisReply *reply)
 {
     if (!reply || strcmp(words[0], "SCAN") == 0)
         return reply && is_page_of_keys(reply);
+    for (size_t i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++)
+        if (strcmp(words[0], scalars[i].command) == 0)
+            return reply->type == scalars[i].type;
     if (strcmp(words[0], "TIME") == 0)
         return is_array_of_strings(reply, false) && reply->elements == 2;
     if (strcmp(words[0], "HMGET") == 0)
@@ -127,7 +140,7 @@ static enum exit_code examine(struct doctor *doctor)
 static enum exit_code find_and_examine(struct doctor *doctor)
 {
     redisReply *found = DOCTOR_ASK(doctor, "TYPE", pgusher_queue_name(doctor->queue));
-    bool type = found && found->type == REDIS_REPLY_STATUS && islower((unsigned char)found->str[0]);
+    bool type = found && islower((unsigned char)found->str[0]);
 
     found = handle_expect(doctor->queue, found, type);
     if (!found)

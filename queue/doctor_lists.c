@@ -39,14 +39,29 @@ static bool is_known(const struct orphans *orphans, const char *consumer)
     return false;
 }
 
+/* NULL: it is no such list, which SCAN was not to find. */
+static const char *consumer_of(const struct doctor *doctor, const char *list)
+{
+    char *prefix = queue_processing_key(&doctor->queue->keys, "");
+    size_t len = strlen(prefix);
+    const char *consumer = strncmp(list, prefix, len) == 0 ? list + len : NULL;
+
+    free(prefix);
+    return consumer;
+}
+
 /* A consumer that has just left is not registered any more either, but its list is gone. */
 static int note_orphan(struct doctor *doctor, const char *list, struct orphans *orphans)
 {
-    const char *consumer = list + strlen(pgusher_queue_name(doctor->queue)) + strlen(":processing:");
-    redisReply *lease = DOCTOR_ASK(doctor, "ZSCORE", doctor->queue->keys.name[KEY_CONSUMERS], consumer);
-    redisReply *length = lease ? DOCTOR_ASK(doctor, "LLEN", list) : NULL;
-    int result = length ? 0 : -1;
+    const char *consumer = consumer_of(doctor, list);
+    redisReply *lease, *length;
+    int result;
 
+    if (!consumer)
+        return 0;
+    lease = DOCTOR_ASK(doctor, "ZSCORE", doctor->queue->keys.name[KEY_CONSUMERS], consumer);
+    length = lease ? DOCTOR_ASK(doctor, "LLEN", list) : NULL;
+    result = length ? 0 : -1;
     if (length && lease->type == REDIS_REPLY_NIL && length->integer > 0 && !is_known(orphans, consumer)) {
         orphans->consumers =
             mem_grow(orphans->consumers, orphans->count, &orphans->capacity, sizeof(*orphans->consumers));

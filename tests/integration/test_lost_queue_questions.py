@@ -1,4 +1,4 @@
-"""As test_lost_questions.py, of the queue's tool: Redis is lost at each of its questions, or refuses it."""
+"""As test_lost_questions.py, of the queue's tool: Redis is lost at each of its questions, or refuses it, or answers something else."""
 import os
 
 import pytest
@@ -43,7 +43,11 @@ def run(road, words):
     return run_queue("--redis", road.redis_url, *words)
 
 
-@pytest.mark.parametrize("how", ["lost", "refused"])
+OTHER = {"lost": None, "refused": refusals.redis("ERR"), "mistyped": refusals.redis("WRONGTYPE Operation"),
+         "forbidden": refusals.redis("NOPERM")}
+
+
+@pytest.mark.parametrize("how", OTHER)
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
 def test_each(queue, road, words, how):
     fill(queue)
@@ -51,10 +55,25 @@ def test_each(queue, road, words, how):
     usual = run(road, words).must((0, NOT_SO)).code
     for number in numbers(road.questions):
         fill(queue)
-        road.replace_question(number, None if how == "lost" else refusals.redis("ERR"))
+        road.replace_question(number, OTHER[how])
         result = run(road, words)
         assert result.code in (usual, NOT_SO, NO_SERVICE, MISTAKEN) or refusals.REFUSED in result.text, (number, result)
         if result.code in (NO_SERVICE, MISTAKEN):
             assert ("Redis" if how == "lost" else refusals.REFUSED) in result.text, (number, result)
         road.lose_question()
         assert run(road, words).code in (usual, NOT_SO), number
+
+
+@pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
+def test_odd_answers(queue, road, words):
+    """It may think that all is well, or say what it cannot read; it has to end, and by itself."""
+    fill(queue)
+    road.lose_question()
+    run(road, words)
+    for number in numbers(road.questions):
+        for shape in refusals.SHAPES:
+            fill(queue)
+            road.replace_question(number, refusals.redis_says(shape))
+            result = run(road, words)
+            assert result.code in (0, NOT_SO, NO_SERVICE, MISTAKEN), (number, shape, result)
+            assert result.code == 0 or result.text, (number, shape)

@@ -1,9 +1,10 @@
-"""What has a server refuse a question in its own words and its own state: another question, which it cannot but refuse, goes in its place."""
+"""What has a server refuse a question in its own words and its own state: another question, which it cannot but refuse, goes in its place.
+And, for a Redis that is not what it seems, one whose answer has another shape."""
 import struct
 
 REFUSED = "refused by the test"
 _STATEMENT = f"DO $$BEGIN RAISE EXCEPTION '{REFUSED}' USING ERRCODE = '%s'; END$$"
-_SCRIPT = f"return redis.error_reply('%s {REFUSED}')"
+SHAPES = ("{}", "7", "'x'", "{1, {2, 'x'}}", "false", "{ok = 'x'}", "{'1', '2', '3', '4', '5', '6', '7'}")  # as a script gives them
 _SIMPLE, _SYNC = b"Q", b"S"
 
 
@@ -29,7 +30,12 @@ def _kinds(data):
 
 def redis(code):
     """By an error of this code."""
-    words = ["EVAL", _SCRIPT % code, "0"]
+    return redis_says(f"redis.error_reply('{code} {REFUSED}')")
+
+
+def redis_says(value):
+    """What a script gives that returns this."""
+    words = ["EVAL", f"return {value}", "0"]
     command = b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
 
     def refuse(data):
