@@ -12,8 +12,9 @@
 #define AT_A_TIME "50"
 
 enum {
-    PAUSE_MS = 200, /* between two steps at least … */
-    BUSY_SHARE = 4, /* … and this many times as long as the last one took */
+    PAUSE_MS = 200,      /* between two steps at least … */
+    BUSY_SHARE = 4,      /* … and this many times as long as the last one took */
+    LOOK_DEAF_MS = 5000, /* where nobody can tell of what came, or is to be tried sooner */
 };
 
 enum { DUE_PROJECTION, DUE_KEY, DUE_WATCH, DUE_ID };
@@ -33,7 +34,7 @@ struct retry *retry_new(struct session *session)
 
     retry->session = session;
     retry->call = quarantine_call(session);
-    retry->look = session->quarantined;
+    retry->look = session->quarantined || session->deaf;
     retry->due_ms = -1;
     return retry;
 }
@@ -193,6 +194,16 @@ static int try_due(struct retry *retry, const char *names, struct err *err)
 
 /* ---- when ---- */
 
+/* When the first one is due in so many ms; NULL: nothing is there. */
+static int64_t due_at(const struct retry *retry, const char *ms)
+{
+    int64_t now = clock_mono_ms();
+
+    if (retry->session->deaf && (!ms || atoll(ms) > LOOK_DEAF_MS))
+        return now + LOOK_DEAF_MS;
+    return ms ? now + atoll(ms) : -1;
+}
+
 static int ask_when(struct retry *retry, const char *names, struct err *err)
 {
     const char *const params[] = {retry->session->config->fleet, names};
@@ -209,8 +220,8 @@ static int ask_when(struct retry *retry, const char *names, struct err *err)
     if (pg_run(retry->session->pg, &query, &rows, err) != 0)
         return -1;
     ms = pg_rows_get(rows, 0, 0, NULL);
-    retry->due_ms = ms ? clock_mono_ms() + atoll(ms) : -1;
     retry->session->quarantined = ms != NULL;
+    retry->due_ms = due_at(retry, ms);
     pg_rows_free(rows);
     return 0;
 }

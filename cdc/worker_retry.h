@@ -1,6 +1,6 @@
 /* What is in quarantine is tried again when it is due, by any worker that knows of it: there was something
  * when its session began, it put it there itself, or it was told (see quarantine.h). A fleet with an empty
- * quarantine asks nothing.
+ * quarantine asks nothing, unless NOTIFY does not reach the worker: then it looks every five seconds.
  *
  * A document that was removed meanwhile leaves the quarantine, too: there is nothing left to build.
  */

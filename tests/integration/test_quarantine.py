@@ -5,6 +5,7 @@ import pytest
 
 from harness import ticketing
 from harness.box import projection
+from harness.relay import Relay
 from harness.waiting import stays
 
 BROKEN = """CREATE OR REPLACE VIEW event_card AS
@@ -42,11 +43,18 @@ def test_three_of_many_fail_until_the_view_is_mended(market):
     assert {"event:7", "event:1500", "event:2999"} <= set(market.queued())
 
 
-def parts_with(box):
+PART = {"part": projection("part_card", {"part": "id"}, key="part:{id}", queues=["{search}"])}
+
+
+def create_parts(box):
     box.db.sql("""CREATE TABLE part (id int PRIMARY KEY, divisor int, note text);
                   INSERT INTO part SELECT n, n FROM generate_series(1, 20) n;
                   CREATE VIEW part_card AS SELECT id, 100 / divisor AS share, note FROM part""")
-    box.ready({"part": projection("part_card", {"part": "id"}, key="part:{id}", queues=["{search}"])})
+
+
+def parts_with(box):
+    create_parts(box)
+    box.ready(PART)
 
 
 def fail_two(box):
@@ -209,3 +217,28 @@ def test_value_that_redis_does_not_take(box):
     box.db.sql("UPDATE item SET text = 'short' WHERE id = 2")
     box.until_has("i:2", text="short")
     box.until(lambda: not box.quarantined(), 5, box.quarantined)
+
+
+def test_without_notifications_it_is_tried_again_all_the_same(box):
+    """As behind a transaction pooler: the worker hears neither of what it put there itself nor of what the operator asks for."""
+    relay = Relay(f"{box.db.cluster.folder}/.s.PGSQL.5432")
+    try:
+        relay.deafen()
+        create_parts(box)
+        box.use(PART, postgres=f"{relay.conninfo} dbname={box.db.name} user=postgres")
+        box.install()
+        worker = box.start()
+        worker.says("NOTIFY does not reach")
+        worker.says("backfill of part is done")
+        fail_two(box)
+        mend_unseen(box)
+        box.until(lambda: not box.quarantined(), 12, box.quarantined)
+        fail_two(box)
+        due_in_an_hour(box)
+        mend_unseen(box)
+        box.pgusher("quarantine", "retry").must(0)
+        box.until(lambda: not box.quarantined(), 12, box.quarantined)
+        box.in_step()
+    finally:
+        box.stop()
+        relay.stop()
