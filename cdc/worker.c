@@ -110,7 +110,7 @@ static int apply_changes(struct worker *worker, const struct change *changes, si
     if (result == 0)
         result = ask_for_truncated(worker, results, err);
     if (result == 0)
-        result = broken_take_page(worker->broken, results, err);
+        result = broken_take_page(worker->broken, results, worker->queue_all, err);
     free(results);
     return result;
 }

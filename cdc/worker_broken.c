@@ -200,7 +200,8 @@ static void trust(const struct broken *broken, size_t projection)
     mem_replace(&ailment->said, NULL);
 }
 
-int broken_take_page(struct broken *broken, const struct expand_result *results, struct err *err)
+int broken_take_page(struct broken *broken, const struct expand_result *results, bool queue_all,
+                     struct err *err)
 {
     const struct plan *plan = broken->session->plan;
     char *names;
@@ -214,7 +215,7 @@ int broken_take_page(struct broken *broken, const struct expand_result *results,
     }
     names = touched_names(broken, results);
     if (names)
-        result = note_make_up(broken->session, names, err);
+        result = note_make_up(broken->session, names, queue_all, err);
     free(names);
     return result;
 }

@@ -39,9 +39,10 @@ int broken_take(struct broken *broken, size_t projection, const struct err *why,
 /* The same of what is not a change (a backfill, which is put off then, the sweep, …): if it fails though the
  * projection fits, and with a plan that was read anew, that is its own. */
 int broken_take_chore(struct broken *broken, size_t projection, const struct err *why, struct err *err);
-/* The page is in Redis: takes in what it was to each projection, before it counts as applied. As broken_take.
- */
-int broken_take_page(struct broken *broken, const struct expand_result *results, struct err *err);
+/* The page is in Redis: takes in what it was to each projection, before it counts as applied. queue_all: what
+ * it leads to may be written already and not queued. As broken_take. */
+int broken_take_page(struct broken *broken, const struct expand_result *results, bool queue_all,
+                     struct err *err);
 
 /* How long until the next step should be made, ms; 0: now; -1: none is broken. */
 int64_t broken_ms_left(const struct broken *broken);

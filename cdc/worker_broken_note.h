@@ -8,8 +8,9 @@
 int note_broken(struct session *session, size_t projection, const char *why, struct err *err);
 int note_mended(struct session *session, size_t projection, struct err *err);
 
-/* All documents of these (an array literal of names) are brought in step by a run that begins after this. */
-int note_make_up(struct session *session, const char *names, struct err *err);
+/* All documents of these (an array literal of names) are brought in step by a run that begins after this.
+ * queue_all: what is written already may not be queued. */
+int note_make_up(struct session *session, const char *names, bool queue_all, struct err *err);
 int note_make_up_for(struct session *session, size_t projection, struct err *err);
 
 #endif
