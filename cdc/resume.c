@@ -54,7 +54,7 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
 {
     char *dataset, *projections, epoch[24];
     bool contents_lost = resume_differ(known->facts.redis_dataset, known->facts.pg_dataset);
-    struct pg_query query = {.sql = sql_begin_anew, .nparams = 7};
+    struct pg_query query = {.sql = sql_begin_anew, .nparams = 8};
     int result;
 
     if (knowledge_settle_epoch(session, known, back_in_time, err) != 0)
@@ -62,9 +62,14 @@ static int begin_anew(struct session *session, const struct knowledge *known, bo
     snprintf(epoch, sizeof(epoch), "%lld", (long long)session->epoch);
     dataset = new_dataset();
     projections = plan_projection_names(session->plan);
-    query.params = (const char *const[]){
-        session->config->fleet,   dataset, known->facts.identity, epoch, projections, why,
-        contents_lost ? "t" : "f"};
+    query.params = (const char *const[]){session->config->fleet,
+                                         dataset,
+                                         known->facts.identity,
+                                         epoch,
+                                         projections,
+                                         why,
+                                         contents_lost ? "t" : "f",
+                                         session->changes_lost ? "t" : "f"};
     result = pg_run(session->pg, &query, NULL, err);
     if (result == 0)
         result = begin_record(session, dataset, err);

@@ -125,6 +125,40 @@ def test_what_was_not_queued_before_a_promotion_is_queued_after_it(tickets):
     tickets.in_step()
 
 
+def test_what_a_backfill_did_not_queue_before_a_promotion_is_queued_after_it(tickets):
+    """It begins anew for the new history, and finds what its owner wrote unchanged."""
+    worker = tickets.ready(ticketing.projections())
+    tickets.drain()
+    tickets.redis.client.delete("{search}")
+    tickets.redis.client.set("{search}", "in the way")
+    tickets.db.sql("ALTER TABLE event DISABLE TRIGGER ALL; UPDATE event SET name = 'written' WHERE id = 2; ALTER TABLE event ENABLE TRIGGER ALL")
+    tickets.pgusher("backfill", "event").must(0)
+    tickets.until_has("event:2", name="written")
+    worker.kill()
+    tickets.redis.client.delete("{search}")
+    tickets.redis.client.hset("pgusher:epoch", "identity", "6543210/00000001")
+    tickets.start().says("another history")
+    tickets.until_asleep()
+    assert "event:2" in tickets.queued()
+    tickets.in_step()
+
+
+def test_what_was_not_queued_before_the_changelog_was_cut_is_queued(tickets):
+    """Whoever wrote it died before it could queue it, and its change is gone when the next one comes."""
+    worker = tickets.ready(ticketing.event_only())
+    tickets.redis.client.delete("{search}")
+    tickets.redis.client.set("{search}", "in the way")
+    tickets.db.sql("UPDATE event SET name = 'written' WHERE id = 2")
+    tickets.until_has("event:2", name="written")
+    worker.kill()
+    tickets.redis.client.delete("{search}")
+    tickets.db.sql("UPDATE pgusher.meta SET horizon = pg_current_snapshot()")
+    tickets.start().says("no longer goes back")
+    tickets.until_asleep()
+    assert "event:2" in tickets.queued()
+    tickets.in_step()
+
+
 def test_versions_do_not_restart_below_those_of_before(tickets):
     """Writes of a worker that did not notice yet carry the old epoch; after the flush they must not stand above the new ones."""
     tickets.ready(ticketing.projections())
