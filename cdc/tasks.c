@@ -163,12 +163,14 @@ static bool is_asked_for(const struct pg_rows *rows, const char *projection)
     return false;
 }
 
+/* What Redis holds may have been written and not queued yet: the row looks as if a run had begun. */
 static int ask_again(struct tasks *tasks, const char *projection, struct err *err)
 {
     const char *const params[] = {tasks->session->config->fleet, projection, tasks->session->dataset};
     struct pg_query query = {
-        .sql = "INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase)"
-               " SELECT name, $2, 'Redis fell back behind the end of a backfill', true, 'keys'"
+        .sql = "INSERT INTO pgusher.backfill (fleet, projection, reason, repair, phase, moved_at)"
+               " SELECT name, $2, 'Redis fell back behind the end of a backfill', true, 'keys',"
+               "        now() + interval '1 microsecond'"
                " FROM pgusher.fleet WHERE name = $1 AND dataset = $3 ON CONFLICT DO NOTHING",
         .params = params,
         .nparams = 3};

@@ -45,6 +45,29 @@ def test_redis_falls_back_to_the_middle_of_a_backfill(tickets, ended):
     tickets.in_step()
 
 
+def test_redis_falls_back_to_what_a_backfill_had_not_queued(tickets):
+    """The database has forgotten the backfill, for it was done; in the state that Redis is in a document is written and not queued."""
+    worker = tickets.ready(ticketing.event_only())
+    tickets.redis.client.delete("{search}")
+    tickets.redis.client.set("{search}", "in the way")
+    tickets.db.sql("ALTER TABLE event DISABLE TRIGGER ALL; UPDATE event SET name = 'written' WHERE id = 2; ALTER TABLE event ENABLE TRIGGER ALL")
+    tickets.pgusher("backfill", "event").must(0)
+    tickets.until_has("event:2", name="written")
+    tickets.redis.client.save()
+    tickets.redis.client.delete("{search}")
+    worker.says("tried again in 1 minute")
+    tickets.db.sql("UPDATE pgusher.backfill SET next_at = NULL; SELECT pg_notify('pgusher', 'tasks 0')")
+    tickets.until_asleep()
+    tickets.redis.client.config_set("save", "")
+    tickets.redis.stop()
+    tickets.redis.start()
+    tickets.redis.client.delete("{search}")
+    worker.says("fell back behind")
+    tickets.until_asleep()
+    assert "event:2" in tickets.queued()
+    tickets.in_step()
+
+
 def done_xmax(box):
     """The highest in a cursor beside the data."""
     fields = box.redis.client.hgetall(RECORD)
