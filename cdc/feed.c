@@ -114,11 +114,17 @@ static void merge_groups(struct feed *feed)
         mem_replace(&feed->target, NULL);
 }
 
-/* The first group that has not reached the common snapshot. */
+/* One that came in the middle of a batch from there on has left it behind. */
+static bool is_at_target(const struct feed *feed, const struct cursor *cursor)
+{
+    return feed->target && !cursor->upto && strcmp(cursor->done, feed->target) == 0;
+}
+
+/* The first group that does not stand at the common snapshot. */
 static size_t pick_group(const struct feed *feed)
 {
     for (size_t i = 0; i < feed->ngroups; i++)
-        if (!feed->target || strcmp(feed->groups[i].cursor.done, feed->target) != 0)
+        if (!is_at_target(feed, &feed->groups[i].cursor))
             return i;
     return 0;
 }

@@ -82,3 +82,21 @@ def test_what_others_removed_is_queued_by_who_finds_it_gone(tickets):
     tickets.db.sql("DELETE FROM ticket WHERE event_id = 1")
     tickets.in_step()
     assert {"ticket:1", "ticket:2", "ticket:3"} <= set(tickets.queued())
+
+
+def test_partitions_from_two_owners_who_stood_at_one_snapshot(tickets):
+    """One was on its way to it, the other in the middle of what came next."""
+    tickets.install()
+    tickets.pgusher("backfill").must(0)
+    tickets.once()
+    passed = []
+    for number in range(1, 4):
+        passed.append(tickets.db.value("SELECT pg_current_snapshot()"))
+        tickets.db.sql("UPDATE event SET name = %s", f"round {number}")
+    for part in range(16):
+        done, upto = passed[:2] if part < 8 else passed[1:]
+        tickets.db.sql("UPDATE pgusher.cursor SET done = %s, upto = %s, at_xid = '0', at_seq = 0 WHERE part = %s", done, upto, part)
+        tickets.redis.client.hset("pgusher:fleet:default", f"p{part}", f"{done}|{upto}|0|0")
+    tickets.start()
+    tickets.until_asleep()
+    tickets.in_step()
