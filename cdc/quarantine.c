@@ -29,7 +29,8 @@ struct quarantine {
     struct arena *arena;
     struct entries refused;
     struct entries built;
-    bool again; /* what is refused was in quarantine before */
+    bool again;       /* what is refused was in quarantine before */
+    int64_t since_us; /* nothing was read before */
 };
 
 /* After so many attempts; with jitter, so that what failed together is not tried together for ever. */
@@ -49,12 +50,14 @@ static const char *const insert_sql =
                  "q.attempts + 1") ")"
                                    " SELECT pg_notify('pgusher', $7)";
 
+/* What came there since the first document was read may have been read later, by another worker. */
 static const char *const delete_sql =
     "DELETE FROM pgusher.quarantine q"
     " USING unnest($2::text[], $3::text[], $4::text[], $5::text[]) u(p, k, w, i)"
     " WHERE q.fleet = $1 AND q.projection = u.p AND q.key = u.k AND q.watch IS NOT DISTINCT FROM "
     "nullif(u.w, '')"
-    "   AND (q.id IS NULL OR q.id = nullif(u.i, '')::text[])";
+    "   AND (q.id IS NULL OR q.id = nullif(u.i, '')::text[])"
+    "   AND q.last_at < clock_timestamp() - $6::bigint * interval '1 us'";
 
 struct quarantine *quarantine_new(struct session *session)
 {
@@ -62,6 +65,7 @@ struct quarantine *quarantine_new(struct session *session)
 
     quarantine->session = session;
     quarantine->arena = arena_new();
+    quarantine->since_us = clock_mono_us();
     return quarantine;
 }
 
@@ -237,13 +241,22 @@ static void tell_refused(const struct quarantine *quarantine)
     }
 }
 
+static int delete_built(struct quarantine *quarantine, struct err *err)
+{
+    char *age = mem_printf("%lld", (long long)(clock_mono_us() - quarantine->since_us));
+    int result = run(quarantine, delete_sql, &quarantine->built, ID + 1, age, err);
+
+    free(age);
+    return result;
+}
+
 int quarantine_flush(struct quarantine *quarantine, struct err *err)
 {
     drop_refused(quarantine);
     if (quarantine->refused.count && put_refused(quarantine, err) != 0)
         return -1;
     tell_refused(quarantine);
-    if (quarantine->built.count && run(quarantine, delete_sql, &quarantine->built, ID + 1, NULL, err) != 0)
+    if (quarantine->built.count && delete_built(quarantine, err) != 0)
         return -1;
     quarantine->refused.count = quarantine->built.count = 0;
     arena_reset(quarantine->arena);

@@ -3,7 +3,7 @@
  * to.
  *
  * Everything in quarantine is tried again, first after some two seconds, then at intervals that double up to
- * five minutes (see worker_retry.c); what was built leaves it, whoever put it there.
+ * five minutes (see worker_retry.c); what was built leaves it, whoever put it there before it was read.
  */
 #ifndef PGUSHER_QUARANTINE_H
 #define PGUSHER_QUARANTINE_H

@@ -142,6 +142,37 @@ def test_another_worker_takes_over(box):
     parts.until_has("part:4", share="20")
 
 
+def test_what_another_worker_found_meanwhile_stays(box):
+    """One has read the document and has yet to write it, when the other, who reads it later, finds that it cannot be built."""
+    relay = Relay(box.redis.socket)
+    try:
+        create_parts(box)
+        box.use(PART)
+        box.config["redis"] = relay.redis_url
+        box.write(json.dumps(box.config))
+        box.install()
+        box.start()
+        box.until_asleep()
+        fail_two(box)
+        due_in_an_hour(box)
+        box.until_asleep()
+        relay.stall()
+        before = box.db.value("SELECT clock_timestamp()")
+        box.db.sql("UPDATE part SET divisor = 5 WHERE id = 3")
+        box.until(lambda: box.db.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%part_card%%' AND state = 'idle'"
+                                       " AND query_start > %s AND pid <> pg_backend_pid()", before), 5, "it was read")
+        box.db.sql("UPDATE pgusher.quarantine SET last_at = now(), error = 'later' WHERE key = 'part:3'")
+        relay.resume()
+        box.until_has("part:3", share="20")
+        box.until_caught_up()
+        assert "later" in str(box.quarantined())
+        box.db.sql("UPDATE part SET note = 'more' WHERE id = 3")
+        box.until(lambda: len(box.quarantined()) == 1, 5, box.quarantined)
+    finally:
+        box.stop()
+        relay.stop()
+
+
 def test_document_that_was_removed_leaves(parts):
     parts.db.sql("ALTER TABLE part DISABLE TRIGGER ALL; DELETE FROM part WHERE id = 3; ALTER TABLE part ENABLE TRIGGER ALL")
     parts.pgusher("quarantine", "retry").must(0)
