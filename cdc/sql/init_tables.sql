@@ -9,7 +9,8 @@ SELECT c.oid, n.nspname, c.relname,
        has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'),
        c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
        id.names, id.index, a.attname, format_type(a.atttypid, a.atttypmod),
-       format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL),
+       -- As one without a modifier is written: character is one of a single byte, bpchar is of any length.
+       format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, -1),
        has_column_privilege(c.oid, a.attnum, 'SELECT'),
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum),
        CASE WHEN a.attname ~* '(passw|secret|token|salt|hash$|api_?key|private_?key)' THEN 'secret'

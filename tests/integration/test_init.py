@@ -185,6 +185,22 @@ def test_ids_that_are_no_primary_key(box):
     assert box.hash("a:1:x")
 
 
+def test_keys_of_a_fixed_length(box):
+    """A type without its length is one of a single character, or of a single bit."""
+    run_sql(box, """
+        CREATE DOMAIN iata AS char(3); CREATE TABLE airport (code iata PRIMARY KEY, city text);
+        CREATE TABLE flag (bits bit(4) PRIMARY KEY, name text);
+        CREATE TABLE flight (id int PRIMARY KEY, origin char(3) NOT NULL REFERENCES airport, destination char(3) NOT NULL REFERENCES airport,
+            one bit(4) NOT NULL REFERENCES flag, other bit(4) NOT NULL REFERENCES flag);
+        CREATE INDEX ON flight (origin); CREATE INDEX ON flight (destination); CREATE INDEX ON flight (one); CREATE INDEX ON flight (other);
+        INSERT INTO airport VALUES ('LIS', 'Lisboa'), ('OPO', 'Porto'); INSERT INTO flag VALUES ('0101', 'five'), ('0110', 'six');
+        INSERT INTO flight VALUES (1, 'LIS', 'OPO', '0101', '0110')""")
+    begin(box, "flight")
+    follow(box)
+    each(box, "UPDATE airport SET city = 'Lisbon' WHERE code = 'LIS'", "UPDATE airport SET city = 'Oporto' WHERE code = 'OPO'",
+         "UPDATE flag SET name = 'another'")
+
+
 def test_a_foreign_key_with_a_period(box):
     """The range here lies within one there: joined by equality, the view would show nothing of it."""
     if box.db.value("SELECT current_setting('server_version_num')::int < 180000"):
