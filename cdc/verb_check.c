@@ -27,12 +27,22 @@ static void print_result(const struct tool *tool, const struct problems *problem
 }
 
 /* A server that is down says nothing about the configuration: exit 69 if that is all there is. */
-static void note_failure(const struct err *err, const char *place, struct problems *problems,
-                         enum exit_code *code)
+static void note_code(enum exit_code *code, enum exit_code found)
 {
+    if (*code == EX_DONE || found == EX_BAD_CONFIG)
+        *code = found;
+}
+
+/* What was found about one server, since there were so many errors, and why it does not answer, if so. */
+static void note_server(const struct err *err, const char *place, size_t errors, struct problems *problems,
+                        enum exit_code *code)
+{
+    if (problems->errors > errors)
+        note_code(code, EX_BAD_CONFIG);
+    if (err->status == ST_OK)
+        return;
     problems_add(problems, PROBLEM_ERROR, place, "%s", err->text);
-    if (*code == EX_DONE)
-        *code = status_exit_code(err->status);
+    note_code(code, status_exit_code(err->status));
 }
 
 static enum exit_code check_servers(const struct config *config, struct problems *problems)
@@ -45,19 +55,13 @@ static enum exit_code check_servers(const struct config *config, struct problems
 
     if (session_connect_pg(session, "pgusher check", &pg_err) == 0)
         check_database(session, problems, &pg_err);
-    if (problems->errors > errors)
-        code = EX_BAD_CONFIG;
-    if (pg_err.status != ST_OK)
-        note_failure(&pg_err, "postgres", problems, &code);
+    note_server(&pg_err, "postgres", errors, problems, &code);
     err_clear(&session->why_lost);
     session->lost = false;
     errors = problems->errors;
     if (session_connect_redis(session, &redis_err) == 0)
         check_redis(session, problems, &redis_err);
-    if (problems->errors > errors && code == EX_DONE)
-        code = EX_BAD_CONFIG;
-    if (redis_err.status != ST_OK)
-        note_failure(&redis_err, "redis", problems, &code);
+    note_server(&redis_err, "redis", errors, problems, &code);
     session_close(session);
     loop_free(loop);
     return code;

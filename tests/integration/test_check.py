@@ -234,6 +234,15 @@ def test_one_server_down(tickets):
     about(lines, "error postgres: ", "/nonexistent")
 
 
+def test_what_is_wrong_with_one_server_counts_though_the_other_is_down(tickets):
+    tickets.redis.client.replicaof("127.0.0.1", "1")
+    tickets.use(ticketing.projections(), postgres="host=/nonexistent")
+    lines = problems(tickets, 78)
+    tickets.redis.client.replicaof("NO", "ONE")
+    about(lines, "error redis: ", "replica")
+    about(lines, "error postgres: ", "/nonexistent")
+
+
 def test_settings_without_any_server(tickets):
     tickets.use(ticketing.projections(), postgres="host=/nonexistent", max_lag={"rows": 99999})
     about(problems(tickets, 0, "--offline"), "warning max_lag.rows: ", "99999", "100000")
