@@ -149,8 +149,8 @@ static bool check_fleet(struct session *session, const char *watched, struct pro
     bool stands;
 
     if (ask(session,
-            "SELECT f.name, extract(epoch FROM f.look_back)::bigint * 1000, f.max_lag_rows,"
-            " extract(epoch FROM f.max_lag_age)::bigint * 1000"
+            "SELECT f.name, (extract(epoch FROM f.look_back) * 1000)::bigint, f.max_lag_rows,"
+            " (extract(epoch FROM f.max_lag_age) * 1000)::bigint"
             " FROM pgusher.fleet f WHERE f.name = $1",
             session->config->fleet, &rows, err) != 0)
         return false;

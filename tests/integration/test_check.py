@@ -140,6 +140,15 @@ def test_capture_that_does_not_stand_or_fire(kept):
     quiet(kept)
 
 
+def test_limits_with_a_part_of_a_second(kept):
+    limits = {"look_back": "1500 ms", "max_lag": {"age": "90500 ms"}}
+    kept.use(ticketing.projections(), **limits)
+    kept.install()
+    quiet(kept)
+    kept.use(ticketing.projections(), **{**limits, "look_back": "1501 ms"})
+    about(problems(kept), "look_back or max_lag is another one", "pgusher install")
+
+
 def test_rights_of_the_role(kept):
     """Following the messages one after the other ends in a good check, and names what only an install needs."""
     role = f"worker_{kept.db.name}"
