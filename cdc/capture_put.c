@@ -187,13 +187,14 @@ void composing_put_captures(struct composing *composing, const struct needs *nee
 {
     struct names used = {0};
 
+    /* First: what a partition has of its whole cannot be replaced by a trigger of its own. */
+    drop_left_over_triggers(composing, needs);
     for (size_t i = 0; i < needs->count; i++) {
         char *name = mem_printf("capture_%d", put_capture(composing, &needs->list[i]));
 
         names_add(&used, name);
         free(name);
     }
-    drop_left_over_triggers(composing, needs);
     drop_left_over_functions(composing, &used);
     names_free(&used);
 }

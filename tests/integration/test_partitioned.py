@@ -56,3 +56,18 @@ def test_truncate(sales, table, left):
     sales.db.sql(f"TRUNCATE {table}")
     until(lambda: len(sales.redis.client.keys("sale:*")) == left, what=lambda: sales.redis.client.keys("sale:*"))
     sales.in_step()
+
+
+def test_the_watch_goes_from_the_whole_to_a_partition_and_back(sales):
+    """A partition has triggers of its whole, beside which PostgreSQL takes none of its own."""
+    projections = sales.projections
+    sales.use({"north": projection("sale_north", {"sale_north": "id"}, key="north:{id}")})
+    assert "warning: triggers" in sales.pgusher("check").text
+    sales.install()
+    sales.db.sql("UPDATE sale SET amount = 50")
+    assert sales.changes() == 4
+    sales.use(projections)
+    sales.install()
+    sales.db.sql("UPDATE sale SET amount = 60")
+    assert sales.changes() == 4 + 9
+    assert "warning: triggers" not in sales.pgusher("check").text
