@@ -247,7 +247,11 @@ void check_capture(struct session *session, const struct catalog *catalog, struc
     char *watched = check_watched_oids(session->config, catalog);
     struct pg_rows *rows = NULL;
 
-    if (ask(session, "SELECT FROM pg_namespace WHERE nspname = 'pgusher'", NULL, &rows, err) == 0) {
+    /* The schema alone may have been made for who is going to install. */
+    if (ask(session,
+            "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'pgusher' AND c.relname = 'meta'",
+            NULL, &rows, err) == 0) {
         if (pg_rows_count(rows) == 0)
             want_install(session, watched, "the database does not capture changes yet", problems, err);
         else if (check_rights(session, problems, err))

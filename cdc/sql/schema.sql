@@ -2,7 +2,13 @@
 -- transaction, followed by read.sql, share.sql, upkeep.sql and signs.sql, which hold the functions.
 -- Plain SQL and PL/pgSQL; needs no superuser, no extension and no wal_level.
 
-CREATE SCHEMA IF NOT EXISTS pgusher;
+-- CREATE SCHEMA needs a right on the database, even if there is nothing to create.
+DO $$
+BEGIN
+    IF to_regnamespace('pgusher') IS NULL THEN
+        CREATE SCHEMA pgusher;
+    END IF;
+END$$;
 
 -- Programs whose own version is between oldest_program and schema_version work with this schema.
 -- horizon: the changes that this snapshot sees may be gone from the changelog. Changes of transactions before

@@ -149,6 +149,22 @@ def test_an_installer_without_the_tables_and_an_uninstaller(tickets, role):
     until(lambda: tickets.db.value("SELECT to_regnamespace('pgusher') IS NULL"), 5, "it is gone")
 
 
+def test_an_installer_to_whom_the_schema_was_given(tickets, role):
+    """It may make no other one in the database, neither at first nor when it installs again."""
+    name = role("installer")
+    tickets.use(ticketing.projections(), postgres=tickets.db.conninfo(name))
+    tickets.db.sql(f"GRANT SELECT ON event_card, ticket_card TO {name}; CREATE SCHEMA pgusher AUTHORIZATION {name}")
+    for table in ("event", "ticket", "venue"):
+        tickets.db.sql(f"ALTER TABLE {table} OWNER TO {name}")
+    check = tickets.pgusher("check").must(0, "does not capture changes yet; run: pgusher install")
+    assert "would need" not in check.text
+    tickets.pgusher("install").must(0)
+    tickets.db.sql("DROP TRIGGER pgusher_update ON venue")
+    check = tickets.pgusher("check").must(0, "(1 to change); run: pgusher install")
+    assert "would need" not in check.text
+    tickets.pgusher("install").must(0, "1 change of")
+
+
 # ---- Redis ----
 
 def test_a_consumer_with_what_is_documented(tickets):
