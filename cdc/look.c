@@ -59,7 +59,7 @@ static void on_quarantined(void *arg, const struct pg_rows *rows, const struct e
         fail_pg(look, err);
         return;
     }
-    look->quarantine = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    look->quarantine = text_parsed_json(pg_rows_get(rows, 0, 0, NULL));
     end_part(look, &look->pg_over);
 }
 

@@ -4,6 +4,7 @@
 
 #include "cdc/resume.h"
 #include "cdc/sql/texts.h"
+#include "queue/tool_text.h"
 
 static const char not_installed[] =
     "pgusher is not installed in this database, or an older version of it is; run: pgusher install";
@@ -24,7 +25,7 @@ void standing_explain(struct err *err)
 json_t *standing_take(const struct pg_rows *rows, struct err *err)
 {
     if (pg_rows_count(rows))
-        return json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+        return text_parsed_json(pg_rows_get(rows, 0, 0, NULL));
     err_set(err, ST_CONFIG, not_installed);
     return NULL;
 }

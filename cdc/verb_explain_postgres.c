@@ -8,6 +8,7 @@
 #include "cdc/sql/texts.h"
 #include "cdc/verb_explain.h"
 #include "common/mem.h"
+#include "queue/tool_text.h"
 
 /* ---- the row ---- */
 
@@ -159,7 +160,7 @@ static int read_context(struct story *story, struct err *err)
     struct pg_query query = {.sql = sql_explain_context, .params = params, .nparams = 4};
     struct pg_rows *rows = NULL;
     int result = pg_run(story->session->pg, &query, &rows, err);
-    json_t *context = result == 0 ? json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL) : NULL;
+    json_t *context = result == 0 ? text_parsed_json(pg_rows_get(rows, 0, 0, NULL)) : NULL;
 
     if (context)
         take_context(story, context);

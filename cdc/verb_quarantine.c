@@ -179,7 +179,7 @@ static int list(struct job *job, struct err *err)
 
     if (ask(job, list_sql, NULL, &rows, err) != 0)
         return -1;
-    found = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    found = text_parsed_json(pg_rows_get(rows, 0, 0, NULL));
     pg_rows_free(rows);
     json_array_foreach (found, i, row)
         json_object_set_new(

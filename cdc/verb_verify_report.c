@@ -180,7 +180,7 @@ json_t *verify_report_last(struct session *session, struct err *err)
 
     if (pg_run(session->pg, &query, &rows, err) != 0)
         return NULL;
-    last = json_loads(pg_rows_get(rows, 0, 0, NULL), 0, NULL);
+    last = text_parsed_json(pg_rows_get(rows, 0, 0, NULL));
     pg_rows_free(rows);
     return last;
 }

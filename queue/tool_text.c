@@ -127,6 +127,15 @@ json_t *text_json(const char *data, size_t len)
     return value;
 }
 
+json_t *text_parsed_json(const char *text)
+{
+    json_t *valid = text_json(text, strlen(text));
+    json_t *value = json_loads(json_string_value(valid), 0, NULL);
+
+    json_decref(valid);
+    return value;
+}
+
 char *text_age(int64_t ms)
 {
     static const struct {

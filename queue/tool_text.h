@@ -22,6 +22,8 @@ json_t *text_escaped_json(const json_t *value);
 
 /* For JSON: each byte that is no UTF-8 becomes U+FFFD. Never NULL. */
 json_t *text_json(const char *data, size_t len);
+/* What is JSON but for such bytes, with which jansson would refuse all of it. NULL: it is none. */
+json_t *text_parsed_json(const char *text);
 
 /* "3.2 s", "5.0 min"; "-" below 0. The caller frees. */
 char *text_age(int64_t ms);

@@ -63,6 +63,22 @@ def test_keys_of_any_content_in_any_encoding(encoded):
     assert client.keys("doc:*") == []
 
 
+@pytest.mark.parametrize("encoded", ["SQL_ASCII"], indirect=True)
+def test_bytes_that_are_no_text_do_not_hide_what_is_wrong(encoded):
+    encoded.db.sql("CREATE VIEW odd AS SELECT id, 1 / length(v) AS n FROM t")
+    encoded.ready({"card": projection("odd", {"t": "id"}, key="doc:{id}")})
+    connection = writer(encoded)
+    with connection.cursor() as cursor:
+        cursor.execute(r"INSERT INTO t VALUES (E'raw\xff', '')")
+        cursor.execute(r"""INSERT INTO pgusher.backfill (fleet, projection, filter, reason, paused)
+                           VALUES ('default', 'card', E'id = \'\xff\'', 'test', true)""")
+    connection.close()
+    encoded.until(lambda: encoded.db.value("SELECT count(*) FROM pgusher.quarantine"), 15, "it cannot be built")
+    encoded.pgusher("quarantine", "list").must(0, "doc:raw\ufffd", "division by zero")
+    assert json.loads(encoded.pgusher("quarantine", "list", "--json").must(0).out)["quarantine"][0]["key"] == "doc:raw\ufffd"
+    encoded.pgusher("status").must(1, "1 document of card cannot be built", "backfill     card where id = '\ufffd'")
+
+
 # ---- what is shown ----
 
 HARM = "\x1b]0;pwned\x07\x1b[2J\x9b31m\nlevel=error forged\r<script>alert(1)</script>\" ' \\ {x} %s $1 -- "
