@@ -1,6 +1,7 @@
 /* pgusher backfill: what is asked of the fleet. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cdc/sql/texts.h"
 #include "cdc/verb_backfill.h"
@@ -128,6 +129,19 @@ static void take(struct asked_list *asked, const struct pg_rows *rows)
                                         .keys = -1};
 }
 
+/* It is part of the backfill's primary key. */
+static void explain_long_filter(const struct backfill *backfill, struct err *err)
+{
+    if (!strstr(err->text, "SQLSTATE 54000"))
+        return;
+    err_clear(err);
+    err_set(
+        err, ST_REFUSED,
+        "--where is too long to be kept (%zu bytes; 2,000 always can be); write the ids into a table that "
+        "workers may read, and --where \"id IN (SELECT id FROM …)\", or ask in several parts",
+        strlen(backfill->filter));
+}
+
 int backfill_ask(const struct backfill *backfill, struct asked_list *asked, struct err *err)
 {
     char rate[24];
@@ -137,8 +151,10 @@ int backfill_ask(const struct backfill *backfill, struct asked_list *asked, stru
     struct pg_rows *rows = NULL;
 
     snprintf(rate, sizeof(rate), "%lld", (long long)backfill->tool->rate);
-    if (pg_run(backfill->session->pg, &query, &rows, err) != 0)
+    if (pg_run(backfill->session->pg, &query, &rows, err) != 0) {
+        explain_long_filter(backfill, err);
         return -1;
+    }
     take(asked, rows);
     pg_rows_free(rows);
     return 0;

@@ -1,4 +1,5 @@
 """pgusher backfill as the fleet does it: asked for, followed, held back, paused, cancelled, killed."""
+import hashlib
 import json
 import os
 import random
@@ -72,6 +73,14 @@ def test_a_condition_is_one(tickets):
                   "true THEN 1 END; DROP TABLE ticket CASCADE; SELECT CASE WHEN true"):
         tickets.pgusher("backfill", "event", "--where", wrong).must(64, "--where", "event_card")
     assert backfills(tickets) == [] and not tickets.redis.client.dbsize()
+
+
+def test_a_condition_that_is_too_long_to_be_kept(tickets):
+    tickets.install()
+    numbers = ", ".join(hashlib.md5(b"%d" % n).hexdigest().translate(str.maketrans("abcdef", "012345"))[:9] for n in range(1500))
+    result = tickets.pgusher("backfill", "event", "--where", f"id IN ({numbers})").must(1, "--where is too long to be kept", "SELECT id FROM")
+    assert "index row" not in result.err
+    result = tickets.pgusher("backfill", "event", "--where", f"id IN ({numbers[:1990]}0)", "--wait").must(0, "event: 0 documents, done")
 
 
 @pytest.mark.parametrize("by", ("a worker", "itself"))
