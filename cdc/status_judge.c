@@ -384,6 +384,7 @@ static void judge_queues(struct judge *judge, const json_t *queues)
 void status_judge(json_t *status, const struct config *config)
 {
     struct judge judge = {json_array(), config, NULL, NULL};
+    bool installed = !json_object_get(status, "schema_version"); /* or not known */
     json_t *fleet, *primary;
     size_t i;
 
@@ -392,10 +393,13 @@ void status_judge(json_t *status, const struct config *config)
 
         judge.fleet = fleet;
         judge.name = standing_text(fleet, "fleet");
+        installed |= is_own(&judge);
         judge_fleet(&judge);
         give_verdict(fleet, json_array_size(judge.reasons) > before);
     }
     judge.name = NULL;
+    if (!installed)
+        complain(&judge, "pgusher install", "fleet %s is not installed in this database", config->fleet);
     judge_postgres(&judge, json_object_get(status, "postgres"));
     json_array_foreach (json_object_get(json_object_get(status, "redis"), "primaries"), i, primary)
         judge_primary(&judge, primary);

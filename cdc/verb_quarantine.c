@@ -67,6 +67,23 @@ static bool is_configured(const struct job *job, const char *projection)
     return config_projection(job->config, projection) != NULL;
 }
 
+/* Of one that there is not nothing could be told. */
+static int check_fleet(struct job *job, struct err *err)
+{
+    const char *const params[] = {job->config->fleet};
+    struct pg_query query = {
+        .sql = "SELECT FROM pgusher.fleet WHERE name = $1", .params = params, .nparams = 1};
+    struct pg_rows *rows = NULL;
+
+    if (pg_run(job->session->pg, &query, &rows, err) != 0)
+        standing_explain(err);
+    else if (pg_rows_count(rows) == 0)
+        err_set(err, ST_CONFIG, "fleet \"%s\" is not installed in this database; run: pgusher install",
+                job->config->fleet);
+    pg_rows_free(rows);
+    return err->status == ST_OK ? 0 : -1;
+}
+
 /* 0 when the projection has this name in the configuration, or in the quarantine still. */
 static int check_projection(struct job *job, struct err *err)
 {
@@ -263,7 +280,8 @@ static enum exit_code run(const struct tool *tool, job_fn *fn)
     job.id = tool->args + 2;
     loop = loop_new();
     job.session = tool_session(loop, job.config);
-    if (session_connect_pg(job.session, "pgusher quarantine", &err) == 0 && check_projection(&job, &err) == 0)
+    if (session_connect_pg(job.session, "pgusher quarantine", &err) == 0 && check_fleet(&job, &err) == 0 &&
+        check_projection(&job, &err) == 0)
         fn(&job, &err);
     session_close(job.session);
     loop_free(loop);

@@ -50,6 +50,21 @@ def test_what_needs_a_person(tickets):
     tickets.redis.client.flushall()
 
 
+def test_a_fleet_that_is_not_there(tickets):
+    """Others may be well, or there may be none: nothing can be said of this one."""
+    tickets.ready(ticketing.projections())
+    tickets.use(ticketing.projections(), fleet="other")
+    for left in (1, 0):
+        one_reason(tickets, "fleet other is not installed in this database", "pgusher install")
+        for verb in ("list", "retry", "drop"):
+            tickets.pgusher("quarantine", verb).must(78, "other", "not installed", "pgusher install")
+        if left:
+            tickets.stop()
+            tickets.pgusher("fleet", "drop", "default").must(0, "0 left")
+    tickets.install()
+    one_reason(tickets, "fleet other has no worker")
+
+
 HOLD = """SELECT pg_advisory_lock(1885828468, part) FROM generate_series(0, 15) part; SET application_name = 'by hand'; SELECT pg_sleep(600)"""
 
 
