@@ -52,11 +52,12 @@ static void put_schema(struct composing *composing)
 
 /* ---- the fleet's rows ---- */
 
-/* A duration, or what the table says by itself when the configuration says nothing. */
+/* PostgreSQL 14 takes no number beyond 32 bits, so 30 days are too many ms. A duration, or what the table
+ * says by itself when the configuration says nothing. */
 static void put_duration(struct buf *sql, int64_t ms)
 {
     if (ms)
-        buf_printf(sql, "'%lld ms'", (long long)ms);
+        buf_printf(sql, "'%lld s %lld ms'", (long long)ms / 1000, (long long)ms % 1000);
     else
         buf_puts(sql, "DEFAULT");
 }

@@ -1,4 +1,5 @@
 """install and uninstall: idempotent, printable, leaving nothing, and polite to writers."""
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -215,6 +216,15 @@ def test_limits_are_stored_and_can_be_changed(tickets):
     tickets.use(ticketing.projections(), max_lag={"rows": 5000})
     tickets.install()
     assert tickets.db.sql(LIMITS) == [(300, 5000, 86400)], "what the configuration says no more is the default again"
+
+
+def test_the_longest_limits(tickets):
+    tickets.use(ticketing.projections(), look_back="366 days", max_lag={"age": "366 days"})
+    printed = tickets.pgusher("install", "--print").must(0).out
+    numbers = [int(number) for limit in re.findall(r"'(\d+ s \d+ ms)'", printed) for number in re.findall(r"\d+", limit)]
+    assert numbers == [31622400, 0] * 2 and max(numbers) < 2 ** 31, "all that PostgreSQL 14 takes"
+    tickets.install()
+    assert tickets.db.sql(LIMITS) == [(31622400, 10000000, 31622400)]
 
 
 def test_partitions_are_chosen_once(tickets):
