@@ -126,11 +126,27 @@ static void tell_row(struct reading *reading, const struct pg_rows *rows, int ro
         remember_last(reading);
 }
 
+/* A statement that was prepared before the source was altered fails by itself; one that is prepared
+ * afterwards gives columns that the plan takes for others. */
+static void check_columns(struct reading *reading, const struct pg_rows *rows)
+{
+    const struct plan_projection *plan = reading->projection;
+    bool same = (size_t)pg_rows_columns(rows) == DOC_FIRST + plan->ncolumns;
+
+    for (size_t i = 0; same && i < plan->ncolumns; i++)
+        same = strcmp(pg_rows_name(rows, DOC_FIRST + (int)i), plan->names[i]) == 0;
+    if (same)
+        return;
+    err_set(&reading->err, ST_AGAIN, "%s was altered since its columns were read", plan->config->source);
+    session_lose(reading->reader->session, &reading->err); /* only another one has another plan */
+}
+
 static void on_row(struct reading *reading, const struct pg_rows *rows, int row)
 {
     const char *snapshot = pg_rows_get(rows, row, DOC_SNAPSHOT, NULL);
 
     if (snapshot) {
+        check_columns(reading, rows);
         read_version(reading, snapshot);
         return;
     }

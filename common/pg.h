@@ -91,6 +91,7 @@ uint64_t pg_answers(const struct pg *pg);
 
 int pg_rows_count(const struct pg_rows *rows);
 int pg_rows_columns(const struct pg_rows *rows);
+const char *pg_rows_name(const struct pg_rows *rows, int column);
 /* NULL for SQL NULL; ret_len may be NULL. NUL-terminated. */
 const char *pg_rows_get(const struct pg_rows *rows, int row, int column, size_t *ret_len);
 

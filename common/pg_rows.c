@@ -15,6 +15,11 @@ int pg_rows_columns(const struct pg_rows *rows)
     return PQnfields(rows->result);
 }
 
+const char *pg_rows_name(const struct pg_rows *rows, int column)
+{
+    return PQfname(rows->result, column);
+}
+
 const char *pg_rows_get(const struct pg_rows *rows, int row, int column, size_t *ret_len)
 {
     if (PQgetisnull(rows->result, row, column))

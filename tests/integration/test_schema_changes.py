@@ -139,3 +139,22 @@ def test_keys_of_every_kind_are_logged_though_types_changed(box):
     assert sorted(keys for keys, in box.db.sql(logged, len(KEYS))) == sorted([key, key] for key in KEYS)
     box.db.sql("UPDATE item SET id = id || '.'; DELETE FROM item WHERE site IN (',', '\"')")
     box.in_step()
+
+
+@pytest.mark.parametrize("by", ["a change", "a backfill"])
+def test_columns_trade_places_before_a_statement_is_prepared(box, by):
+    """The worker, which has read nothing of the view yet, must not take one for the other."""
+    box.db.sql("CREATE TABLE item (id int PRIMARY KEY, a text, b text); CREATE VIEW card AS SELECT a, id, b FROM item")
+    box.db.sql("INSERT INTO item SELECT n, 10 + n, 20 + n FROM generate_series(1, 9) n")
+    box.ready({"item": projection("card", {"item": "id"}, key="i:{id}")})
+    box.db.sql("DROP VIEW card; CREATE VIEW card AS SELECT id, b, a FROM item")
+    if by == "a change":
+        box.db.sql("UPDATE item SET a = 0")
+        box.until_caught_up()
+    else:
+        box.pgusher("backfill", "--wait").must(0, "9 documents, done")
+    box.until_asleep()
+    assert sorted(box.redis.client.scan_iter("i:*")) == [b"i:%d" % number for number in range(1, 10)]
+    assert box.hash("i:1") == {"id": "1", "a": "0" if by == "a change" else "11", "b": "21"}
+    box.in_step()
+    assert box.quarantined() == []
