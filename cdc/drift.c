@@ -191,17 +191,23 @@ static void put_fields(struct buf *out, const struct buf *fields, const struct f
         buf_printf(out, "; and %zu more fields", listing.count - SHOWN_FIELDS);
 }
 
-static void put_version(struct buf *out, const struct found *found)
+/* A digest is over the fields in the order of the columns, which a view that was made anew may have changed.
+ */
+static void put_version(struct buf *out, const struct plan_projection *plan, const struct found *found)
 {
     if (found->version < 0)
         buf_puts(out, "it has no valid _v, which guards it against older writes");
     else if (!found->digest)
         buf_puts(out, "it has no _d, the digest of its fields");
     else
-        buf_printf(out, "_v %lld or _d %.20s is none that a worker wrote", (long long)found->version,
+        buf_printf(out,
+                   "_v %lld or _d %.20s is none that a worker wrote, or the columns of %s stood in another "
+                   "order then; run: pgusher backfill %s",
+                   (long long)found->version,
                    utf8_valid_length(found->digest, strlen(found->digest)) == strlen(found->digest)
                        ? found->digest
-                       : "(binary)");
+                       : "(binary)",
+                   plan->config->source, plan->config->name);
 }
 
 void drift_describe(const struct plan_projection *plan, const struct wanted *wanted, const struct buf *fields,
@@ -227,7 +233,7 @@ void drift_describe(const struct plan_projection *plan, const struct wanted *wan
         buf_printf(out, "a %s stands there instead of a hash", found->type);
         break;
     case DRIFT_VERSION:
-        put_version(out, found);
+        put_version(out, plan, found);
         break;
     default:
         break;

@@ -158,3 +158,13 @@ def test_columns_trade_places_before_a_statement_is_prepared(box, by):
     assert box.hash("i:1") == {"id": "1", "a": "0" if by == "a change" else "11", "b": "21"}
     box.in_step()
     assert box.quarantined() == []
+
+
+def test_columns_of_a_view_in_another_order(running):
+    """Documents are as they should be, but for their digest: what is told of that is no accusation, and its mend mends."""
+    running.pgusher("verify", "event").must(0)
+    card = running.db.value("SELECT pg_get_viewdef('event_card'::regclass)")
+    running.db.sql(f"DROP VIEW event_card; CREATE VIEW all_of_it AS {card} CREATE VIEW event_card AS SELECT cheapest, open, city, venue, starts_at, name, id FROM all_of_it")
+    running.pgusher("verify", "event").must(1, "9 version", "the columns of event_card stood in another order then; run: pgusher backfill event")
+    running.pgusher("backfill", "event", "--wait").must(0)
+    running.pgusher("verify", "event").must(0, "in step")
