@@ -2,6 +2,7 @@
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -257,3 +258,14 @@ def test_settings_without_any_server(tickets):
     about(problems(tickets, 0, "--offline"), "warning max_lag.rows: ", "99999", "100000")
     tickets.use(ticketing.projections(), postgres="host=/nonexistent", max_lag={"rows": 100000})
     assert not problems(tickets, 0, "--offline")
+
+
+def test_uniqueness_that_takes_too_long(kept):
+    """Ten seconds are enough; here somebody cancels it before."""
+    kept.db.sql("DROP VIEW event_card; CREATE VIEW event_card AS SELECT e.*, pg_sleep(30)::text AS _slow FROM event e")
+    kept.use(ticketing.event_only())
+    waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgusher check' AND query LIKE '%%HAVING count%%'"
+    with ThreadPoolExecutor() as threads:
+        check = threads.submit(kept.pgusher, "check")
+        kept.until(lambda: kept.db.sql(waiting) or check.done(), 20, "it looks for rows of one id")
+    check.result().must((0, 1), "could not be checked to be unique within")

@@ -214,3 +214,15 @@ def test_it_waits_while_there_are_only_standbys(box, pair):
     box.until_has("event:2", seconds=10, name="after")
     worker.stop()
     box.db.disconnect()
+
+
+def test_check_is_told_a_standby(box, pair):
+    """The programs ask for the primary by themselves; who says otherwise is told so."""
+    _, standby = pair
+    on_both(box, pair, ticketing.projections())
+    box.install()
+    all_replayed(box)
+    box.use(ticketing.projections(), postgres=f"host={standby.folder} dbname={box.db.name} user=postgres target_session_attrs=any")
+    for words in (["check"], ["verify"]):
+        box.pgusher(*words).must((69, 78), "standby", "target_session_attrs=read-write")
+    box.db.disconnect()

@@ -169,3 +169,25 @@ def test_the_leader_of_a_run_is_killed(queue):
     queue.until_counted(acked=1)
     consumer.stop()
     assert queue.runs() == [["a"], ["a"]]
+
+
+def test_items_from_what_cannot_be_read(queue):
+    done = run(["/bin/sh", "-c", f"exec {path('pgusher-queue')} --redis {queue.redis.url} push '{QUEUE}' - </"])
+    assert done.returncode not in (0, 1) and b"stdin" in done.stderr, done
+
+
+def test_once_while_it_is_paused(queue):
+    queue.push("a")
+    queue.run("pause", QUEUE).must(0)
+    queue.run("consume", QUEUE, "--once", "--exec", "cat").must(0, "is paused")
+    assert queue.client.llen(QUEUE) == 1
+
+
+def test_a_lease_that_is_too_short(queue):
+    queue.settings(lease="1 ms")
+    queue.run("stats", QUEUE).must(78, "lease", "at least")
+
+
+@pytest.mark.parametrize("every", ["0", "x", "-1", ""])
+def test_watched_at_odd_intervals(queue, every):
+    queue.run("stats", QUEUE, f"--watch={every}").must(64, "--watch", "seconds")
