@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=$PGUSHER_BUILD
 find "$build" -name '*.gcda' -delete
 [ $# -gt 0 ] || set -- unit integration whole fault
-tests/run.sh "$@"
+LOST=whole tests/run.sh "$@"
 status=$?
 mkdir -p "$build/coverage"
 gcovr -r . --object-directory "$build" --filter 'common/' --filter 'cdc/' --filter 'queue/' --exclude-throw-branches --gcov-ignore-parse-errors \

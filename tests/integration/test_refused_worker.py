@@ -10,6 +10,7 @@ import pytest
 from harness import refusals, ticketing
 from harness.waiting import stays
 
+from test_http_actions import BEARER, TOKEN
 from test_lost_questions import REFUSE, roads  # noqa: F401 a fixture
 from test_quarantine import BROKEN
 
@@ -23,10 +24,11 @@ def address(worker):
 
 def look(worker, *paths):
     for path in paths:
+        asked = urllib.request.Request(f"http://{address(worker)}{path}", method="POST" if "?" in path else "GET", headers=BEARER)
         try:
-            urllib.request.urlopen(f"http://{address(worker)}{path}", timeout=10).read()
+            urllib.request.urlopen(asked, timeout=10).read()
         except urllib.error.HTTPError as answer:
-            assert answer.code in (500, 502, 503), (path, answer.code, answer.read())
+            assert answer.code in (404, 500, 502, 503), (path, answer.code, answer.read())
 
 
 def happen(box, worker):
@@ -37,7 +39,7 @@ def happen(box, worker):
         yield box.db.sql("ALTER VIEW ticket_card RENAME id TO number; UPDATE ticket SET price = price + 1")
         yield box.db.sql("ALTER VIEW ticket_card RENAME number TO id")
         yield box.db.sql(f"{BROKEN}; UPDATE event SET name = name || '!'")
-        yield look(worker, "/", "/metrics", "/readyz", "/livez")
+        yield look(worker, "/", "/metrics", "/readyz", "/livez", "/retry?projection=event", "/replay?queue=%7Bsearch%7D")
         yield box.pgusher("quarantine", "retry").must((0, 1))
         yield box.db.sql(f"CREATE OR REPLACE VIEW event_card AS {whole}")
         yield box.pgusher("backfill").must((0, 1))
@@ -47,11 +49,18 @@ def happen(box, worker):
         yield box.db.sql("UPDATE event SET starts_at = CASE id WHEN %s THEN now() - interval '1 year' ELSE starts_at END", 4 + number)
 
 
+def token(box):
+    path = os.path.join(box.folder, "token")
+    with open(path, "w") as file:
+        file.write(TOKEN + "\n")
+    return path
+
+
 @pytest.mark.parametrize("one_in", [4, 12, 40])
 @pytest.mark.parametrize("how", ["refused", "lost"])
 def test_all_is_right_after_all(tickets, roads, how, one_in):  # noqa: F811
     direct = tickets.path
-    tickets.config.update(canary="1 s", verify={"every": "1 s", "sample": 10}, sweep="1 s", http="127.0.0.1:0")
+    tickets.config.update(canary="1 s", verify={"every": "1 s", "sample": 10}, sweep="1 s", http={"address": "127.0.0.1:0", "token_file": token(tickets)})
     tickets.path = tickets.path.replace(".json", "-worker.json")
     tickets.write(json.dumps(tickets.config))
     tickets.install()
@@ -60,6 +69,7 @@ def test_all_is_right_after_all(tickets, roads, how, one_in):  # noqa: F811
     tickets.use(ticketing.projections())
     worker.says("connected to PostgreSQL and Redis")
     tickets.until(lambda: address(worker), 10, "its page has an address")
+    print({server: road.seed for server, road in roads.items()})
     for _ in happen(tickets, worker):
         for server, road in roads.items():
             road.replace_some(1 / one_in, REFUSE[server] if how == "refused" else None)

@@ -118,7 +118,8 @@ class Relay:
         self._listener = None
         self._stalled, self._delay, self._cut_after = False, 0, None
         self.questions, self._lose, self._chance, self._other = 0, None, 0, None
-        self._dice = random.Random(1)
+        self.seed = random.SystemRandom().randint(1, 999_999)  # of what replace_some() picks
+        self._dice = random.Random(self.seed)
         self._deafened = None  # None: not a PostgreSQL connection, as far as known
         self._lock = threading.RLock()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK)[::-1]
