@@ -18,19 +18,29 @@ static int64_t report_ms_left(const struct worker *worker)
     return worker->reported_at_ms + REPORT_EVERY_MS - clock_mono_ms();
 }
 
+struct tally worker_tally(const struct worker *worker)
+{
+    struct tally sum = metrics.ended;
+
+    if (worker->session)
+        tally_add(&sum, &worker->session->tally);
+    return sum;
+}
+
 void worker_report(struct worker *worker)
 {
-    const struct tally *now = &worker->session->tally, *before = &worker->reported;
+    struct tally now = worker_tally(worker);
+    const struct tally *before = &worker->reported;
 
     if (worker->changes)
         log_info("changes applied: %lld; documents put %lld, unchanged %lld, removed %lld, stale %lld, "
                  "refused %lld; "
                  "newly queued %lld",
-                 (long long)worker->changes, (long long)(now->put - before->put),
-                 (long long)(now->unchanged - before->unchanged), (long long)(now->removed - before->removed),
-                 (long long)(now->stale - before->stale), (long long)(now->refused - before->refused),
-                 (long long)(now->queued - before->queued));
-    worker->reported = *now;
+                 (long long)worker->changes, (long long)(now.put - before->put),
+                 (long long)(now.unchanged - before->unchanged), (long long)(now.removed - before->removed),
+                 (long long)(now.stale - before->stale), (long long)(now.refused - before->refused),
+                 (long long)(now.queued - before->queued));
+    worker->reported = now;
     worker->reported_at_ms = clock_mono_ms();
     worker->changes = 0;
 }

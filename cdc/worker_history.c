@@ -45,10 +45,8 @@ void worker_history_free(struct worker_history *history)
 
 static int64_t documents_so_far(const struct worker *worker)
 {
-    struct tally sum = metrics.ended;
+    struct tally sum = worker_tally(worker);
 
-    if (worker->session)
-        tally_add(&sum, &worker->session->tally);
     return sum.put + sum.unchanged + sum.removed + sum.absent + sum.stale + sum.refused;
 }
 

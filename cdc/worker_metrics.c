@@ -94,10 +94,8 @@ static void put_state(struct worker *worker, struct buf *text)
 
 static void put_documents(const struct worker *worker, struct buf *text)
 {
-    struct tally sum = metrics.ended;
+    struct tally sum = worker_tally(worker);
 
-    if (worker->session)
-        tally_add(&sum, &worker->session->tally);
     metric_head(text, "pgusher_documents_total", "counter",
                 "Documents by what became of them: put, unchanged, removed, absent (to be removed, and not "
                 "there), stale "

@@ -100,6 +100,8 @@ int worker_do_chores(struct worker *worker, bool resting, struct err *err);
 int64_t worker_ms_to_next_chore(const struct worker *worker);
 /* Logs why it tries again, and when; the same only once a minute. */
 void worker_complain(struct worker *worker, const struct err *err, int64_t wait_ms);
+/* Of all sessions. */
+struct tally worker_tally(const struct worker *worker);
 /* Logs what was done since the last time, if anything was. */
 void worker_report(struct worker *worker);
 

@@ -94,7 +94,6 @@ static int adopt_session(struct worker *worker, struct session *session, struct 
     metrics.sessions++;
     worker->saved_at_ms = worker->saved_in_pg_at_ms = worker->reported_at_ms = worker->tidied_at_ms =
         worker->canary_at_ms = clock_mono_ms();
-    worker->reported = session->tally;
     worker->poll_ms = POLL_FIRST_MS;
     worker->untidy = true;
     worker->caught_up = false;

@@ -29,10 +29,8 @@ static json_t *stages_json(void)
 
 static json_t *totals_json(const struct worker *worker)
 {
-    struct tally sum = metrics.ended;
+    struct tally sum = worker_tally(worker);
 
-    if (worker->session)
-        tally_add(&sum, &worker->session->tally);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "changes",
                      (json_int_t)metrics.changes, "put", (json_int_t)sum.put, "unchanged",
                      (json_int_t)sum.unchanged, "removed", (json_int_t)sum.removed, "absent",

@@ -1,4 +1,5 @@
 """What workers log: an event once, and no data of rows above debug."""
+import re
 import signal
 
 import pytest
@@ -93,3 +94,14 @@ def test_a_warning_about_the_configuration_is_said_once(tickets):
     worker.process.send_signal(signal.SIGHUP)
     worker.says("reload: the configuration is adopted")
     assert worker.said("level=warn", "read as UTC") == 2
+
+
+def test_what_was_done_before_a_connection_was_lost_is_told(tickets):
+    worker = tickets.ready(ticketing.projections())
+    tickets.db.sql("UPDATE event SET name = 'x'")
+    tickets.in_step()
+    tickets.redis.client.client_kill_filter(_type="normal", skipme=True)
+    worker.says("trying again")
+    tickets.until_asleep()
+    worker.stop()
+    assert sum(int(number) for number in re.findall(r"documents put (\d+)", worker.log)) >= 9, worker.log

@@ -123,6 +123,26 @@ def test_the_last_slot_of_a_node_is_moved(tickets, three):
     tickets.in_step(60)
 
 
+def test_a_primary_is_added(tickets, three):
+    """It gets slots under traffic, and a record of its own: what it forgets is noticed, and nothing else is written anew."""
+    tickets.redis = three
+    tickets.db.sql("CALL grow(10, 300)")
+    worker = tickets.ready(ticketing.projections())
+    with Traffic(tickets.db, 3000) as traffic:
+        until(lambda: traffic.part(0.1), 60)
+        number = three.add()
+        three.reshard(0, number, 2000)
+    tickets.in_step(60)
+    assert worker.alive() and worker.said("its primaries are others now") and not worker.said("bringing all documents in step")
+    worker.stop()
+    again = tickets.start()
+    changed(tickets, "after")
+    assert not again.said("bringing all documents in step")
+    three.nodes[number].client.flushall()
+    again.says("bringing all documents in step", seconds=60)
+    tickets.until(lambda: not tickets.differences(), 60, tickets.differences)
+
+
 def test_a_slot_stands_open_for_a_while(tickets, three):
     """What is asked meanwhile waits, or is asked of the other node, and is done in the end."""
     tickets.redis = three

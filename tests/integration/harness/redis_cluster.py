@@ -18,20 +18,22 @@ class RedisCluster:
         """tls: a folder of certificates, if they talk by TLS only."""
         count = 3 * (1 + replicas)
         ports = free_ports(2 * count)
-        locked = ["--requirepass", password, "--masterauth", password] if password else []
-        locked += ["--tls-cluster", "yes"] if tls else []
-        self.nodes = [RedisServer(f"{folder}-{port}", *certificates.fleet(tls, port), "--bind", "127.0.0.1",
-                                  "--cluster-enabled", "yes", "--cluster-port", str(bus),
-                                  "--cluster-node-timeout", "2000", "--appendonly", "yes",
-                                  "--repl-diskless-sync-delay", "0", *locked)
-                      for port, bus in zip(ports[:count], ports[count:])]
+        self.folder = folder
         self.replicas = replicas
         self.login = ["-a", password, "--no-auth-warning"] if password else []
         self.tls = tls
         self.password = password
+        self.nodes = [self.node(port, bus) for port, bus in zip(ports[:count], ports[count:])]
         self.addresses = [f"127.0.0.1:{port}" for port in ports[:count]]
         self.urls = [f"redis://{address}" for address in self.addresses]
         self.client = None
+
+    def node(self, port, bus):
+        locked = ["--requirepass", self.password, "--masterauth", self.password] if self.password else []
+        locked += ["--tls-cluster", "yes"] if self.tls else []
+        return RedisServer(f"{self.folder}-{port}", *certificates.fleet(self.tls, port), "--bind", "127.0.0.1", "--cluster-enabled", "yes",
+                           "--cluster-port", str(bus), "--cluster-node-timeout", "2000", "--appendonly", "yes",
+                           "--repl-diskless-sync-delay", "0", *locked)
 
     @property
     def url(self):
@@ -47,6 +49,25 @@ class RedisCluster:
             pytest.skip(f"no Redis Cluster can be had here: {done.stdout[-300:]}")
         until(self.is_well, 20, "the cluster is up")
         self.client = self.connect()
+
+    def add(self):
+        """A primary without slots, known to all; its number."""
+        port, bus = free_ports(2)
+        self.nodes.append(self.node(port, bus))
+        self.nodes[-1].start()
+        self.addresses.append(f"127.0.0.1:{port}")
+        self.urls.append(f"redis://127.0.0.1:{port}")
+        self.call(0, "CLUSTER", "MEET", "127.0.0.1", str(port), str(bus))
+        until(self.is_well, 20, "it knows them, and that all slots are served")
+        return len(self.nodes) - 1
+
+    def reshard(self, source, target, count):
+        """So many slots, by redis-cli, while clients go on."""
+        ids = [self.call(number, "CLUSTER", "MYID").strip() for number in (source, target)]
+        done = run(["redis-cli", "--cluster", "reshard", self.addresses[source], "--cluster-from", ids[0], "--cluster-to", ids[1],
+                    "--cluster-slots", str(count), "--cluster-yes"])
+        assert done.returncode == 0, done.stdout[-800:].decode() + done.stderr.decode()
+        self.client.nodes_manager.initialize()
 
     def connect(self, but=None):
         """By way of any node but this one, which may be stopped."""
