@@ -191,3 +191,22 @@ def test_a_lease_that_is_too_short(queue):
 @pytest.mark.parametrize("every", ["0", "x", "-1", ""])
 def test_watched_at_odd_intervals(queue, every):
     queue.run("stats", QUEUE, f"--watch={every}").must(64, "--watch", "seconds")
+
+
+def test_watched_where_nobody_is(queue):
+    queue.where = ["--redis", f"redis://127.0.0.1:{free_ports(1)[0]}"]
+    queue.run("stats", QUEUE, "--watch=1").must(69, "refused")
+
+
+def test_too_few_descriptors(queue):
+    """From not enough for a start to plenty: it says what is missing, or works; and no item is lost."""
+    items = {f"item:{number}" for number in range(6)}
+    queue.push(*items)
+    said = set()
+    for most in (4, 5, 6, 8, 10, 12, 20):
+        command = f"ulimit -n {most}; exec {path('pgusher-queue')} --redis {queue.redis.url} consume '{QUEUE}' --once --exec 'head -n 1 >>{queue.file('out')}; exit 75'"
+        done = run(["/usr/bin/timeout", str(2 * SLOWER), "/bin/sh", "-c", command])
+        assert done.returncode >= 0 or b"(libev)" in done.stderr, (most, done)
+        said |= {word for word in ("cannot start a process", "Too many open files") if word.encode() in done.stderr}
+    assert said == {"cannot start a process", "Too many open files"}
+    queue.until(lambda: queue.run("recover", QUEUE) and queue.client.llen(QUEUE) == 6, 40)
