@@ -273,3 +273,14 @@ def test_flushed_while_it_is_followed(market):
     done[0].must(0, "replaced by another backfill", "Redis lost its contents", "ticket: 9,000 documents, done")
     market.until_asleep()
     market.in_step()
+
+
+def test_status_tells_how_long_it_takes_and_why_it_fails(tickets):
+    tickets.ready(ticketing.projections())
+    tickets.pgusher("backfill", "ticket", "--rate", "3").must(0)
+    tickets.until(lambda: " left, phase rows, at most 3/s" in tickets.pgusher("status").text, 20, "it tells how long")
+    tickets.pgusher("backfill", "event", "--where", "1 / (id - id) = 1").must((0, 1))
+    tickets.until(lambda: "failed, and is tried again: " in tickets.pgusher("status").text, 20, lambda: tickets.pgusher("status").text)
+    tickets.pgusher("backfill", "event", "--cancel").must(0)
+    tickets.until(lambda: not backfills(tickets), 60, lambda: tickets.pgusher("status").text)
+    tickets.in_step()

@@ -252,3 +252,25 @@ def test_what_was_written_and_not_queued_before_it_broke(tickets, write):
     tickets.db.sql(f"CREATE VIEW ticket_card AS {TICKET_CARD}")
     comes_back(tickets)
     assert "ticket:5" in tickets.queued()
+
+
+def test_a_lookup_gives_other_columns(tickets):
+    """What it selects from was made anew while workers run."""
+    tickets.db.sql("CREATE VIEW of_event AS SELECT id, event_id AS by FROM ticket; CREATE VIEW lead AS SELECT id FROM ticket")
+    projections = ticketing.projections()
+    projections["ticket"]["watch"]["event"] = {"column": "id", "lookup": "SELECT l.* FROM lead l JOIN of_event USING (id) WHERE by = ANY($1)"}
+    worker = tickets.ready(projections)
+    tickets.db.sql("DROP VIEW lead; CREATE VIEW lead AS SELECT id, id AS other FROM ticket; UPDATE event SET name = 'x'")
+    worker.says("projection ticket is broken", "watch.event.lookup", "gives 2 columns", "has 1")
+    the_other_goes_on(tickets, "y")
+    tickets.db.sql("DROP VIEW lead; CREATE VIEW lead AS SELECT id FROM ticket")
+    comes_back(tickets)
+
+
+def test_a_reload_that_would_break_something(tickets):
+    """The configuration can be read, and the database lacks what it names."""
+    worker = tickets.ready(ticketing.event_only())
+    tickets.use({**ticketing.event_only(), "ticket": {**ticketing.projections()["ticket"], "source": "nothing_there"}})
+    worker.reload()
+    worker.says("reload", "the old configuration stays in force", "nothing_there")
+    the_other_goes_on(tickets, "z")

@@ -8,7 +8,7 @@ import pytest
 
 from harness.postgres import program
 from harness.processes import clean_environment, run
-from harness.programs import ROOT, path
+from harness.programs import ROOT, path, run_program
 
 # Composite keys, references to oneself and twice to another table, names that need quotes, odd types.
 ODD = """
@@ -274,3 +274,9 @@ def test_server_of_the_environment(box):
     where = {"PGHOST": box.db.cluster.folder, "PGDATABASE": box.db.name, "PGUSER": "postgres"}
     shown = subprocess.run([path("pgusher"), "init", "--json", "a"], env={**clean_environment(), **where}, stdout=subprocess.PIPE, check=True)
     assert json.loads(shown.stdout)["config"]["postgres"] == f"host='{box.db.cluster.folder}' dbname='{box.db.name}' user='postgres'"
+
+
+def test_where_nothing_can_be_written(tickets):
+    done = run_program("pgusher", "-c", "/nonexistent/pgusher.json", "init", "--postgres", tickets.db.conninfo(), "--redis",
+                       tickets.redis.url, "event")
+    done.must((1, 73, 74, 78), "/nonexistent/", "cannot be written", "No such file")
