@@ -79,6 +79,21 @@ def test_each_is_refused(tickets, roads, server, words):
     is_right_after_all(tickets, roads[server], words, usual)
 
 
+@pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
+def test_odd_answers(tickets, roads, words):
+    """Of a Redis that is none: it has to end, and by itself."""
+    tickets.install()
+    tickets.once()
+    count, _ = count_questions(tickets, roads["Redis"], words)
+    for number in numbers(count):
+        change(tickets, words, number)
+        shape = refusals.SHAPES[(number + datetime.date.today().toordinal()) % len(refusals.SHAPES)]
+        roads["Redis"].replace_question(number, refusals.redis_says(shape))
+        result = run(tickets, words)
+        assert result.code in (0, NOT_SO, NO_SERVICE, MISTAKEN), (shape, result)
+    roads["Redis"].lose_question()
+
+
 def change(box, words, number):
     box.install() if words[0] in ("uninstall", "fleet") else None
     box.db.sql("UPDATE event SET name = name || '.'; DELETE FROM ticket WHERE id = %s", number)
