@@ -114,6 +114,7 @@ class Relay:
         self.address = listen or self._reserve()
         self.accepted = 0
         self.cuts = 0  # connections ended by cut() and cut_after()
+        self.chosen = 0  # questions that were lost or replaced
         self._pairs = []
         self._listener = None
         self._stalled, self._delay, self._cut_after = False, 0, None
@@ -345,6 +346,7 @@ class Relay:
     def _is_chosen(self):
         self.questions += 1
         chosen = self.questions == self._lose or self._dice.random() < self._chance
+        self.chosen += chosen
         self.cuts += chosen and not self._other
         return chosen
 
