@@ -351,11 +351,12 @@ static void judge_primary(struct judge *judge, const json_t *primary)
         complain(judge, "point \"redis\" at the primary", "Redis at %s is a replica and takes no writes",
                  address);
     if (standing_integer(primary, "evicted"))
-        complain(
-            judge,
-            "redis-cli CONFIG SET maxmemory-policy noeviction, more memory, then: pgusher verify --repair",
-            "Redis at %s has evicted %s keys: documents may be missing", address,
-            human_count(standing_integer(primary, "evicted")).text);
+        complain(judge,
+                 "redis-cli CONFIG SET maxmemory-policy noeviction, more memory, then: pgusher verify "
+                 "--repair, and: "
+                 "redis-cli CONFIG RESETSTAT, which forgets it",
+                 "Redis at %s has evicted %s keys: documents may be missing", address,
+                 human_count(standing_integer(primary, "evicted")).text);
     if (most > 0 && used >= most * NEARLY_FULL && policy && strcmp(policy, "noeviction") == 0)
         complain(judge, "give it more memory: redis-cli CONFIG SET maxmemory",
                  "Redis at %s is full to %.0f %%", address, used / most * 100);

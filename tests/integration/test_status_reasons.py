@@ -101,6 +101,8 @@ def test_redis_needs_a_person(tickets):
             break
     client.config_set("maxmemory", 0)
     assert any("has evicted" in reason and "verify --repair" in reason for reason in reasons(tickets))
+    client.config_resetstat()
+    assert not any("has evicted" in reason for reason in reasons(tickets)), "its mend helps"
 
 
 @pytest.fixture
