@@ -227,7 +227,7 @@ valgrind: ## the unit tests under valgrind; anything it says, and any leak, is a
 	@tests/deps.sh valgrind
 	@$(MAKE) --no-print-directory B=build/valgrind CFLAGS='-O1 -g' unit
 	@for test in $(patsubst $(B)/%,build/valgrind/%,$(UNIT_TESTS)); do \
-		CK_FORK=no valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $$test || exit 1; done
+		UNDER_VALGRIND=1 CK_FORK=no valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible $$test || exit 1; done
 
 MANUAL := $(wildcard docs/man/*.[1-8])
 

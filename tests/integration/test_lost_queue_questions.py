@@ -15,8 +15,7 @@ RUNS = {
     "later": ["peek", QUEUE, "--later"], "push": ["push", QUEUE, "new", "waiting"], "once": ["consume", QUEUE, "--exec", "cat", "--once"],
     "docs": ["consume", QUEUE, "--exec", "cat", "--once", "--docs", "--batch", "2"], "recover": ["recover", QUEUE], "dead": ["dead", QUEUE],
     "replay": ["replay", QUEUE, "--all"], "one": ["replay", QUEUE, "dead"], "rm": ["rm", QUEUE, "waiting"],
-    "purge": ["purge", QUEUE, "--dead", "--yes"], "all": ["purge", QUEUE, "--all", "--yes"],
-    "asked": ["purge", QUEUE, "--all"], "fewer": ["purge", QUEUE, "--dead"], "pause": ["pause", QUEUE],
+    "purge": ["purge", QUEUE, "--dead", "--yes"], "all": ["purge", QUEUE, "--all", "--yes"], "pause": ["pause", QUEUE],
     "resume": ["resume", QUEUE], "doctor": ["doctor", QUEUE], "fix": ["doctor", QUEUE, "--fix"],
 }
 
@@ -41,7 +40,7 @@ def fill(queue):
 
 
 def run(road, words):
-    return run_queue("--redis", road.redis_url, *words, input=b"y\n")
+    return run_queue("--redis", road.redis_url, *words)
 
 
 OTHER = {"lost": None, "refused": refusals.redis("ERR"), "mistyped": refusals.redis("WRONGTYPE Operation"),

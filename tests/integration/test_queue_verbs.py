@@ -235,6 +235,21 @@ def test_purge_asks_on_a_terminal(mixed, answer, code, left):
     assert len(mixed.dead()) == left
 
 
+def test_what_purge_would_throw_away_is_told(mixed):
+    with Terminal(*mixed.where, "purge", QUEUE, "--all") as terminal:
+        question = terminal.draws(b"[y/N]")
+        assert b"all of {search}: 2 waiting" in question and b"2 dead" in question
+        terminal.type(b"n\n")
+        terminal.ends().must(1)
+    mixed.client.config_set("requirepass", "other")
+    try:
+        with Terminal(*mixed.where, "purge", QUEUE, "--all") as terminal:
+            terminal.ends().must(78, "NOAUTH")
+    finally:
+        mixed.client.connection_pool.disconnect()
+        mixed.redis.connect(password="other").config_set("requirepass", "")
+
+
 # pause, resume
 
 def test_pause_and_resume(queue):

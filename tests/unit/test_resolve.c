@@ -1,6 +1,7 @@
 /* common/resolve.h */
 #include "common/resolve.h"
 
+#include <stdlib.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -117,6 +118,9 @@ START_TEST(no_descriptor_is_left)
 {
     struct rlimit before;
 
+    if (getenv("UNDER_VALGRIND")) /* which has descriptors of its own, and looks after the limit for some
+                                     calls only */
+        return;
     getrlimit(RLIMIT_NOFILE, &before);
     resolve_after(use_up_descriptors, "127.0.0.1");
     setrlimit(RLIMIT_NOFILE, &before);
