@@ -101,10 +101,13 @@ static void add_key(void *arg, const char *name, size_t name_len)
     const struct resync_keys *keys = arg;
     const struct plan *plans = keys->session->plan;
     const struct plan_projection *plan = &plans->projections[keys->projection];
-    size_t head = keys->tombstones ? strlen(TOMBSTONE_HEAD) : 0, tail = keys->tombstones ? 1 : 0;
-    char *key = mem_strndup(name + head, name_len - head - tail);
-    size_t len = name_len - head - tail;
+    size_t head = keys->tombstones ? strlen(TOMBSTONE_HEAD) : 0, tail = keys->tombstones ? 1 : 0, len;
+    char *key;
 
+    if (name_len < head + tail) /* no Redis gives what the pattern does not fit */
+        return;
+    len = name_len - head - tail;
+    key = mem_strndup(name + head, len);
     if (utf8_valid_length(key, len) == len && strlen(key) == len &&
         strncmp(key, ROWS_INDEX_HEAD, strlen(ROWS_INDEX_HEAD)) != 0 && !plan_key_rival(plans, plan, key, len))
         ids_add(keys->names, (const char *const[]){key});
