@@ -101,6 +101,7 @@ def test_changes_skipped_while_a_backfill_runs(running):
     running.until(lambda: broken(running), 5, "it is broken")
     asked = "SELECT asked_at, moved_at, phase, repair, position, documents FROM pgusher.backfill WHERE projection = 'ticket'"
     running.until(lambda: running.db.sql(asked), 5, "a backfill waits for it")
+    running.until_caught_up()
     before = running.db.sql(asked)[0]
     running.db.sql("UPDATE ticket SET price = 2 WHERE id = 1")
     running.until_caught_up()
