@@ -284,3 +284,22 @@ def test_status_tells_how_long_it_takes_and_why_it_fails(tickets):
     tickets.pgusher("backfill", "event", "--cancel").must(0)
     tickets.until(lambda: not backfills(tickets), 60, lambda: tickets.pgusher("status").text)
     tickets.in_step()
+
+
+def test_the_last_worker_goes_while_it_is_followed(tickets):
+    worker = tickets.ready(ticketing.projections())
+    following = Command(tickets, "backfill", "ticket", "--rate", "1", "--wait")
+    tickets.until(lambda: backfills(tickets), 10, "it was asked for")
+    worker.stop()
+    tickets.until(lambda: "no worker" in following.text, 20 * SLOWER, lambda: following.text)
+    following.kill()
+
+
+def test_a_view_that_is_lost_while_no_worker_lives(tickets):
+    """The command does the work itself, and says why it cannot go on."""
+    tickets.ready(ticketing.projections()).stop()
+    alone = Command(tickets, "backfill", "ticket", "--rate", "3", "--wait")
+    tickets.until(lambda: backfills(tickets), 10, "it was asked for")
+    tickets.db.sql("ALTER VIEW ticket_card RENAME id TO number")
+    tickets.until(lambda: "fails" in alone.text, 30, lambda: alone.text)
+    alone.kill()

@@ -269,3 +269,10 @@ def test_uniqueness_that_takes_too_long(kept):
         check = threads.submit(kept.pgusher, "check")
         kept.until(lambda: kept.db.sql(waiting) or check.done(), 20, "it looks for rows of one id")
     check.result().must((0, 1), "could not be checked to be unique within")
+
+
+def test_uniqueness_where_rows_fail(kept):
+    kept.db.sql("CREATE OR REPLACE VIEW event_card AS " + kept.db.value("SELECT pg_get_viewdef('event_card'::regclass)").rstrip(";") +
+                " WHERE 1 / (e.id - e.id) = 1")
+    kept.use(ticketing.event_only())
+    kept.pgusher("check").must((0, 1), "could not be checked to be unique: ", "division by zero")

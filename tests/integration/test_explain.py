@@ -219,3 +219,12 @@ def test_usage(tickets, arguments, words):
 
 def test_help(tickets):
     tickets.pgusher("explain", "--help").must(0, "usage: pgusher explain", "Exit codes", "Example")
+
+
+def test_noted_as_broken_and_no_worker_to_look_again(tickets):
+    worker = tickets.ready(ticketing.projections())
+    tickets.db.sql("ALTER VIEW ticket_card RENAME id TO number; UPDATE ticket SET price = 1")
+    tickets.until(lambda: tickets.db.value("SELECT count(*) FROM pgusher.projection WHERE broken_at IS NOT NULL"), 10, "it is broken")
+    worker.stop()
+    tickets.db.sql("ALTER VIEW ticket_card RENAME number TO id")
+    tickets.pgusher("explain", "ticket", "1").must((0, 1), "nothing of projection ticket can be read")

@@ -280,3 +280,20 @@ def test_where_nothing_can_be_written(tickets):
     done = run_program("pgusher", "-c", "/nonexistent/pgusher.json", "init", "--postgres", tickets.db.conninfo(), "--redis",
                        tickets.redis.url, "event")
     done.must((1, 73, 74, 78), "/nonexistent/", "cannot be written", "No such file")
+
+
+def test_the_database_of_the_environment(tickets):
+    """A conninfo is needed in the file, even if libpq needs none."""
+    done = run(["/usr/bin/env", f"PGHOST={tickets.db.cluster.folder}", "PGUSER=postgres", f"PGDATABASE={tickets.db.name}", path("pgusher"),
+                "init", "--print", "--postgres", "", "--redis", tickets.redis.url, "event"])
+    assert done.returncode == 0 and f"dbname='{tickets.db.name}'".encode() in done.stdout, done
+
+
+def test_more_columns_than_a_watch_can_have(box):
+    one, other = ([f"{letter}{number}" for number in range(5)] for letter in "ab")
+    columns = ", ".join(f"{name} int" for name in one + other)
+    box.db.sql(f"""CREATE TABLE parent ({columns}, name text, PRIMARY KEY ({", ".join(one)}), UNIQUE ({", ".join(other)}));
+                   CREATE TABLE child (id int PRIMARY KEY, {columns}, FOREIGN KEY ({", ".join(one)}) REFERENCES parent,
+                       FOREIGN KEY ({", ".join(other)}) REFERENCES parent ({", ".join(other)}))""")
+    result = box.pgusher("init", "--print", "--postgres", box.db.conninfo(), "--redis", box.redis.url, "child").must(0)
+    assert "a foreign key with parent is left out: one watch has at most 8 columns" in result.text

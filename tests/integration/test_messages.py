@@ -90,3 +90,20 @@ def test_interrupted_verify(box):
     verifying.send_signal(signal.SIGINT)
     text = verifying.communicate(timeout=60)[0]
     assert verifying.returncode not in (0, -signal.SIGINT) and "interrupt" in text
+
+
+def test_a_schema_of_the_past(tickets):
+    """One whose install was not repeated after the programs were renewed."""
+    tickets.install()
+    tickets.db.sql("UPDATE pgusher.meta SET schema_version = 1, oldest_program = 1")
+    tickets.start().exits(78)
+    assert "is of version 1" in tickets.daemons[-1].log and "pgusher install" in tickets.daemons[-1].log
+
+
+def test_a_projection_under_another_name(tickets):
+    """It is a new one, and has the keys of the old one."""
+    tickets.ready(ticketing.projections()).stop()
+    tickets.use({"happening" if name == "event" else name: one for name, one in ticketing.projections().items()})
+    worker = tickets.start()
+    worker.says("projection event was removed", "another projection has its keys event:{id} now")
+    tickets.in_step()

@@ -14,6 +14,7 @@ from test_http_actions import BEARER, TOKEN
 from test_lost_questions import REFUSE, roads  # noqa: F401 a fixture
 from test_quarantine import BROKEN
 
+OTHER = {"refused": REFUSE, "lost": dict.fromkeys(REFUSE), "full": {**REFUSE, "Redis": refusals.redis("OOM")}}
 ROUNDS = 3 if os.environ.get("LOST") == "whole" else 1
 
 
@@ -84,11 +85,11 @@ def is_right_after_all(box, worker, roads):  # noqa: F811
 
 
 @pytest.mark.parametrize("one_in", [4, 12, 40])
-@pytest.mark.parametrize("how", ["refused", "lost"])
+@pytest.mark.parametrize("how", ["refused", "lost", "full"])
 def test_all_is_right_after_all(tickets, roads, worker, how, one_in):  # noqa: F811
     for _ in happen(tickets, worker):
         for server, road in roads.items():
-            road.replace_some(1 / one_in, REFUSE[server] if how == "refused" else None)
+            road.replace_some(1 / one_in, OTHER[how][server])
         stays(worker.alive, 0.2)
     is_right_after_all(tickets, worker, roads)
     assert any(road.chosen for road in roads.values())
